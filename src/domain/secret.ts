@@ -1,0 +1,31 @@
+const REDACTED = '[redacted]'
+const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom')
+
+/**
+ * A secret text that does not betray itself: `toString`, `JSON.stringify`, `util.inspect` and template
+ * strings all give `[redacted]`. Only {@link Secret.reveal} gives the text.
+ */
+export class Secret {
+  readonly #text: string
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  /** The secret itself. */
+  reveal(): string {
+    return this.#text
+  }
+
+  toString(): string {
+    return REDACTED
+  }
+
+  toJSON(): string {
+    return REDACTED
+  }
+
+  [INSPECT](): string {
+    return REDACTED
+  }
+}

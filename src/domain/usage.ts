@@ -1,0 +1,105 @@
+/** Why a credential failed: the nine reasons of the original, and three of ours. */
+export type FailureReason =
+  | 'auth'
+  | 'auth_permanent'
+  | 'rate_limit'
+  | 'billing'
+  | 'timeout'
+  | 'format'
+  | 'model_not_found'
+  | 'session_expired'
+  | 'unknown'
+  | 'overloaded'
+  | 'server_error'
+  | 'context_overflow'
+
+/** Every {@link FailureReason}. */
+export const FAILURE_REASONS: readonly FailureReason[] = [
+  'auth',
+  'auth_permanent',
+  'rate_limit',
+  'billing',
+  'timeout',
+  'format',
+  'model_not_found',
+  'session_expired',
+  'unknown',
+  'overloaded',
+  'server_error',
+  'context_overflow',
+]
+
+/** What a failure sets aside: only the request, one model of the credential, the credential, or nothing durable. */
+export type FailureScope = 'request' | 'model' | 'credential' | 'provider'
+
+/** A period in which one model is set aside on one profile. */
+export interface ModelCooldown {
+  until: Date
+  reason: FailureReason
+  /** True when the provider itself named the time; our own estimates leave it out. */
+  stated?: boolean
+}
+
+/** Consecutive failures of one kind, and when the last one was counted. */
+export interface FailureRun {
+  count: number
+  lastAt: Date
+}
+
+/**
+ * What is remembered of one profile's use: windows, totals and runs. Mutable: `ProfileStore.getUsageStats`
+ * hands out the live record.
+ *
+ * Totals (`errorCount`, `failureCounts`) count every report. Runs count at most one per open window and
+ * decide about escalation; they end with a success, with a reset, or when the failure window has passed.
+ */
+export interface ProfileUsageStats {
+  lastUsed?: Date
+  /** End of a short pause of the whole profile. */
+  cooldownUntil?: Date
+  cooldownReason?: FailureReason
+  /** True when the provider itself named `cooldownUntil`. */
+  cooldownStated?: boolean
+  /** End of a long disable. */
+  disabledUntil?: Date
+  disabledReason?: FailureReason
+  disabledStated?: boolean
+  errorCount: number
+  failureCounts: Partial<Record<FailureReason, number>>
+  lastFailureAt?: Date
+  modelCooldowns?: Record<string, ModelCooldown>
+  /**
+   * Consecutive failures by class: `auth`; `transient` (timeout and server_error together); `overloaded`;
+   * `billing` and `auth_permanent`, whose count is the exponent of the disable.
+   */
+  runs?: Partial<Record<RunClass, FailureRun>>
+}
+
+/** A class of failures that is counted together. */
+export type RunClass = 'auth' | 'transient' | 'overloaded' | 'billing' | 'auth_permanent'
+
+/** Fresh, empty statistics. */
+export function newUsageStats(): ProfileUsageStats {
+  return { errorCount: 0, failureCounts: {} }
+}
+
+/** Cooldown settings of one provider. Absent or non-positive values fall back to the general ones. */
+export interface ProviderCooldownOverride {
+  /** Seconds. */
+  readonly rateLimitSeconds?: number
+  /** Hours. */
+  readonly billingBackoffHours?: number
+}
+
+/** Cooldown settings. Absent or non-positive values fall back to the defaults. */
+export interface ProfileCooldownConfig {
+  /** Pause after a rate limit without a stated time, in seconds. Default 30. */
+  readonly rateLimitSeconds?: number
+  /** First disable after a billing failure, in hours; doubles each time. Default 5. */
+  readonly billingBackoffHours?: number
+  /** Longest disable, in hours. Default 24. */
+  readonly billingMaxHours?: number
+  /** Failures older than this are forgotten, in hours. Default 24. */
+  readonly failureWindowHours?: number
+  readonly byProvider?: Readonly<Record<string, ProviderCooldownOverride>>
+}

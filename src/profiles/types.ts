@@ -1,0 +1,197 @@
+import type { CallOptions, FailureOptions, ProfileManager, VaultInterface } from '../domain/ports.js'
+import type { AuthMode, AuthProfile, OAuthCredential } from '../domain/profile.js'
+import type { FailureReason, FailureScope, ProfileUsageStats } from '../domain/usage.js'
+
+/**
+ * What can be said of a profile at an instant: `off` was switched off by its owner, `invalid` has no
+ * credential (or needs a login), `expired` cannot be renewed, `disabled` and `cooling` wait for a time.
+ */
+export type ProfileState = 'available' | 'cooling' | 'disabled' | 'off' | 'expired' | 'invalid'
+
+/** One model that is set aside on a profile. */
+export interface ModelCooldownView {
+  readonly model: string
+  readonly until: Date
+  readonly reason: FailureReason
+}
+
+/** A profile as people and agents see it: everything but its secrets. */
+export interface ProfileView {
+  readonly id: string
+  readonly provider: string
+  readonly name: string
+  readonly mode: AuthMode
+  readonly enabled: boolean
+  readonly valid: boolean
+  /** The access token or token has passed its expiry (it may still be renewable). */
+  readonly expired: boolean
+  readonly email?: string
+  readonly priority: number
+  readonly account?: string
+  readonly models?: readonly string[]
+  readonly baseUrl?: string
+  /** The reference the secret is read from, when it is not kept in the profile itself. */
+  readonly reference?: string
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  readonly lastUsedAt?: Date
+  readonly lastError?: string
+  readonly lastErrorAt?: Date
+  readonly expiresAt?: Date
+  /** Whether an OAuth profile holds a refresh token. */
+  readonly renewable?: boolean
+  readonly scopes?: readonly string[]
+  readonly state: ProfileState
+  readonly unusableUntil?: Date
+  readonly unusableReason?: FailureReason
+  readonly modelCooldowns: readonly ModelCooldownView[]
+  readonly errorCount: number
+  readonly failureCounts: Readonly<Partial<Record<FailureReason, number>>>
+  readonly lastGood: boolean
+}
+
+/** What `add` takes. Exactly one way of giving the secret, or none for an OAuth profile that logs in later. */
+export interface NewProfile {
+  readonly provider: string
+  /** `default` when absent. */
+  readonly name?: string
+  /** The provider's first mode when absent. */
+  readonly mode?: AuthMode
+  /** The API key or token itself. */
+  readonly secret?: string
+  /** `vault://NAME`, `env://VAR`, `file:///path`, `exec://…`. */
+  readonly reference?: string
+  readonly oauth?: Omit<OAuthCredential, 'provider' | 'profileName'>
+  readonly expiresAt?: Date
+  readonly priority?: number
+  readonly enabled?: boolean
+  readonly account?: string
+  readonly models?: readonly string[]
+  readonly baseUrl?: string
+}
+
+/** What `update` may change. `undefined` leaves a field alone, `null` clears it. */
+export interface ProfilePatch {
+  readonly enabled?: boolean
+  readonly priority?: number
+  readonly account?: string | null
+  readonly models?: readonly string[] | null
+  readonly baseUrl?: string | null
+}
+
+/** What a reported outcome meant. */
+export interface OutcomeReport {
+  readonly profileId: string
+  readonly reason: FailureReason
+  readonly scope: FailureScope
+  readonly state: ProfileState
+  readonly unusableUntil?: Date
+}
+
+/** Filter of views. */
+export interface ViewFilter {
+  readonly provider?: string
+  readonly mode?: AuthMode
+  readonly enabled?: boolean
+}
+
+/** Options of `add`. */
+export interface AddOptions extends CallOptions {
+  /** Replace an existing profile of the same id instead of refusing. Its windows and runs are lifted. */
+  readonly replace?: boolean
+}
+
+/** The manager of a handle: the seed's {@link ProfileManager} and what the surfaces need. */
+export interface Profiles extends ProfileManager {
+  /** @throws KeymuxError `profile_exists`, `invalid_secret`, `unsupported_mode`, `unknown_provider`, … */
+  add(profile: NewProfile, options?: AddOptions): Promise<AuthProfile>
+  /** @throws KeymuxError `profile_not_found` */
+  update(id: string, patch: ProfilePatch, options?: CallOptions): Promise<AuthProfile>
+  /** Renames within the provider; usage, windows and last-good go along. @throws KeymuxError `profile_exists` */
+  rename(id: string, name: string, options?: CallOptions): Promise<AuthProfile>
+  /** A success: ends runs of failures, lifts a disable, sets last-good. */
+  markSuccess(id: string, options?: CallOptions & { readonly model?: string }): Promise<void>
+  /** Records a failure and tells what it meant. */
+  reportFailure(id: string, reason: FailureReason, options?: FailureOptions): Promise<OutcomeReport>
+  /** Clears windows and runs of one profile, or of all; totals stay. Gives the ids that had something to clear. */
+  reset(id?: string, options?: CallOptions): Promise<string[]>
+  /** @throws KeymuxError `profile_not_found` */
+  view(id: string, options?: CallOptions): Promise<ProfileView>
+  /** Views by provider, then in the order of choice. Opens no secret. */
+  views(filter?: ViewFilter, options?: CallOptions): Promise<ProfileView[]>
+  /** A copy of the usage statistics. @throws KeymuxError `profile_not_found` */
+  stats(id: string, options?: CallOptions): Promise<ProfileUsageStats>
+  /** Records that its secret was shown or exported. */
+  noteRevealed(id: string, event: 'revealed' | 'exported', options?: CallOptions): Promise<void>
+  /** Ids of records that could not be read, as opaque hexadecimal. */
+  damaged(): readonly string[]
+}
+
+/** A key slot as shown. */
+export interface SlotView {
+  readonly id: string
+  readonly type: string
+  readonly label?: string
+  readonly createdAt: Date
+  /** Whether this slot opened the vault in this process. */
+  readonly current: boolean
+}
+
+/** What opens a vault. */
+export type Unlock =
+  | { readonly passphrase: string | Uint8Array }
+  | { readonly keyFile: string }
+  | { readonly keychain: true }
+
+/** State of the vault itself. */
+export interface VaultStatus {
+  readonly location: string
+  readonly kind: string
+  readonly vaultId: string
+  readonly format: number
+  readonly createdAt: Date
+  readonly unlocked: boolean
+  readonly slots: readonly SlotView[]
+  readonly profiles: number
+  readonly secrets: number
+  readonly sequence: number
+}
+
+/** One problem that `check` found. */
+export interface VaultProblem {
+  readonly code: string
+  readonly message: string
+  /** Profile id or secret name where known, else the opaque row id. */
+  readonly record?: string
+}
+
+/** One line of the audit. */
+export interface AuditEntry {
+  readonly sequence: number
+  readonly at: Date
+  readonly event: string
+  readonly subject?: string
+  readonly surface: string
+  readonly pid: number
+  readonly detail?: string
+}
+
+/** The vault of a handle: named secrets, and the vault's own affairs. */
+export interface Vault extends VaultInterface {
+  /** Names of the secrets, sorted. */
+  list(options?: CallOptions): Promise<string[]>
+  status(options?: CallOptions): Promise<VaultStatus>
+  slots(options?: CallOptions): Promise<SlotView[]>
+  addSlot(key: Unlock, options?: CallOptions & { readonly label?: string }): Promise<SlotView>
+  /** @throws KeymuxError `slot_not_found`, `last_slot` */
+  removeSlot(id: string, options?: CallOptions): Promise<void>
+  /** Rewraps the passphrase slot (the current one, else the only one). @throws KeymuxError `slot_not_found` */
+  changePassphrase(passphrase: string | Uint8Array, options?: CallOptions): Promise<SlotView>
+  /** Opens every record, compares the manifest, verifies the audit, asks the storage. */
+  check(options?: CallOptions): Promise<VaultProblem[]>
+  /** A copy of the storage that opens with the same slots. */
+  backup(path: string, options?: CallOptions): Promise<void>
+  audit(options?: CallOptions & { readonly since?: Date }): Promise<AuditEntry[]>
+  /** Problems of the audit chain; none if sound. */
+  verifyAudit(options?: CallOptions): Promise<VaultProblem[]>
+}
