@@ -1,5 +1,4 @@
 const REDACTED = '[redacted]'
-const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom')
 
 /**
  * A secret text that does not betray itself: `toString`, `JSON.stringify`, `util.inspect` and template
@@ -25,7 +24,7 @@ export class Secret {
     return REDACTED
   }
 
-  [INSPECT](): string {
-    return REDACTED
+  static {
+    Object.defineProperty(Secret.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: () => REDACTED })
   }
 }
