@@ -32,6 +32,8 @@ export interface OAuthCredential {
   readonly scopes?: readonly string[]
   /** Provider-specific data such as a project id. */
   readonly metadata?: Readonly<Record<string, string>>
+  /** The provider has ended this login for good: nothing but a new one helps. The tokens are kept. */
+  readonly loginNeeded?: boolean
 }
 
 /** An OAuth credential as the oauth module speaks of it: without the profile it belongs to. */
@@ -122,6 +124,7 @@ export function isProfileValid(profile: AuthProfile, now: Date = new Date()): bo
     case 'oauth':
       return (
         profile.oauth !== undefined &&
+        profile.oauth.loginNeeded !== true &&
         (filled(profile.oauth.refreshToken) || isOAuthCredentialValid(profile.oauth, now))
       )
   }
@@ -169,7 +172,7 @@ export function clearProfileError(profile: AuthProfile, now: Date = new Date()):
 
 /** The credential as the oauth module speaks of it. */
 export function toOAuthToken(credential: OAuthCredential): OAuthToken {
-  const { profileName: _name, ...token } = credential
+  const { profileName: _name, loginNeeded: _needed, ...token } = credential
   return token
 }
 

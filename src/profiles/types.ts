@@ -40,6 +40,8 @@ export interface ProfileView {
   readonly expiresAt?: Date
   /** Whether an OAuth profile holds a refresh token. */
   readonly renewable?: boolean
+  /** Whether an OAuth profile waits for `keymux login`. */
+  readonly loginNeeded?: boolean
   readonly scopes?: readonly string[]
   readonly state: ProfileState
   readonly unusableUntil?: Date

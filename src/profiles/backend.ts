@@ -1,0 +1,70 @@
+import type { ProfileUsageStats } from '../domain/usage.js'
+import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
+
+/** What is remembered of one profile's use, stored apart from the profile itself. */
+export interface ProfileState {
+  readonly stats: ProfileUsageStats
+  readonly lastError?: string
+  readonly lastErrorAt?: Date
+}
+
+/** One thing that is different now. `undefined` means it is gone. */
+export type ProfileChange =
+  | { readonly kind: 'profile'; readonly id: string; readonly record: ProfileRecord | undefined }
+  | { readonly kind: 'state'; readonly id: string; readonly state: ProfileState | undefined }
+  | { readonly kind: 'account'; readonly key: string; readonly stats: ProfileUsageStats | undefined }
+  | { readonly kind: 'last_good'; readonly provider: string; readonly id: string | undefined }
+
+/** Changes in the order in which they took effect. */
+export interface ProfileDelta {
+  /** When true, everything known before is void. */
+  readonly full: boolean
+  readonly changes: readonly ProfileChange[]
+  /** Opaque names of records that exist and cannot be read. */
+  readonly damaged?: readonly string[]
+}
+
+/** Something worth an audit line. */
+export type AuditEvent =
+  | 'created'
+  | 'changed'
+  | 'renamed'
+  | 'removed'
+  | 'revealed'
+  | 'exported'
+  | 'imported'
+  | 'used'
+  | 'refreshed'
+  | 'failure'
+  | 'success'
+  | 'reset'
+
+/** The writing side of a backend's transaction. Nothing takes effect unless the whole transaction does. */
+export interface ProfileTransaction {
+  putProfile(meta: ProfileMeta, secrets: ProfileSecrets): Promise<ProfileRecord>
+  deleteProfile(id: string): Promise<void>
+  /** `undefined` forgets it. */
+  putState(id: string, state: ProfileState | undefined): Promise<void>
+  putAccount(key: string, stats: ProfileUsageStats | undefined): Promise<void>
+  putLastGood(provider: string, id: string | undefined): Promise<void>
+  audit(event: AuditEvent, subject: string, detail?: string): Promise<void>
+}
+
+/**
+ * Where a manager keeps its profiles. The manager holds the index in memory; the backend tells it of every
+ * change, its own and other processes', through the sink.
+ */
+export interface ProfileBackend {
+  isUnlocked(): boolean
+  /** Whether {@link ProfileBackend.sync} might bring news. Synchronous and cheap: asked at every resolution. */
+  stale(): boolean
+  /** Reads what changed elsewhere into the sink. The first call brings everything. */
+  sync(): Promise<void>
+  /**
+   * Runs `body` as the only writer, after feeding the sink with what others changed. Own changes reach the
+   * sink once they are durable and before the promise resolves.
+   */
+  transact<T>(body: (tx: ProfileTransaction) => Promise<T>): Promise<T>
+  /** Sets who is told. Called once, before anything else. */
+  connect(sink: (delta: ProfileDelta) => void): void
+}

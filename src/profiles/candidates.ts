@@ -1,0 +1,205 @@
+import type { CandidateReason } from '../domain/errors.js'
+import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
+import type { CallOptions, Clock, ProfileResolutionResult, ResolutionOptions } from '../domain/ports.js'
+import type { ProfileBackend } from './backend.js'
+import type { Catalogue } from './catalogue.js'
+import type { Entry } from './entry.js'
+import type { ReferenceReader } from './references.js'
+import type { UseLog } from './use-log.js'
+
+/** What a candidate source works on. */
+export interface CandidateParts {
+  readonly backend: ProfileBackend
+  readonly catalogue: Catalogue
+  readonly clock: Clock
+  readonly uses: UseLog
+  readonly readReference: ReferenceReader
+  readonly sync: () => Promise<void>
+}
+
+/** Why a profile that was tried could not give its credential. */
+export interface FailedAttempt {
+  readonly entry: Entry
+  readonly error: KeymuxError
+}
+
+/** Chooses among the profiles in memory. What it says is as fresh as the last `sync`. */
+export class CandidateSource {
+  readonly #parts: CandidateParts
+
+  constructor(parts: CandidateParts) {
+    this.#parts = parts
+  }
+
+  /** Whether a choice may be made without reading anything first. */
+  fresh(): boolean {
+    return !this.#parts.backend.stale()
+  }
+
+  /** Reads what changed elsewhere. */
+  sync(): Promise<void> {
+    return this.#parts.sync()
+  }
+
+  /** The present instant in epoch milliseconds. */
+  nowMs(): number {
+    return Number(this.#parts.clock.now())
+  }
+
+  /** The profile to try next, leaving out those in `passed`. */
+  pick(request: ResolutionOptions, nowMs: number, passed?: ReadonlySet<Entry>): Entry | undefined {
+    const group = this.#parts.catalogue.groups.get(request.provider)
+    if (group === undefined) return undefined
+    group.advance(nowMs)
+    if (request.preferredProfile !== undefined) {
+      const named = group.entries.get(afterColon(request.preferredProfile))
+      if (named !== undefined && !passed?.has(named) && isUsable(named, request, nowMs)) return named
+      if (request.strict === true) return undefined
+    }
+    return group.pick(
+      { preference: request.preference ?? 'valid', mode: request.mode, model: request.model },
+      nowMs,
+      passed,
+    )
+  }
+
+  /** Notes that the entry was handed out. */
+  used(entry: Entry, nowMs: number = this.nowMs()): void {
+    this.#parts.catalogue.groups.get(entry.provider)?.used(entry, nowMs)
+    this.#parts.uses.add(entry)
+  }
+
+  /** The entry's credential as text. Rejects with `reference_unresolved`, `vault_locked`, `vault_corrupt`. */
+  async credential(entry: Entry, signal?: AbortSignal): Promise<string> {
+    const { reference } = entry.record.meta
+    if (reference !== undefined) return this.#parts.readReference(reference, signal)
+    const secrets = entry.record.openSecrets()
+    const text = secrets.key ?? secrets.token ?? secrets.accessToken
+    if (text !== undefined) return text
+    throw new KeymuxError('reference_unresolved', `${entry.id} has no credential`)
+  }
+
+  /**
+   * Chooses and opens, walking on from profiles whose credential cannot be had. The result carries an error
+   * instead of throwing; expired credentials are handed out last, and only unless `requireValid` is set.
+   */
+  async resolve(request: ResolutionOptions, options: CallOptions = {}): Promise<ProfileResolutionResult> {
+    options.signal?.throwIfAborted()
+    const wanted = { ...request, provider: request.provider.toLowerCase() }
+    if (!this.fresh()) await this.sync()
+    const failed: FailedAttempt[] = []
+    const passed = new Set<Entry>()
+    for (;;) {
+      const entry = this.pick(wanted, this.nowMs(), passed) ?? this.#expired(wanted, passed)
+      if (entry === undefined) return this.#nothing(wanted, failed)
+      try {
+        const credential = await this.credential(entry, options.signal)
+        this.used(entry)
+        const { email } = entry.record.meta
+        const attemptedProfiles = [...failed.map((attempt) => attempt.entry.id), entry.id]
+        return {
+          profile: entry.profile(),
+          credential,
+          provider: entry.provider,
+          attemptedProfiles,
+          ...(email === undefined ? {} : { email }),
+        }
+      } catch (error) {
+        if (!(error instanceof KeymuxError) || error.code === 'vault_locked') throw error
+        failed.push({ entry, error })
+        passed.add(entry)
+      }
+    }
+  }
+
+  /** Tells why nothing could be handed out, and when that changes by itself. */
+  explain(request: ResolutionOptions, failed: readonly FailedAttempt[]): KeymuxError {
+    const { provider } = request
+    const group = this.#parts.catalogue.groups.get(provider)
+    const candidates = (group?.ordered(request.preference ?? 'valid') ?? []).filter(
+      (entry) => request.mode === undefined || entry.mode === request.mode,
+    )
+    const named = request.preferredProfile === undefined ? undefined : afterColon(request.preferredProfile)
+    const asked = request.strict === true ? candidates.filter((entry) => entry.name === named) : candidates
+    if (request.strict === true && named !== undefined && group?.entries.get(named) === undefined) {
+      return new KeymuxError('profile_not_found', `there is no profile "${provider}:${named}"`, {
+        hint: 'see keymux list',
+      })
+    }
+    const reasons = asked.map((entry) => this.#reason(entry, request, failed))
+    const times = reasons.flatMap((reason) => (reason.until === undefined ? [] : [reason.until.getTime()]))
+    const retryAt = times.length === 0 ? undefined : new Date(Math.min(...times))
+    return new NoUsableProfileError(
+      provider,
+      { attemptedProfiles: asked.map((entry) => entry.id), reasons, ...(retryAt === undefined ? {} : { retryAt }) },
+      sentence(provider, asked.length, retryAt),
+      { hint: hint(provider, asked, retryAt) },
+    )
+  }
+
+  #nothing(request: ResolutionOptions, failed: readonly FailedAttempt[]): ProfileResolutionResult {
+    const error = this.explain(request, failed)
+    const attemptedProfiles = error instanceof NoUsableProfileError ? error.attemptedProfiles : []
+    return { credential: '', provider: request.provider, error, attemptedProfiles }
+  }
+
+  /** An expired profile that is otherwise usable, when the caller takes even that. */
+  #expired(request: ResolutionOptions, passed: ReadonlySet<Entry>): Entry | undefined {
+    if (request.requireValid === true || request.strict === true) return undefined
+    const group = this.#parts.catalogue.groups.get(request.provider)
+    return group
+      ?.ordered(request.preference ?? 'valid')
+      .find(
+        (entry) =>
+          entry.standing.state === 'expired' &&
+          !passed.has(entry) &&
+          (request.mode === undefined || entry.mode === request.mode) &&
+          (request.model === undefined || entry.serves(request.model, new Date(this.nowMs()))),
+      )
+  }
+
+  #reason(entry: Entry, request: ResolutionOptions, failed: readonly FailedAttempt[]): CandidateReason {
+    const attempt = failed.find((each) => each.entry === entry)
+    if (attempt !== undefined) return { profileId: entry.id, state: 'failed', reason: attempt.error.code }
+    const { state, reason, until } = entry.standing
+    const window = request.model === undefined ? undefined : entry.modelWindow(request.model, new Date(this.nowMs()))
+    if (state === 'available' && window !== undefined) {
+      return { profileId: entry.id, state: 'cooling', reason: window.reason, until: window.until }
+    }
+    if (state === 'available') return { profileId: entry.id, state: 'not_allowed', reason: 'model' }
+    const later = window !== undefined && until !== undefined && window.until > until ? window.until : until
+    return {
+      profileId: entry.id,
+      state,
+      ...(reason === undefined ? {} : { reason }),
+      ...(later === undefined ? {} : { until: later }),
+    }
+  }
+
+}
+
+function isUsable(entry: Entry, request: ResolutionOptions, nowMs: number): boolean {
+  return (
+    entry.standing.state === 'available' &&
+    (request.mode === undefined || request.mode === entry.mode) &&
+    (request.model === undefined || entry.serves(request.model, new Date(nowMs)))
+  )
+}
+
+function afterColon(text: string): string {
+  return text.slice(text.lastIndexOf(':') + 1)
+}
+
+function sentence(provider: string, count: number, retryAt: Date | undefined): string {
+  if (count === 0) return `there is no profile for ${provider}`
+  const which = count === 1 ? 'the only profile' : `none of the ${count} profiles`
+  const state = count === 1 ? 'is not usable now' : 'is usable now'
+  return `${which} of ${provider} ${state}${retryAt === undefined ? '' : `; the soonest is back at ${retryAt.toISOString()}`}`
+}
+
+function hint(provider: string, asked: readonly Entry[], retryAt: Date | undefined): string {
+  if (asked.length === 0) return `add one with keymux add ${provider}`
+  const waiting = asked.find((entry) => entry.mode === 'oauth' && entry.standing.state === 'invalid')
+  if (retryAt === undefined && waiting !== undefined) return `run keymux login ${waiting.id}`
+  return `see keymux status ${provider}`
+}

@@ -1,0 +1,147 @@
+import { profileProvider } from '../domain/ids.js'
+import type { ProfileUsageStats } from '../domain/usage.js'
+import type { ProfileChange, ProfileDelta, ProfileState } from './backend.js'
+import type { StandingContext } from './entry.js'
+import { Entry } from './entry.js'
+import { ProviderGroup } from './provider-group.js'
+import type { ProfileRecord } from './record.js'
+
+/** The key under which profiles of one provider and account share windows. */
+export function accountKey(provider: string, account: string): string {
+  return `${provider}\u0000${account}`
+}
+
+/** Every profile of a vault in memory, by id and by provider, following the changes that the backend tells. */
+export class Catalogue {
+  readonly entries = new Map<string, Entry>()
+  readonly groups = new Map<string, ProviderGroup>()
+  readonly #accounts = new Map<string, { stats?: ProfileUsageStats; members: Set<Entry> }>()
+  /** States that arrived before their profile. */
+  readonly #orphanStates = new Map<string, ProfileState>()
+  readonly #context: StandingContext
+  #damaged: readonly string[] = []
+
+  constructor(context: StandingContext) {
+    this.#context = context
+  }
+
+  get damaged(): readonly string[] {
+    return this.#damaged
+  }
+
+  group(provider: string): ProviderGroup {
+    let group = this.groups.get(provider)
+    if (group === undefined) {
+      group = new ProviderGroup(this.#context)
+      this.groups.set(provider, group)
+    }
+    return group
+  }
+
+  accountStats(provider: string, account: string): ProfileUsageStats | undefined {
+    return this.#accounts.get(accountKey(provider, account))?.stats
+  }
+
+  /** Takes over what the backend tells. */
+  apply(delta: ProfileDelta, now: Date): void {
+    if (delta.full) this.#clear()
+    if (delta.damaged !== undefined) this.#damaged = delta.damaged
+    for (const change of delta.changes) this.#take(change, now)
+  }
+
+  #clear(): void {
+    this.entries.clear()
+    this.groups.clear()
+    this.#accounts.clear()
+    this.#orphanStates.clear()
+  }
+
+  #take(change: ProfileChange, now: Date): void {
+    switch (change.kind) {
+      case 'profile':
+        return change.record === undefined ? this.#drop(change.id) : this.#put(change.record, now)
+      case 'state':
+        return this.#putState(change.id, change.state, now)
+      case 'account':
+        return this.#putAccount(change.key, change.stats, now)
+      case 'last_good':
+        return this.group(change.provider).setLastGood(change.id, now)
+    }
+  }
+
+  #put(record: ProfileRecord, now: Date): void {
+    const known = this.entries.get(record.meta.id)
+    if (known !== undefined) {
+      this.group(known.provider).change(known, now, () => {
+        this.#leaveAccount(known)
+        known.replaceRecord(record)
+        this.#joinAccount(known)
+      })
+      return
+    }
+    const entry = new Entry(record)
+    const early = this.#orphanStates.get(entry.id)
+    if (early !== undefined) {
+      this.#orphanStates.delete(entry.id)
+      entry.replaceState(early)
+    }
+    this.#joinAccount(entry)
+    this.entries.set(entry.id, entry)
+    this.group(entry.provider).add(entry, now)
+  }
+
+  #drop(id: string): void {
+    const entry = this.entries.get(id)
+    if (entry === undefined) return
+    this.#leaveAccount(entry)
+    this.entries.delete(id)
+    this.group(profileProvider(id)).remove(entry)
+  }
+
+  #putState(id: string, state: ProfileState | undefined, now: Date): void {
+    const entry = this.entries.get(id)
+    if (entry !== undefined) {
+      this.group(entry.provider).change(entry, now, () => entry.replaceState(state))
+    } else if (state !== undefined) {
+      this.#orphanStates.set(id, state)
+    } else {
+      this.#orphanStates.delete(id)
+    }
+  }
+
+  #putAccount(key: string, stats: ProfileUsageStats | undefined, now: Date): void {
+    const account = this.#account(key)
+    if (stats === undefined) delete account.stats
+    else account.stats = stats
+    for (const entry of account.members) {
+      this.group(entry.provider).change(entry, now, () => {
+        entry.accountStats = stats
+      })
+    }
+  }
+
+  #account(key: string): { stats?: ProfileUsageStats; members: Set<Entry> } {
+    let account = this.#accounts.get(key)
+    if (account === undefined) {
+      account = { members: new Set() }
+      this.#accounts.set(key, account)
+    }
+    return account
+  }
+
+  #joinAccount(entry: Entry): void {
+    const name = entry.record.meta.account
+    if (name === undefined) {
+      entry.accountStats = undefined
+      return
+    }
+    const account = this.#account(accountKey(entry.provider, name))
+    account.members.add(entry)
+    entry.accountStats = account.stats
+  }
+
+  #leaveAccount(entry: Entry): void {
+    const name = entry.record.meta.account
+    if (name !== undefined) this.#accounts.get(accountKey(entry.provider, name))?.members.delete(entry)
+  }
+}

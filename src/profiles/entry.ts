@@ -1,0 +1,116 @@
+import type { ProfileId } from '../domain/ids.js'
+import { profileName, profileProvider } from '../domain/ids.js'
+import type { AuthMode, AuthProfile } from '../domain/profile.js'
+import type { ProfileCooldownConfig, ProfileUsageStats } from '../domain/usage.js'
+import { newUsageStats } from '../domain/usage.js'
+import { modelAllowed } from '../policy/model-globs.js'
+import type { Standing } from '../policy/standing.js'
+import { modelWindow, standing } from '../policy/standing.js'
+import type { ProfileState } from './backend.js'
+import type { ProfileRecord } from './record.js'
+import { toProfile } from './record.js'
+
+/** What standing depends on besides the profile. */
+export interface StandingContext {
+  readonly config: ProfileCooldownConfig
+  /** Whether expired OAuth logins can be renewed here. */
+  readonly canRefresh: boolean
+}
+
+const NEVER_USED: ProfileState = { stats: newUsageStats() }
+
+/**
+ * One profile in memory: its record, the memory of its use, and what follows from them at the last look.
+ * The fields from `id` to `lastGood` are the sort key of the orders of choice: they change only while the
+ * entry is out of every ordered list.
+ */
+export class Entry {
+  readonly id: ProfileId
+  readonly provider: string
+  readonly name: string
+  record: ProfileRecord
+  state: ProfileState = NEVER_USED
+  accountStats: ProfileUsageStats | undefined
+
+  mode: AuthMode
+  priority: number
+  valid = false
+  lastUsedMs = 0
+  lastGood = false
+
+  /** What can be said of it since the last look. */
+  standing: Standing = { state: 'invalid', expired: false }
+  /** Whether a use has not been written down yet. */
+  unflushed = false
+  #profile: AuthProfile | undefined
+
+  constructor(record: ProfileRecord) {
+    this.id = record.meta.id
+    this.provider = profileProvider(record.meta.id)
+    this.name = profileName(record.meta.id)
+    this.record = record
+    this.mode = record.meta.mode
+    this.priority = record.meta.priority
+  }
+
+  /** Takes a newer record of the same profile. */
+  replaceRecord(record: ProfileRecord): void {
+    this.record = record
+    this.mode = record.meta.mode
+    this.priority = record.meta.priority
+    this.#profile = undefined
+  }
+
+  /** Takes a newer memory of use. The time of use only grows: one not yet written down is kept. */
+  replaceState(state: ProfileState | undefined): void {
+    this.state = state ?? NEVER_USED
+    this.lastUsedMs = Math.max(this.state.stats.lastUsed?.getTime() ?? 0, this.lastUsedMs)
+    this.#profile = undefined
+  }
+
+  /** Works out the standing at `now`. */
+  look(now: Date, context: StandingContext): void {
+    const { meta } = this.record
+    this.standing = standing(
+      {
+        provider: this.provider,
+        enabled: meta.enabled,
+        mode: meta.mode,
+        hasCredential: meta.hasSecret || meta.reference !== undefined || meta.hasRefresh,
+        renewable: context.canRefresh && meta.hasRefresh && meta.loginNeeded !== true,
+        loginNeeded: meta.loginNeeded === true,
+        expiresAt: meta.expiresAt,
+        stats: this.state.stats,
+        accountStats: this.accountStats,
+        config: context.config,
+      },
+      now,
+    )
+    this.valid = this.standing.state !== 'off' && this.standing.state !== 'invalid' && this.standing.state !== 'expired'
+  }
+
+  /** Whether it may, and can at present, serve `model`. */
+  serves(model: string, now: Date): boolean {
+    return modelAllowed(this.record.meta.models, model) && this.modelWindow(model, now) === undefined
+  }
+
+  /** The window that sets `model` aside on this profile or its account. */
+  modelWindow(model: string, now: Date): ReturnType<typeof modelWindow> {
+    return modelWindow(this.state.stats, this.accountStats, model, now, this.provider)
+  }
+
+  /** The profile as its users see it; the same object until something about it changes. */
+  profile(): AuthProfile {
+    this.#profile ??= this.freshProfile()
+    return this.#profile
+  }
+
+  /** The profile with the latest time of use. */
+  freshProfile(): AuthProfile {
+    return toProfile(this.record, {
+      lastUsedAt: this.lastUsedMs === 0 ? undefined : new Date(this.lastUsedMs),
+      lastError: this.state.lastError,
+      lastErrorAt: this.state.lastErrorAt,
+    })
+  }
+}

@@ -1,0 +1,164 @@
+import type { ProfilePreference } from '../domain/ports.js'
+import type { AuthMode } from '../domain/profile.js'
+import { compareBy } from '../policy/order.js'
+import { SortedList } from '../policy/sorted-list.js'
+import { TimeHeap } from '../policy/time-heap.js'
+import type { Entry, StandingContext } from './entry.js'
+
+/** A request for one entry of a group. */
+export interface PickRequest {
+  readonly preference: ProfilePreference
+  readonly mode: AuthMode | undefined
+  readonly model: string | undefined
+}
+
+interface View {
+  readonly preference: ProfilePreference
+  readonly mode: AuthMode | undefined
+  readonly list: SortedList<Entry>
+}
+
+/**
+ * The profiles of one provider, kept ready to choose from: for every preference in use an ordered list of
+ * the profiles that are available now, and a heap of the instants at which that will change by itself. A
+ * choice therefore costs the same with ten profiles and with a hundred thousand, however many are cooling.
+ */
+export class ProviderGroup {
+  readonly entries = new Map<string, Entry>()
+  lastGood: string | undefined
+  readonly #views = new Map<string, View>()
+  readonly #alarms = new TimeHeap<Entry>()
+  readonly #context: StandingContext
+  #lookedAt = 0
+  #nextAlarm = Number.POSITIVE_INFINITY
+
+  constructor(context: StandingContext) {
+    this.#context = context
+  }
+
+  add(entry: Entry, now: Date): void {
+    this.entries.set(entry.name, entry)
+    entry.lastGood = this.lastGood === entry.id
+    entry.look(now, this.#context)
+    this.#enlist(entry)
+  }
+
+  remove(entry: Entry): void {
+    this.#delist(entry)
+    this.entries.delete(entry.name)
+  }
+
+  /** Changes an entry: every fact it is sorted or judged by may be different afterwards. */
+  change(entry: Entry, now: Date, mutate: () => void): void {
+    this.#delist(entry)
+    mutate()
+    entry.look(now, this.#context)
+    this.#enlist(entry)
+  }
+
+  setLastGood(id: string | undefined, now: Date): void {
+    const before = this.lastGood
+    this.lastGood = id
+    for (const entry of [before, id].map((each) => this.#byId(each))) {
+      if (entry !== undefined) {
+        this.change(entry, now, () => {
+          entry.lastGood = entry.id === id
+        })
+      }
+    }
+  }
+
+  /** Notes a use without writing it down. The hot path: touches the lists only where the order changes. */
+  used(entry: Entry, nowMs: number): void {
+    if (nowMs <= entry.lastUsedMs) return
+    for (const view of this.#views.values()) {
+      if (!holds(view, entry) || keepsPlace(view, entry)) continue
+      this.#reinsert(entry, nowMs)
+      return
+    }
+    entry.lastUsedMs = nowMs
+  }
+
+  /** Brings everything up to `nowMs`: windows that have ended, tokens that have expired, a clock that was set back. */
+  advance(nowMs: number): void {
+    if (nowMs < this.#lookedAt) {
+      this.#lookAtAll(nowMs)
+    } else if (nowMs >= this.#nextAlarm) {
+      const now = new Date(nowMs)
+      for (let due = this.#alarms.popDue(nowMs); due !== undefined; due = this.#alarms.popDue(nowMs)) {
+        this.change(due, now, () => {})
+      }
+      this.#nextAlarm = this.#alarms.nextAt() ?? Number.POSITIVE_INFINITY
+    }
+    this.#lookedAt = nowMs
+  }
+
+  /** The first available entry in the order of preference that is not in `passed`. Call `advance` before. */
+  pick(request: PickRequest, nowMs: number, passed?: ReadonlySet<Entry>): Entry | undefined {
+    const { list } = this.#view(request.preference, request.mode)
+    if (request.model === undefined && passed === undefined) return list.first()
+    const now = new Date(nowMs)
+    for (const entry of list) {
+      if (passed?.has(entry)) continue
+      if (request.model !== undefined && !entry.serves(request.model, now)) continue
+      return entry
+    }
+    return undefined
+  }
+
+  /** All entries in the order of preference, whatever their state. */
+  ordered(preference: ProfilePreference): Entry[] {
+    return [...this.entries.values()].sort(compareBy(preference))
+  }
+
+  #byId(id: string | undefined): Entry | undefined {
+    return id === undefined ? undefined : this.entries.get(id.slice(id.lastIndexOf(':') + 1))
+  }
+
+  #lookAtAll(nowMs: number): void {
+    const now = new Date(nowMs)
+    for (const entry of this.entries.values()) this.change(entry, now, () => {})
+  }
+
+  #view(preference: ProfilePreference, mode: AuthMode | undefined): View {
+    const key = mode === undefined ? preference : `${preference} ${mode}`
+    const known = this.#views.get(key)
+    if (known !== undefined) return known
+    const made: View = { preference, mode, list: new SortedList<Entry>(compareBy(preference)) }
+    for (const entry of this.entries.values()) if (holds(made, entry)) made.list.add(entry)
+    this.#views.set(key, made)
+    return made
+  }
+
+  #reinsert(entry: Entry, nowMs: number): void {
+    const lists = [...this.#views.values()].filter((view) => holds(view, entry)).map((view) => view.list)
+    for (const list of lists) list.delete(entry)
+    entry.lastUsedMs = nowMs
+    for (const list of lists) list.add(entry)
+  }
+
+  #enlist(entry: Entry): void {
+    for (const view of this.#views.values()) if (holds(view, entry)) view.list.add(entry)
+    const next = entry.standing.nextChangeAt
+    if (next !== undefined) {
+      this.#alarms.set(entry, next.getTime())
+      if (next.getTime() < this.#nextAlarm) this.#nextAlarm = next.getTime()
+    }
+  }
+
+  #delist(entry: Entry): void {
+    for (const view of this.#views.values()) if (holds(view, entry)) view.list.delete(entry)
+    this.#alarms.delete(entry)
+  }
+}
+
+/** Whether a view lists this entry: only what is available, and of its mode. */
+function holds(view: View, entry: Entry): boolean {
+  return entry.standing.state === 'available' && (view.mode === undefined || view.mode === entry.mode)
+}
+
+/** Whether a later time of use leaves the entry where it is in this view. */
+function keepsPlace(view: View, entry: Entry): boolean {
+  if (view.preference === 'default') return true
+  return view.preference !== 'type' && view.list.first() === entry
+}

@@ -1,0 +1,179 @@
+import type { ProfileId } from '../domain/ids.js'
+import { profileName, profileProvider } from '../domain/ids.js'
+import type { ApiKeyCredential, AuthMode, AuthProfile, OAuthCredential, TokenCredential } from '../domain/profile.js'
+
+/** The texts of a profile that must never be seen by accident. */
+export interface ProfileSecrets {
+  readonly key?: string
+  readonly token?: string
+  readonly accessToken?: string
+  readonly refreshToken?: string
+}
+
+/** Everything of a profile but its secrets and the memory of its use. Instants are epoch milliseconds. */
+export interface ProfileMeta {
+  readonly id: ProfileId
+  readonly mode: AuthMode
+  readonly priority: number
+  readonly enabled: boolean
+  readonly createdAt: number
+  readonly updatedAt: number
+  /** Whether a key, token or access token is stored. */
+  readonly hasSecret: boolean
+  readonly hasRefresh: boolean
+  readonly reference?: string
+  readonly expiresAt?: number
+  readonly email?: string
+  readonly clientId?: string
+  readonly scopes?: readonly string[]
+  readonly metadata?: Readonly<Record<string, string>>
+  readonly loginNeeded?: boolean
+  readonly account?: string
+  readonly models?: readonly string[]
+  readonly baseUrl?: string
+}
+
+/** A stored profile: metadata at hand, secrets opened on demand. */
+export interface ProfileRecord {
+  readonly meta: ProfileMeta
+  /** @throws KeymuxError `vault_locked`, `vault_corrupt` */
+  openSecrets(): ProfileSecrets
+}
+
+/** Fields that are kept with the memory of use rather than with the profile. */
+export interface UsedFacts {
+  readonly lastUsedAt?: Date | undefined
+  readonly lastError?: string | undefined
+  readonly lastErrorAt?: Date | undefined
+}
+
+/** Splits a profile into what is listed and what is sealed apart. */
+export function splitProfile(profile: AuthProfile): { meta: ProfileMeta; secrets: ProfileSecrets } {
+  const { apiKey, token, oauth } = profile
+  const secrets: ProfileSecrets = withoutUndefined({
+    key: filled(apiKey?.key),
+    token: filled(token?.token),
+    accessToken: filled(oauth?.accessToken),
+    refreshToken: filled(oauth?.refreshToken),
+  })
+  const meta: ProfileMeta = withoutUndefined({
+    id: profile.id,
+    mode: profile.mode,
+    priority: profile.priority,
+    enabled: profile.enabled,
+    createdAt: profile.createdAt.getTime(),
+    updatedAt: profile.updatedAt.getTime(),
+    hasSecret: (secrets.key ?? secrets.token ?? secrets.accessToken) !== undefined,
+    hasRefresh: secrets.refreshToken !== undefined,
+    reference: profile.mode === 'api_key' ? filled(apiKey?.keyRef) : filled(token?.tokenRef),
+    expiresAt: (profile.mode === 'oauth' ? oauth?.expiresAt : token?.expiresAt)?.getTime(),
+    email: oauth?.email,
+    clientId: oauth?.clientId,
+    scopes: oauth?.scopes,
+    metadata: oauth?.metadata,
+    loginNeeded: oauth?.loginNeeded === true ? true : undefined,
+    account: profile.account,
+    models: profile.models !== undefined && profile.models.length > 0 ? profile.models : undefined,
+    baseUrl: profile.baseUrl,
+  })
+  return { meta, secrets }
+}
+
+/**
+ * The profile as its users see it. Secret fields are accessors that open the sealed part when they are
+ * read, so that listing opens nothing.
+ */
+export function toProfile(record: ProfileRecord, used: UsedFacts): AuthProfile {
+  const { meta } = record
+  return withoutUndefined({
+    id: meta.id,
+    provider: profileProvider(meta.id),
+    name: profileName(meta.id),
+    mode: meta.mode,
+    priority: meta.priority,
+    enabled: meta.enabled,
+    createdAt: new Date(meta.createdAt),
+    updatedAt: new Date(meta.updatedAt),
+    lastUsedAt: used.lastUsedAt,
+    lastError: used.lastError,
+    lastErrorAt: used.lastErrorAt,
+    apiKey: meta.mode === 'api_key' ? apiKeyOf(record) : undefined,
+    oauth: meta.mode === 'oauth' ? oauthOf(record) : undefined,
+    token: meta.mode === 'token' ? tokenOf(record) : undefined,
+    account: meta.account,
+    models: meta.models,
+    baseUrl: meta.baseUrl,
+  })
+}
+
+/** Whether anything that authenticates differs between two stored profiles. */
+export function credentialChanged(before: ProfileRecord, after: ProfileRecord): boolean {
+  if (before.meta.mode !== after.meta.mode || before.meta.reference !== after.meta.reference) return true
+  const old = before.openSecrets()
+  const fresh = after.openSecrets()
+  return (
+    old.key !== fresh.key ||
+    old.token !== fresh.token ||
+    old.accessToken !== fresh.accessToken ||
+    old.refreshToken !== fresh.refreshToken
+  )
+}
+
+function apiKeyOf(record: ProfileRecord): ApiKeyCredential | undefined {
+  if (!record.meta.hasSecret && record.meta.reference === undefined) return undefined
+  const credential = withoutUndefined({ keyRef: record.meta.reference })
+  if (record.meta.hasSecret) lazily(credential, 'key', () => record.openSecrets().key ?? '')
+  return credential
+}
+
+function tokenOf(record: ProfileRecord): TokenCredential | undefined {
+  const { hasSecret, reference, expiresAt } = record.meta
+  if (!hasSecret && reference === undefined) return undefined
+  const credential = withoutUndefined({
+    tokenRef: reference,
+    expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
+  })
+  if (hasSecret) lazily(credential, 'token', () => record.openSecrets().token ?? '')
+  return credential
+}
+
+function oauthOf(record: ProfileRecord): OAuthCredential | undefined {
+  const { meta } = record
+  if (!meta.hasSecret && !meta.hasRefresh) return undefined
+  const credential = withoutUndefined({
+    provider: profileProvider(meta.id),
+    profileName: profileName(meta.id),
+    accessToken: '',
+    refreshToken: '',
+    expiresAt: new Date(meta.expiresAt ?? 0),
+    email: meta.email,
+    clientId: meta.clientId,
+    scopes: meta.scopes,
+    metadata: meta.metadata,
+    loginNeeded: meta.loginNeeded,
+  })
+  if (meta.hasSecret) lazily(credential, 'accessToken', () => record.openSecrets().accessToken ?? '')
+  if (meta.hasRefresh) lazily(credential, 'refreshToken', () => record.openSecrets().refreshToken ?? '')
+  return credential
+}
+
+function lazily(target: object, field: string, open: () => string): void {
+  Object.defineProperty(target, field, { enumerable: true, configurable: true, get: open })
+}
+
+function filled(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text
+}
+
+type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
+}
+
+/** A copy without the fields that are undefined, as `exactOptionalPropertyTypes` wants it. */
+export function withoutUndefined<T extends object>(fields: T): Defined<T> {
+  const kept: Partial<Record<keyof T, unknown>> = {}
+  for (const key of Object.keys(fields) as (keyof T)[]) {
+    if (fields[key] !== undefined) kept[key] = fields[key]
+  }
+  return kept as unknown as Defined<T>
+}

@@ -1,0 +1,208 @@
+import { KeymuxError } from '../domain/errors.js'
+import { newProfileId, parseProfileName, parseProviderName, quote } from '../domain/ids.js'
+import type { AuthMode, AuthProfile } from '../domain/profile.js'
+import { AUTH_MODES } from '../domain/profile.js'
+import type { ProviderMetadata } from '../domain/provider.js'
+import { withoutUndefined } from './record.js'
+import type { NewProfile } from './types.js'
+
+/** The part of the provider registry that profiles need. */
+export interface ProviderLookup {
+  get(name: string): ProviderMetadata | undefined
+  supportsMode(name: string, mode: AuthMode): boolean
+}
+
+/** Longest secret: 1 MiB of UTF-8. */
+export const MAX_SECRET_BYTES: number = 1024 * 1024
+const MAX_TEXT = 1024
+const MAX_MODELS = 256
+const REFERENCE = /^(vault|env|file|exec):\/\/(.+)$/s
+
+/**
+ * Checks what `add` was given and makes a profile of it.
+ *
+ * @throws KeymuxError `invalid_profile_id`, `unknown_provider`, `unsupported_mode`, `invalid_secret`,
+ * `invalid_reference`, `invalid_value`
+ */
+export function buildProfile(input: NewProfile, providers: ProviderLookup, now: Date): AuthProfile {
+  const provider = knownProvider(input.provider, providers)
+  const name = parseProfileName(input.name === undefined || input.name === '' ? 'default' : input.name)
+  const mode = input.mode ?? defaultMode(input, provider)
+  const profile: AuthProfile = withoutUndefined({
+    id: newProfileId(provider.name, name),
+    provider: provider.name,
+    name,
+    mode,
+    priority: input.priority ?? 0,
+    enabled: input.enabled ?? true,
+    createdAt: now,
+    updatedAt: now,
+    account: input.account,
+    models: input.models,
+    baseUrl: input.baseUrl,
+    apiKey: mode === 'api_key' ? withoutUndefined({ key: input.secret, keyRef: input.reference }) : undefined,
+    token:
+      mode === 'token'
+        ? withoutUndefined({ token: input.secret, tokenRef: input.reference, expiresAt: input.expiresAt })
+        : undefined,
+    oauth:
+      mode === 'oauth' && input.oauth !== undefined
+        ? { ...input.oauth, provider: provider.name, profileName: name }
+        : undefined,
+  })
+  refuseMisplaced(input, mode)
+  checkProfile(profile, providers)
+  return profile
+}
+
+/**
+ * Checks a whole profile before it is stored.
+ *
+ * @throws KeymuxError as {@link buildProfile}
+ */
+export function checkProfile(profile: AuthProfile, providers: ProviderLookup): void {
+  const provider = knownProvider(profile.provider, providers)
+  parseProfileName(profile.name)
+  if (profile.id !== newProfileId(provider.name, profile.name)) {
+    throw new KeymuxError('invalid_profile_id', `${quote(profile.id)} is not ${provider.name}:${profile.name}`)
+  }
+  if (!AUTH_MODES.includes(profile.mode) || !providers.supportsMode(provider.name, profile.mode)) {
+    throw new KeymuxError('unsupported_mode', `${provider.name} does not support ${quote(profile.mode)}`, {
+      hint: `use ${[...new Set([...provider.modes, 'token'])].join(', ')}`,
+    })
+  }
+  checkCredential(profile)
+  checkNumber('priority', profile.priority)
+  checkTime('created_at', profile.createdAt)
+  checkTime('updated_at', profile.updatedAt)
+  if (profile.token?.expiresAt !== undefined) checkTime('expires_at', profile.token.expiresAt)
+  if (profile.oauth !== undefined) checkTime('expires_at', profile.oauth.expiresAt)
+  if (profile.account !== undefined) checkText('account', profile.account)
+  if (profile.models !== undefined) checkModels(profile.models)
+  if (profile.baseUrl !== undefined) checkBaseUrl(profile.baseUrl)
+}
+
+/**
+ * Checks a URL requests will carry credentials to: http(s), no credentials, query or fragment; plain HTTP
+ * on loopback alone.
+ *
+ * @throws KeymuxError `invalid_value`
+ */
+export function checkBaseUrl(text: string): void {
+  const fail = (what: string): KeymuxError =>
+    new KeymuxError('invalid_value', `${quote(text)} is not a base URL: ${what}`, { hint: 'use https://HOST[/PATH]' })
+  if (!URL.canParse(text)) throw fail('it cannot be read as a URL')
+  const url = new URL(text)
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw fail('it is neither https nor http')
+  if (url.username !== '' || url.password !== '') {
+    throw new KeymuxError('invalid_value', 'a base URL must not carry a user name or password')
+  }
+  if (url.search !== '' || url.hash !== '') throw fail('it has a query or fragment')
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) throw fail('plain http is allowed on loopback alone')
+}
+
+/** Whether a URL's host name is this machine itself. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+
+/**
+ * Checks a secret's text: not empty, at most 1 MiB, no NUL.
+ *
+ * @throws KeymuxError `invalid_secret`
+ */
+export function checkSecret(secret: string): void {
+  if (secret === '') throw new KeymuxError('invalid_secret', 'the secret is empty')
+  if (Buffer.byteLength(secret) > MAX_SECRET_BYTES) {
+    throw new KeymuxError('invalid_secret', 'the secret is larger than 1 MiB')
+  }
+  if (secret.includes('\0')) throw new KeymuxError('invalid_secret', 'the secret contains a NUL character')
+}
+
+/**
+ * Checks a reference's form.
+ *
+ * @throws KeymuxError `invalid_reference`
+ */
+export function checkReference(reference: string): void {
+  if (!reference.includes('://') && /^[A-Za-z_][A-Za-z0-9_.-]*$/.test(reference)) return
+  const match = REFERENCE.exec(reference)
+  if (match === null || reference.length > MAX_TEXT * 4) {
+    throw new KeymuxError('invalid_reference', `${quote(reference)} is not a reference keymux knows`, {
+      hint: 'use vault://NAME, env://VAR, file:///absolute/path or, where the config allows it, exec://COMMAND',
+    })
+  }
+}
+
+function knownProvider(name: string, providers: ProviderLookup): ProviderMetadata {
+  const provider = providers.get(parseProviderName(name))
+  if (provider === undefined) {
+    throw new KeymuxError('unknown_provider', `there is no provider ${quote(name)}`, {
+      hint: 'see keymux providers, or declare it with keymux providers add FILE',
+    })
+  }
+  return provider
+}
+
+function defaultMode(input: NewProfile, provider: ProviderMetadata): AuthMode {
+  if (input.oauth !== undefined) return 'oauth'
+  if (input.secret === undefined && input.reference === undefined) return provider.modes[0] ?? 'api_key'
+  return provider.modes.includes('api_key') ? 'api_key' : 'token'
+}
+
+function refuseMisplaced(input: NewProfile, mode: AuthMode): void {
+  if (mode === 'oauth' && (input.secret !== undefined || input.reference !== undefined)) {
+    throw new KeymuxError('invalid_value', 'an OAuth profile takes no key', {
+      hint: 'add it without one and run keymux login, or use --mode token',
+    })
+  }
+  if (mode !== 'oauth' && input.oauth !== undefined) {
+    throw new KeymuxError('invalid_value', `OAuth credentials do not belong to a profile of mode ${mode}`)
+  }
+  if (mode !== 'token' && input.expiresAt !== undefined) {
+    throw new KeymuxError('invalid_value', 'only a token has an expiry of its own', { hint: 'use --mode token' })
+  }
+}
+
+function checkCredential(profile: AuthProfile): void {
+  const { mode, apiKey, token, oauth } = profile
+  if (mode === 'oauth') {
+    // A profile without credentials waits for its login.
+    if (oauth === undefined) return
+    if (oauth.accessToken !== '') checkSecret(oauth.accessToken)
+    if (oauth.refreshToken !== '') checkSecret(oauth.refreshToken)
+    return
+  }
+  const secret = mode === 'api_key' ? apiKey?.key : token?.token
+  const reference = mode === 'api_key' ? apiKey?.keyRef : token?.tokenRef
+  if (secret !== undefined && reference !== undefined) {
+    throw new KeymuxError('invalid_secret', `${profile.id} has both a secret and a reference`, { hint: 'give one' })
+  }
+  if (reference !== undefined && reference !== '') checkReference(reference)
+  else checkSecret(secret ?? '')
+}
+
+function checkNumber(field: string, value: number): void {
+  if (!Number.isSafeInteger(value) || Math.abs(value) > 1_000_000_000) {
+    throw new KeymuxError('invalid_value', `${field} must be a whole number between -1000000000 and 1000000000`)
+  }
+}
+
+function checkTime(field: string, value: Date): void {
+  if (!(value instanceof Date) || Number.isNaN(value.getTime())) {
+    throw new KeymuxError('invalid_value', `${field} is not a time`)
+  }
+}
+
+function checkText(field: string, text: string): void {
+  if (typeof text !== 'string' || text === '' || text.length > MAX_TEXT || /\p{Cc}/u.test(text)) {
+    throw new KeymuxError('invalid_value', `${field} must be 1 to ${MAX_TEXT} characters without control characters`)
+  }
+}
+
+function checkModels(models: readonly string[]): void {
+  if (!Array.isArray(models) || models.length > MAX_MODELS) {
+    throw new KeymuxError('invalid_value', `models must be a list of at most ${MAX_MODELS} globs`)
+  }
+  for (const glob of models) checkText('models', glob)
+}

@@ -1,0 +1,65 @@
+import type { FailureReason } from '../domain/usage.js'
+import type { Entry } from './entry.js'
+import type { ModelCooldownView, ProfileView, ViewFilter } from './types.js'
+import { withoutUndefined } from './record.js'
+
+/** What may be shown of an entry at `now`. Opens no secret. */
+export function viewOf(entry: Entry, now: Date): ProfileView {
+  const { meta } = entry.record
+  const { stats } = entry.state
+  const { state, until, reason, expired } = entry.standing
+  return withoutUndefined({
+    id: entry.id,
+    provider: entry.provider,
+    name: entry.name,
+    mode: meta.mode,
+    enabled: meta.enabled,
+    valid: entry.valid,
+    expired,
+    email: meta.email,
+    priority: meta.priority,
+    account: meta.account,
+    models: meta.models,
+    baseUrl: meta.baseUrl,
+    reference: meta.reference,
+    createdAt: new Date(meta.createdAt),
+    updatedAt: new Date(meta.updatedAt),
+    lastUsedAt: entry.lastUsedMs === 0 ? undefined : new Date(entry.lastUsedMs),
+    lastError: entry.state.lastError,
+    lastErrorAt: entry.state.lastErrorAt,
+    expiresAt: meta.expiresAt === undefined ? undefined : new Date(meta.expiresAt),
+    renewable: meta.mode === 'oauth' ? meta.hasRefresh && meta.loginNeeded !== true : undefined,
+    loginNeeded: meta.mode === 'oauth' && (meta.loginNeeded === true || !(meta.hasSecret || meta.hasRefresh)) ? true : undefined,
+    scopes: meta.scopes,
+    state,
+    unusableUntil: until,
+    unusableReason: reason,
+    modelCooldowns: modelCooldowns(entry, now),
+    errorCount: stats.errorCount,
+    failureCounts: { ...stats.failureCounts },
+    lastGood: entry.lastGood,
+  })
+}
+
+/** Whether an entry passes the filter. */
+export function passesFilter(entry: Entry, filter: ViewFilter): boolean {
+  return (
+    (filter.provider === undefined || filter.provider.toLowerCase() === entry.provider) &&
+    (filter.mode === undefined || filter.mode === entry.mode) &&
+    (filter.enabled === undefined || filter.enabled === entry.record.meta.enabled)
+  )
+}
+
+/** The models set aside on the entry or its account at `now`, soonest first. */
+function modelCooldowns(entry: Entry, now: Date): ModelCooldownView[] {
+  const models = new Set([
+    ...Object.keys(entry.state.stats.modelCooldowns ?? {}),
+    ...Object.keys(entry.accountStats?.modelCooldowns ?? {}),
+  ])
+  const views: { model: string; until: Date; reason: FailureReason }[] = []
+  for (const model of models) {
+    const window = entry.modelWindow(model, now)
+    if (window !== undefined) views.push({ model, until: window.until, reason: window.reason })
+  }
+  return views.sort((a, b) => a.until.getTime() - b.until.getTime() || (a.model < b.model ? -1 : 1))
+}

@@ -1,0 +1,306 @@
+import { KeymuxError, NoUsableProfileError, isKeymuxError } from '../domain/errors.js'
+import type {
+  CallOptions,
+  Clock,
+  Logger,
+  OAuthManager,
+  ProfileManager,
+  ProfilePreference,
+  Resolution,
+  ResolutionOptions,
+} from '../domain/ports.js'
+import type { AuthMode, AuthProfile, OAuthCredential } from '../domain/profile.js'
+import type { FailedAttempt } from '../profiles/candidates.js'
+import { CandidateSource } from '../profiles/candidates.js'
+import type { Entry } from '../profiles/entry.js'
+import { StoredProfiles } from '../profiles/manager.js'
+import type { ProviderLookup } from '../profiles/validate.js'
+import { sleep } from './sleep.js'
+
+/** What a resolver is made of. */
+export interface ResolverConfig {
+  readonly store: ProfileManager
+  /** Renews OAuth logins; without it expired ones are passed over. */
+  readonly oauthManager?: OAuthManager
+  readonly logger?: Logger
+  /** Default `valid`. */
+  readonly defaultPreference?: ProfilePreference
+  readonly clock?: Clock
+  /** Tells unknown providers apart from those without profiles. */
+  readonly providers?: ProviderLookup
+}
+
+/** Options of a resolution. */
+export interface ResolveOptions extends CallOptions {
+  readonly mode?: AuthMode
+  readonly model?: string
+  readonly preference?: ProfilePreference
+  /** Take the preferred profile or none. */
+  readonly strict?: boolean
+  /** When everything is cooling, wait up to this many milliseconds for the soonest. Default 0: throw at once. */
+  readonly maxWaitMs?: number
+}
+
+/** What the resolver's cache holds. */
+export interface CacheStats {
+  readonly totalEntries: number
+  readonly valid: number
+  readonly expired: number
+}
+
+/** An opened credential, good as long as the profile's record is this one. */
+interface Opened {
+  readonly entry: Entry
+  readonly record: Entry['record']
+  readonly credential: string
+  /** Served without a further look until then, in epoch milliseconds. */
+  readonly untilMs: number
+}
+
+const CACHE_LIMIT = 1_000
+/** A token about to expire is renewed in the background while it still has this long to live. */
+const STILL_SERVABLE_MS = 30_000
+const RENEW_BEFORE_MS = 300_000
+const NO_OPTIONS: ResolveOptions = {}
+const SYSTEM_CLOCK: Clock = { now: () => new Date() }
+
+/**
+ * Hands out a credential that works now: the first usable profile in the order of preference, OAuth logins
+ * renewed, profiles whose credential cannot be had passed over.
+ *
+ * What is cached are opened credentials, never decisions: a profile that was cooled, switched off, changed
+ * or deleted, here or in another process, is not handed out.
+ */
+export class Resolver {
+  readonly #config: ResolverConfig
+  readonly #clock: Clock
+  readonly #source: CandidateSource | undefined
+  readonly #cache = new Map<string, Opened>()
+
+  constructor(config: ResolverConfig) {
+    this.#config = config
+    this.#clock = config.clock ?? SYSTEM_CLOCK
+    if (config.store instanceof StoredProfiles) this.#source = config.store.candidates
+  }
+
+  /**
+   * A credential of `provider`; the profile named `preferredProfile` goes first unless it is unusable.
+   *
+   * @throws NoUsableProfileError when nothing can be handed out now
+   * @throws KeymuxError `unknown_provider`, `profile_not_found` (strict), `vault_locked`, storage errors
+   */
+  resolve(provider: string, preferredProfile?: string, options: ResolveOptions = NO_OPTIONS): Promise<Resolution> {
+    const source = this.#source
+    if (source === undefined) return this.#resolveThroughManager(provider, preferredProfile, options)
+    if (options === NO_OPTIONS && source.fresh()) {
+      const nowMs = source.nowMs()
+      const entry = source.pick(this.#request(provider, preferredProfile, options), nowMs)
+      const opened = entry === undefined ? undefined : this.#cache.get(entry.id)
+      if (entry !== undefined && opened?.record === entry.record && nowMs < opened.untilMs) {
+        source.used(entry, nowMs)
+        return Promise.resolve(resolution(entry, opened.credential, [entry.id]))
+      }
+    }
+    return this.#resolve(source, this.#request(provider, preferredProfile, options), options)
+  }
+
+  /** Like {@link Resolver.resolve}, from profiles of one mode alone. */
+  resolveWithMode(provider: string, mode: AuthMode, options: ResolveOptions = NO_OPTIONS): Promise<Resolution> {
+    return this.resolve(provider, undefined, { ...options, mode })
+  }
+
+  /** An API key of `provider`. */
+  async resolveApiKey(
+    provider: string,
+    options: ResolveOptions = NO_OPTIONS,
+  ): Promise<{ apiKey: string; profile: AuthProfile }> {
+    const { credential, profile } = await this.resolveWithMode(provider, 'api_key', options)
+    return { apiKey: credential, profile }
+  }
+
+  /** An OAuth credential of `provider`, renewed first when that is due. */
+  async resolveOAuth(
+    provider: string,
+    options: ResolveOptions = NO_OPTIONS,
+  ): Promise<{ credential: OAuthCredential; profile: AuthProfile }> {
+    const { profile } = await this.resolveWithMode(provider, 'oauth', options)
+    if (profile.oauth === undefined) throw new KeymuxError('internal_error', `${profile.id} lost its OAuth login`)
+    return { credential: profile.oauth, profile }
+  }
+
+  /** Any credential: oauth first, then api_key, then token. */
+  async resolveAny(provider: string, options: ResolveOptions = NO_OPTIONS): Promise<Resolution> {
+    for (const mode of ['oauth', 'api_key', 'token'] as const) {
+      try {
+        return await this.resolveWithMode(provider, mode, { ...options, maxWaitMs: 0 })
+      } catch (error) {
+        if (!isKeymuxError(error, 'no_usable_profile')) throw error
+      }
+    }
+    return this.resolve(provider, undefined, { ...options })
+  }
+
+  /** Forgets opened credentials of one provider, or all. */
+  invalidateCache(provider?: string): void {
+    if (provider === undefined || provider === '') return this.#cache.clear()
+    const exact = provider.toLowerCase()
+    for (const [id, opened] of this.#cache) if (opened.entry.provider === exact) this.#cache.delete(id)
+  }
+
+  /** How many opened credentials are held, and how many of them would be served. */
+  getCacheStats(): CacheStats {
+    const nowMs = this.#nowMs()
+    const valid = [...this.#cache.values()].filter(
+      (opened) => opened.record === opened.entry.record && nowMs < opened.untilMs,
+    ).length
+    return { totalEntries: this.#cache.size, valid, expired: this.#cache.size - valid }
+  }
+
+  #request(provider: string, preferred: string | undefined, options: ResolveOptions): ResolutionOptions {
+    const request: { -readonly [K in keyof ResolutionOptions]: ResolutionOptions[K] } = {
+      provider: provider.toLowerCase(),
+      preference: options.preference ?? this.#config.defaultPreference ?? 'valid',
+      requireValid: true,
+    }
+    if (preferred !== undefined && preferred !== '') request.preferredProfile = preferred
+    if (options.mode !== undefined) request.mode = options.mode
+    if (options.model !== undefined) request.model = options.model
+    if (options.strict !== undefined) request.strict = options.strict
+    return request
+  }
+
+  async #resolve(source: CandidateSource, request: ResolutionOptions, options: ResolveOptions): Promise<Resolution> {
+    const deadlineMs = this.#nowMs() + (options.maxWaitMs ?? 0)
+    for (;;) {
+      options.signal?.throwIfAborted()
+      if (!source.fresh()) await source.sync()
+      const outcome = await this.#tryAll(source, request, options)
+      if (!(outcome instanceof KeymuxError)) return outcome
+      this.#refuseUnknown(request.provider, outcome)
+      const retryAtMs = outcome instanceof NoUsableProfileError ? outcome.retryAt?.getTime() : undefined
+      if (retryAtMs === undefined || retryAtMs > deadlineMs) throw outcome
+      await sleep(Math.max(1, retryAtMs - this.#nowMs()), this.#clock, options.signal)
+    }
+  }
+
+  async #tryAll(
+    source: CandidateSource,
+    request: ResolutionOptions,
+    options: ResolveOptions,
+  ): Promise<Resolution | KeymuxError> {
+    const failed: FailedAttempt[] = []
+    const passed = new Set<Entry>()
+    for (;;) {
+      const entry = source.pick(request, source.nowMs(), passed)
+      if (entry === undefined) return source.explain(request, failed)
+      try {
+        const credential = await this.#open(source, entry, options.signal)
+        source.used(entry)
+        return resolution(entry, credential, [...failed.map((attempt) => attempt.entry.id), entry.id])
+      } catch (error) {
+        if (!(error instanceof KeymuxError) || error.code === 'vault_locked') throw error
+        this.#config.logger?.warn('a profile was passed over', { profile: entry.id, code: error.code })
+        failed.push({ entry, error })
+        passed.add(entry)
+      }
+    }
+  }
+
+  /** The entry's credential, renewed if need be, and remembered unless it lives elsewhere. */
+  async #open(source: CandidateSource, entry: Entry, signal: AbortSignal | undefined): Promise<string> {
+    if (entry.mode === 'oauth') return this.#openOAuth(source, entry, signal)
+    const { record } = entry
+    const credential = await source.credential(entry, signal)
+    if (record.meta.reference === undefined) {
+      this.#remember({ entry, record, credential, untilMs: record.meta.expiresAt ?? Number.POSITIVE_INFINITY })
+    }
+    return credential
+  }
+
+  async #openOAuth(source: CandidateSource, entry: Entry, signal: AbortSignal | undefined): Promise<string> {
+    const { record } = entry
+    const left = (record.meta.expiresAt ?? 0) - this.#nowMs()
+    const manager = this.#config.oauthManager
+    const held = record.meta.hasSecret
+    if (left > RENEW_BEFORE_MS && held) {
+      const credential = await source.credential(entry, signal)
+      this.#remember({ entry, record, credential, untilMs: this.#nowMs() + left - RENEW_BEFORE_MS })
+      return credential
+    }
+    if (manager === undefined) return source.credential(entry, signal)
+    if (held && left > STILL_SERVABLE_MS) {
+      manager.getValidToken(entry.id).catch((error: unknown) => {
+        this.#config.logger?.warn('a login could not be renewed ahead of time', {
+          profile: entry.id,
+          code: isKeymuxError(error) ? error.code : 'unknown',
+        })
+      })
+      return source.credential(entry, signal)
+    }
+    const renewed = await manager.getValidToken(entry.id, signal === undefined ? {} : { signal })
+    return renewed.accessToken
+  }
+
+  #remember(opened: Opened): void {
+    const { id } = opened.entry
+    this.#cache.delete(id)
+    this.#cache.set(id, opened)
+    if (this.#cache.size <= CACHE_LIMIT) return
+    const oldest = this.#cache.keys().next()
+    if (!oldest.done) this.#cache.delete(oldest.value)
+  }
+
+  /** A manager of somebody else's: its own choice, renewed where due. */
+  async #resolveThroughManager(
+    provider: string,
+    preferred: string | undefined,
+    options: ResolveOptions,
+  ): Promise<Resolution> {
+    const request = this.#request(provider, preferred, options)
+    const call = options.signal === undefined ? {} : { signal: options.signal }
+    const result = await this.#config.store.resolve(request, call)
+    const { profile } = result
+    if (profile === undefined) {
+      const { error } = result
+      throw (
+        error ??
+        new NoUsableProfileError(
+          request.provider,
+          { attemptedProfiles: result.attemptedProfiles, reasons: [] },
+          `no profile of ${request.provider} is usable now`,
+        )
+      )
+    }
+    const { error: _none, ...rest } = result
+    const due = profile.oauth !== undefined && profile.oauth.expiresAt.getTime() - this.#nowMs() <= RENEW_BEFORE_MS
+    if (profile.mode !== 'oauth' || !due || this.#config.oauthManager === undefined) return { ...rest, profile }
+    const renewed = await this.#config.oauthManager.getValidToken(profile.id, call)
+    return { ...rest, profile: { ...profile, oauth: renewed }, credential: renewed.accessToken }
+  }
+
+  #refuseUnknown(provider: string, outcome: KeymuxError): void {
+    const { providers } = this.#config
+    if (providers === undefined || providers.get(provider) !== undefined) return
+    if (outcome instanceof NoUsableProfileError && outcome.attemptedProfiles.length > 0) return
+    throw new KeymuxError('unknown_provider', `there is no provider ${JSON.stringify(provider)}`, {
+      hint: 'see keymux providers, or declare it with keymux providers add FILE',
+    })
+  }
+
+  #nowMs(): number {
+    return Number(this.#clock.now())
+  }
+}
+
+function resolution(entry: Entry, credential: string, attemptedProfiles: string[]): Resolution {
+  const { email, expiresAt } = entry.record.meta
+  const result: { -readonly [K in keyof Resolution]: Resolution[K] } = {
+    profile: entry.profile(),
+    credential,
+    provider: entry.provider,
+    attemptedProfiles,
+  }
+  if (email !== undefined) result.email = email
+  if (expiresAt !== undefined) result.expiresAt = new Date(expiresAt)
+  return result
+}
