@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   check_failed: 1,
   import_failed: 1,
   aborted: 1,
+  output_failed: 1,
   // 2: the caller asked for something malformed
   usage: 2,
   invalid_profile_id: 2,
@@ -58,6 +59,9 @@ export const ERROR_CODES = {
   storage_busy: 8,
   unsafe_permissions: 8,
   vault_too_new: 8,
+  // 126 and 127: what a shell answers for a program that cannot run, or is not there
+  program_not_runnable: 126,
+  program_not_found: 127,
   // 130: the person pressed Ctrl-C
   interrupted: 130,
 } as const
