@@ -1,0 +1,184 @@
+import type { Random } from '../domain/ports.js'
+import type {
+  FailureReason,
+  FailureScope,
+  ProfileCooldownConfig,
+  ProfileUsageStats,
+  RunClass,
+} from '../domain/usage.js'
+import { backoffMs } from './backoff.js'
+import {
+  calculateBillingDisable,
+  calculateRateLimitCooldown,
+  MODEL_NOT_FOUND_MS,
+  OVERLOADED_BASE_MS,
+  OVERLOADED_MAX_MS,
+  SHORT_PAUSE_MS,
+  statedWaitMs,
+} from './cooldown.js'
+import { lengthened } from './runs.js'
+import {
+  after,
+  COOLDOWN,
+  DISABLE,
+  isBypassed,
+  isOpen,
+  laterWindow,
+  modelSlot,
+  readWindow,
+  type Window,
+  type WindowSlot,
+  withWindow,
+} from './windows.js'
+
+/** So many time-outs, server errors or refused credentials in a row are no accident. */
+const RUN_LIMIT = 3
+
+/** The circumstances of a failure. */
+export interface FailureContext {
+  readonly now: Date
+  readonly provider: string
+  readonly config?: ProfileCooldownConfig | undefined
+  /** The wait the provider stated, in milliseconds; ignored unless positive and finite, capped at 24 h. */
+  readonly retryAfterMs?: number | undefined
+  /** The model of the request. */
+  readonly model?: string | undefined
+  /** Jitter of the backoff when a provider is overloaded; none without it. */
+  readonly random?: Random | undefined
+}
+
+/** What a failure of this reason sets aside. */
+export function scopeOf(reason: FailureReason, model: string | undefined): FailureScope {
+  switch (reason) {
+    case 'format':
+    case 'context_overflow':
+      return 'request'
+    case 'overloaded':
+    case 'server_error':
+    case 'timeout':
+      return 'provider'
+    case 'model_not_found':
+      return 'model'
+    case 'rate_limit':
+      return model ? 'model' : 'credential'
+    default:
+      return 'credential'
+  }
+}
+
+/**
+ * The statistics with the failure's effect on windows and runs; `stats.runs` holds the current runs. Inside
+ * an open window only a stated time has an effect: it replaces our own estimate, and the later of two
+ * stated times stands.
+ */
+export function withEffect(
+  stats: ProfileUsageStats,
+  reason: FailureReason,
+  context: FailureContext,
+): ProfileUsageStats {
+  const slot = slotOf(reason, context.model)
+  if (slot === undefined) return stats
+  const stated = statedWindow(reason, context)
+  const old = readWindow(stats, slot)
+  if (isOpen(old, context.now) && !yields(old, reason, context.provider)) {
+    if (stated === undefined || yields(stated, old.reason, context.provider)) return stats
+    return withWindow(stats, slot, old.stated ? laterWindow(old, stated) : stated)
+  }
+  const counted = { ...stats, runs: { ...stats.runs, ...lengthenedRuns(stats, reason, context.now) } }
+  const estimate = estimateMs(reason, counted.runs, context)
+  if (estimate === undefined) return counted
+  const own: Window = { until: after(context.now, estimate), reason: recordedReason(reason) }
+  return withWindow(counted, slot, stated ?? own)
+}
+
+function slotOf(reason: FailureReason, model: string | undefined): WindowSlot | undefined {
+  switch (reason) {
+    case 'rate_limit':
+    case 'overloaded':
+      return model ? modelSlot(model) : COOLDOWN
+    case 'model_not_found':
+      return model ? modelSlot(model) : undefined
+    case 'session_expired':
+    case 'timeout':
+    case 'server_error':
+      return COOLDOWN
+    case 'billing':
+    case 'auth':
+    case 'auth_permanent':
+      return DISABLE
+    default:
+      return undefined
+  }
+}
+
+// A refused credential is set aside only once that counts as permanent.
+function recordedReason(reason: FailureReason): FailureReason {
+  return reason === 'auth' ? 'auth_permanent' : reason
+}
+
+// No wait mends a refused credential, whatever the answer states.
+function statedWindow(reason: FailureReason, context: FailureContext): Window | undefined {
+  const wait = reason === 'auth' ? undefined : statedWaitMs(context.retryAfterMs)
+  return wait === undefined ? undefined : { until: after(context.now, wait), reason, stated: true }
+}
+
+// A window that is bypassed must not keep out, nor replace, one that holds.
+function yields(window: Window, other: FailureReason | undefined, provider: string): boolean {
+  return isBypassed(provider, window.reason) && !isBypassed(provider, other)
+}
+
+type Runs = NonNullable<ProfileUsageStats['runs']>
+
+function lengthenedRuns({ runs }: ProfileUsageStats, reason: FailureReason, now: Date): Runs {
+  const name = runClassOf(reason)
+  if (name === undefined) return {}
+  const run = lengthened(runs, name, now)
+  const permanent = name === 'auth' && run.count >= RUN_LIMIT
+  return {
+    [name]: run,
+    ...(permanent ? { auth_permanent: lengthened(runs, 'auth_permanent', now) } : {}),
+  }
+}
+
+function runClassOf(reason: FailureReason): RunClass | undefined {
+  switch (reason) {
+    case 'timeout':
+    case 'server_error':
+      return 'transient'
+    case 'overloaded':
+    case 'billing':
+    case 'auth':
+    case 'auth_permanent':
+      return reason
+    default:
+      return undefined
+  }
+}
+
+/** Our own estimate of how long to wait; `undefined` while the failure is only tracked. */
+function estimateMs(reason: FailureReason, runs: Runs, context: FailureContext): number | undefined {
+  const { config, provider, random } = context
+  const length = (name: RunClass): number => runs[name]?.count ?? 0
+  switch (reason) {
+    case 'rate_limit':
+      return calculateRateLimitCooldown(config, provider)
+    case 'session_expired':
+      return SHORT_PAUSE_MS
+    case 'model_not_found':
+      return MODEL_NOT_FOUND_MS
+    case 'overloaded':
+      return backoffMs(length('overloaded'), { baseMs: OVERLOADED_BASE_MS, maxMs: OVERLOADED_MAX_MS, random })
+    case 'timeout':
+    case 'server_error':
+      return length('transient') >= RUN_LIMIT ? SHORT_PAUSE_MS : undefined
+    case 'billing':
+    case 'auth_permanent':
+      return calculateBillingDisable(length(reason), config, provider)
+    case 'auth':
+      return length('auth') >= RUN_LIMIT
+        ? calculateBillingDisable(length('auth_permanent'), config, provider)
+        : undefined
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,175 @@
+import { profileProvider } from '../domain/ids.js'
+import type { ProfileStore } from '../domain/profile-store.js'
+import {
+  FAILURE_REASONS,
+  type FailureReason,
+  type FailureScope,
+  type ProfileCooldownConfig,
+  type ProfileUsageStats,
+} from '../domain/usage.js'
+import { failureWindowMs } from './cooldown.js'
+import { type FailureContext, scopeOf, withEffect } from './effects.js'
+import { currentRuns, isForgotten } from './runs.js'
+import {
+  bypassesAuthWindows,
+  COOLDOWN,
+  clampWindows,
+  clampWithoutConfig,
+  clearExpiredWindows,
+  DISABLE,
+  holdingWindow,
+  laterWindow,
+  modelSlot,
+  readWindow,
+  withWindow,
+} from './windows.js'
+
+export type { FailureContext } from './effects.js'
+
+/** What a failure leaves behind. */
+export interface FailureOutcome {
+  readonly stats: ProfileUsageStats
+  readonly scope: FailureScope
+}
+
+/**
+ * The statistics after one failure, and what it sets aside. Every report counts in the totals; windows and
+ * runs follow the reason, and reports that fall into an open window change it only by a stated time.
+ */
+export function applyFailure(
+  stats: ProfileUsageStats,
+  reason: FailureReason,
+  context: FailureContext,
+): FailureOutcome {
+  const known = FAILURE_REASONS.includes(reason) ? reason : 'unknown'
+  const { now, config } = context
+  const current = clearExpiredWindows(clampWindows(stats, now, context), now)
+  const runs = currentRuns(current, now, failureWindowMs(config))
+  const counted = withTotals({ ...current, runs }, known, now, failureWindowMs(config))
+  return { stats: withEffect(counted, known, context), scope: scopeOf(known, context.model) }
+}
+
+/** The circumstances of a success. */
+export interface SuccessContext {
+  readonly now: Date
+  /** The model that answered. */
+  readonly model?: string | undefined
+}
+
+/**
+ * The statistics after a success: all runs end, a disable is lifted, and the model that answered is known
+ * and not overloaded. Totals stay, and so does a pause: the request may have been sent before the failure
+ * that caused it.
+ */
+export function applySuccess(stats: ProfileUsageStats, context: SuccessContext): ProfileUsageStats {
+  const served = withWindow({ ...stats, lastUsed: context.now, runs: {} }, DISABLE, undefined)
+  if (!context.model) return served
+  const slot = modelSlot(context.model)
+  const reason = readWindow(served, slot)?.reason
+  const disproved = reason === 'model_not_found' || reason === 'overloaded'
+  return disproved ? withWindow(served, slot, undefined) : served
+}
+
+/** The statistics without windows and runs. Totals stay. */
+export function applyReset(stats: ProfileUsageStats): ProfileUsageStats {
+  const { modelCooldowns: _models, ...rest } = stats
+  return withWindow(withWindow({ ...rest, runs: {} }, COOLDOWN, undefined), DISABLE, undefined)
+}
+
+/** Options of {@link markProfileFailure}. */
+export interface MarkFailureOptions {
+  /** The wait the provider stated, in milliseconds; capped at 24 h. */
+  readonly retryAfterMs?: number
+  /** Makes a rate limit model-scoped. */
+  readonly model?: string
+  /** The system's time by default. */
+  readonly now?: Date
+}
+
+/** Records a failure on the live statistics of a profile. See {@link applyFailure}. */
+export function markProfileFailure(
+  store: ProfileStore,
+  id: string,
+  reason: FailureReason,
+  config?: ProfileCooldownConfig | undefined,
+  options: MarkFailureOptions = {},
+): void {
+  const stats = store.getUsageStats(id)
+  const { now = new Date(), ...details } = options
+  const context = { ...details, now, config, provider: profileProvider(id) }
+  overwrite(stats, applyFailure(stats, reason, context).stats)
+}
+
+/** Removes windows that have ended, and cuts impossible ones; whether anything changed. Counters stay. */
+export function clearExpiredCooldowns(store: ProfileStore, now: Date = new Date()): boolean {
+  let changed = false
+  for (const stats of Object.values(store.usageStats)) {
+    const cleared = clearExpiredWindows(clampWithoutConfig(stats, now), now)
+    if (cleared === stats) continue
+    overwrite(stats, cleared)
+    changed = true
+  }
+  return changed
+}
+
+/** Whether the profile is cooling or disabled at `now`. */
+export function isProfileInCooldown(store: ProfileStore, id: string, now: Date = new Date()): boolean {
+  return resolveProfileUnusableUntil(store, id, now) !== undefined
+}
+
+/**
+ * When the profile becomes usable: the later end of its cooldown and its disable, `undefined` when it is
+ * usable. A window further ahead than any window can be (a clock that was wrong) is cut for good.
+ */
+export function resolveProfileUnusableUntil(
+  store: ProfileStore,
+  id: string,
+  now: Date = new Date(),
+): Date | undefined {
+  const stats = store.usageStats[id]
+  if (stats === undefined) return undefined
+  overwrite(stats, clampWithoutConfig(stats, now))
+  const provider = providerOf(store, id)
+  return laterWindow(
+    holdingWindow(stats, COOLDOWN, provider, now),
+    holdingWindow(stats, DISABLE, provider, now),
+  )?.until
+}
+
+/** Whether windows about the credential's login mean nothing for this profile: true for OpenRouter. */
+export function isAuthCooldownBypassedForProfile(store: ProfileStore, id: string): boolean {
+  return bypassesAuthWindows(providerOf(store, id))
+}
+
+function providerOf(store: ProfileStore, id: string): string {
+  return store.get(id)?.provider ?? profileProvider(id)
+}
+
+function withTotals(
+  stats: ProfileUsageStats,
+  reason: FailureReason,
+  now: Date,
+  windowMs: number,
+): ProfileUsageStats {
+  const forgotten = isForgotten(stats.lastFailureAt, now, windowMs)
+  const counts = forgotten ? {} : stats.failureCounts
+  return {
+    ...stats,
+    errorCount: next(forgotten ? 0 : stats.errorCount),
+    failureCounts: { ...counts, [reason]: next(counts[reason] ?? 0) },
+    lastFailureAt: now,
+  }
+}
+
+function next(count: number): number {
+  return Math.min(count + 1, Number.MAX_SAFE_INTEGER)
+}
+
+// The record is live: others hold it, so it changes in place.
+function overwrite(live: ProfileUsageStats, changed: ProfileUsageStats): void {
+  if (live === changed) return
+  for (const field of Object.keys(live)) {
+    if (!(field in changed)) Reflect.deleteProperty(live, field)
+  }
+  Object.assign(live, changed)
+}

@@ -1,0 +1,237 @@
+import { withoutUndefined } from '../domain/defined.js'
+import type {
+  FailureReason,
+  ModelCooldown,
+  ProfileCooldownConfig,
+  ProfileUsageStats,
+} from '../domain/usage.js'
+import {
+  calculateRateLimitCooldown,
+  longestDisableMs,
+  MAX_STATED_WAIT_MS,
+  MODEL_NOT_FOUND_MS,
+  OVERLOADED_MAX_MS,
+  SHORT_PAUSE_MS,
+} from './cooldown.js'
+
+/** A period in which something is set aside. */
+export interface Window {
+  readonly until: Date
+  /** Absent in files of the original, which only has rate-limit cooldowns. */
+  readonly reason?: FailureReason
+  /** True when the provider itself named the time. */
+  readonly stated?: boolean
+}
+
+/** Where a window is kept: each slot holds at most one. */
+export type WindowSlot =
+  | { readonly kind: 'cooldown' }
+  | { readonly kind: 'disable' }
+  | { readonly kind: 'model'; readonly model: string }
+
+/** The pause of the whole profile. */
+export const COOLDOWN: WindowSlot = { kind: 'cooldown' }
+/** The long disable. */
+export const DISABLE: WindowSlot = { kind: 'disable' }
+
+const LONGEST_MODEL_NAME = 256
+const MOST_MODEL_WINDOWS = 256
+const LAST_INSTANT_MS = 8.64e15
+
+/** The slot of a model. Longer names than any provider has share their beginning. */
+export function modelSlot(model: string): WindowSlot {
+  return { kind: 'model', model: model.slice(0, LONGEST_MODEL_NAME) }
+}
+
+/** The instant `ms` milliseconds after `now`, or the last one a `Date` can hold. */
+export function after(now: Date, ms: number): Date {
+  return new Date(Math.min(now.getTime() + ms, LAST_INSTANT_MS))
+}
+
+/** Whether a window is still open. At its end it is not. */
+export function isOpen<W extends Window>(window: W | undefined, now: Date): window is W {
+  return window !== undefined && window.until.getTime() > now.getTime()
+}
+
+/**
+ * Whether a window of this reason means nothing for this provider. OpenRouter stands before many providers:
+ * that one of them refuses the credential says nothing about the others.
+ */
+export function isBypassed(provider: string, reason: FailureReason | undefined): boolean {
+  const aboutLogin = reason === 'auth' || reason === 'auth_permanent' || reason === 'session_expired'
+  return aboutLogin && bypassesAuthWindows(provider)
+}
+
+/** Whether windows about the credential's login mean nothing for this provider. */
+export function bypassesAuthWindows(provider: string): boolean {
+  return provider.toLowerCase() === 'openrouter'
+}
+
+/** The window in a slot if it is open at `now` and means something for this provider. */
+export function holdingWindow(
+  stats: ProfileUsageStats | undefined,
+  slot: WindowSlot,
+  provider: string,
+  now: Date,
+): Window | undefined {
+  const window = stats && readWindow(stats, slot)
+  return isOpen(window, now) && !isBypassed(provider, window.reason) ? window : undefined
+}
+
+/** The later of two windows; the first of equals. */
+export function laterWindow(a: Window | undefined, b: Window | undefined): Window | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  return b.until.getTime() > a.until.getTime() ? b : a
+}
+
+/** The window in a slot, open or not. */
+export function readWindow(stats: ProfileUsageStats, slot: WindowSlot): Window | undefined {
+  switch (slot.kind) {
+    case 'cooldown':
+      return windowOf(stats.cooldownUntil, stats.cooldownReason, stats.cooldownStated)
+    case 'disable':
+      return windowOf(stats.disabledUntil, stats.disabledReason, stats.disabledStated)
+    case 'model':
+      return stats.modelCooldowns && Object.hasOwn(stats.modelCooldowns, slot.model)
+        ? stats.modelCooldowns[slot.model]
+        : undefined
+  }
+}
+
+/** A copy of the statistics with another window in a slot, or with none. */
+export function withWindow(
+  stats: ProfileUsageStats,
+  slot: WindowSlot,
+  window: Window | undefined,
+): ProfileUsageStats {
+  const { until, reason } = window ?? {}
+  const stated = window?.stated || undefined
+  switch (slot.kind) {
+    case 'cooldown':
+      return withoutUndefined({
+        ...stats,
+        cooldownUntil: until,
+        cooldownReason: reason,
+        cooldownStated: stated,
+      })
+    case 'disable':
+      return withoutUndefined({
+        ...stats,
+        disabledUntil: until,
+        disabledReason: reason,
+        disabledStated: stated,
+      })
+    case 'model':
+      return withoutUndefined({
+        ...stats,
+        modelCooldowns: withModel(stats.modelCooldowns, slot.model, window),
+      })
+  }
+}
+
+/** Every slot that holds a window, open or not. */
+export function filledSlots(stats: ProfileUsageStats): WindowSlot[] {
+  const models = Object.keys(stats.modelCooldowns ?? {}).map(
+    (model): WindowSlot => ({ kind: 'model', model }),
+  )
+  return [COOLDOWN, DISABLE, ...models].filter((slot) => readWindow(stats, slot) !== undefined)
+}
+
+/** What the longest windows depend on. */
+export interface WindowLimits {
+  readonly provider: string
+  readonly config?: ProfileCooldownConfig | undefined
+}
+
+/**
+ * Cuts every window that lies further ahead than a window of its kind can: what is left of a clock that
+ * was wrong. Store the result, else the cut end moves along with `now`. The same object when nothing was cut.
+ */
+export function clampWindows(stats: ProfileUsageStats, now: Date, limits: WindowLimits): ProfileUsageStats {
+  return clampBy(stats, now, {
+    rateLimitMs: calculateRateLimitCooldown(limits.config, limits.provider),
+    disableMs: longestDisableMs(limits.config, limits.provider),
+  })
+}
+
+/**
+ * Like {@link clampWindows} where the settings are not known: windows whose length depends on them may be
+ * as long as they were when they were opened, or 24 h.
+ */
+export function clampWithoutConfig(stats: ProfileUsageStats, now: Date): ProfileUsageStats {
+  const recorded = (stats.disabledUntil?.getTime() ?? 0) - (stats.lastFailureAt?.getTime() ?? Infinity)
+  return clampBy(stats, now, {
+    rateLimitMs: MAX_STATED_WAIT_MS,
+    disableMs: Math.max(MAX_STATED_WAIT_MS, recorded),
+  })
+}
+
+/** A copy without windows that have ended; the same object when none has. Totals and runs stay. */
+export function clearExpiredWindows(stats: ProfileUsageStats, now: Date): ProfileUsageStats {
+  return filledSlots(stats)
+    .filter((slot) => !isOpen(readWindow(stats, slot), now))
+    .reduce((left, slot) => withWindow(left, slot, undefined), stats)
+}
+
+interface ConfiguredLimits {
+  readonly rateLimitMs: number
+  readonly disableMs: number
+}
+
+function clampBy(stats: ProfileUsageStats, now: Date, limits: ConfiguredLimits): ProfileUsageStats {
+  return filledSlots(stats).reduce((clamped, slot) => {
+    const window = readWindow(stats, slot)
+    const latest = window && after(now, longestMs(slot, window, limits))
+    if (latest === undefined || window === undefined || window.until <= latest) return clamped
+    return withWindow(clamped, slot, { ...window, until: latest })
+  }, stats)
+}
+
+function longestMs(slot: WindowSlot, window: Window, limits: ConfiguredLimits): number {
+  if (window.stated) return MAX_STATED_WAIT_MS
+  if (slot.kind === 'disable') return limits.disableMs
+  switch (window.reason) {
+    case 'rate_limit':
+      return limits.rateLimitMs
+    case 'session_expired':
+    case 'timeout':
+    case 'server_error':
+      return SHORT_PAUSE_MS
+    case 'overloaded':
+      return OVERLOADED_MAX_MS
+    case 'model_not_found':
+      return MODEL_NOT_FOUND_MS
+    default:
+      return MAX_STATED_WAIT_MS
+  }
+}
+
+function windowOf(
+  until: Date | undefined,
+  reason: FailureReason | undefined,
+  stated: boolean | undefined,
+): Window | undefined {
+  return until && withoutUndefined({ until, reason, stated })
+}
+
+function withModel(
+  windows: Readonly<Record<string, ModelCooldown>> | undefined,
+  model: string,
+  window: Window | undefined,
+): Record<string, ModelCooldown> | undefined {
+  const entries = Object.entries(windows ?? {}).filter(([name]) => name !== model)
+  if (window !== undefined) {
+    // Model names come from requests: whoever makes them up must not make the record grow for ever.
+    if (entries.length >= MOST_MODEL_WINDOWS) entries.splice(soonest(entries), 1)
+    const { until, reason = 'rate_limit', stated } = window
+    entries.push([model, withoutUndefined({ until, reason, stated: stated || undefined })])
+  }
+  return entries.length === 0 ? undefined : Object.fromEntries(entries)
+}
+
+function soonest(entries: readonly (readonly [string, ModelCooldown])[]): number {
+  return entries.reduce((best, [, window], index) => {
+    const [, bestWindow] = entries[best] ?? []
+    return bestWindow === undefined || window.until < bestWindow.until ? index : best
+  }, 0)
+}
