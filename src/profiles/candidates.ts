@@ -131,7 +131,11 @@ export class CandidateSource {
     const retryAt = times.length === 0 ? undefined : new Date(Math.min(...times))
     return new NoUsableProfileError(
       provider,
-      { attemptedProfiles: asked.map((entry) => entry.id), reasons, ...(retryAt === undefined ? {} : { retryAt }) },
+      {
+        attemptedProfiles: asked.map((entry) => entry.id),
+        reasons,
+        ...(retryAt === undefined ? {} : { retryAt }),
+      },
       sentence(provider, asked.length, retryAt),
       { hint: hint(provider, asked, retryAt) },
     )
@@ -162,7 +166,8 @@ export class CandidateSource {
     const attempt = failed.find((each) => each.entry === entry)
     if (attempt !== undefined) return { profileId: entry.id, state: 'failed', reason: attempt.error.code }
     const { state, reason, until } = entry.standing
-    const window = request.model === undefined ? undefined : entry.modelWindow(request.model, new Date(this.nowMs()))
+    const window =
+      request.model === undefined ? undefined : entry.modelWindow(request.model, new Date(this.nowMs()))
     if (state === 'available' && window !== undefined) {
       return { profileId: entry.id, state: 'cooling', reason: window.reason, until: window.until }
     }
@@ -175,7 +180,6 @@ export class CandidateSource {
       ...(later === undefined ? {} : { until: later }),
     }
   }
-
 }
 
 function isUsable(entry: Entry, request: ResolutionOptions, nowMs: number): boolean {

@@ -13,8 +13,8 @@ export function accountKey(provider: string, account: string): string {
 
 /** Every profile of a vault in memory, by id and by provider, following the changes that the backend tells. */
 export class Catalogue {
-  readonly entries = new Map<string, Entry>()
-  readonly groups = new Map<string, ProviderGroup>()
+  readonly entries: Map<string, Entry> = new Map()
+  readonly groups: Map<string, ProviderGroup> = new Map()
   readonly #accounts = new Map<string, { stats?: ProfileUsageStats; members: Set<Entry> }>()
   /** States that arrived before their profile. */
   readonly #orphanStates = new Map<string, ProfileState>()
@@ -59,13 +59,17 @@ export class Catalogue {
   #take(change: ProfileChange, now: Date): void {
     switch (change.kind) {
       case 'profile':
-        return change.record === undefined ? this.#drop(change.id) : this.#put(change.record, now)
+        if (change.record === undefined) this.#drop(change.id)
+        else this.#put(change.record, now)
+        break
       case 'state':
-        return this.#putState(change.id, change.state, now)
+        this.#putState(change.id, change.state, now)
+        break
       case 'account':
-        return this.#putAccount(change.key, change.stats, now)
+        this.#putAccount(change.key, change.stats, now)
+        break
       case 'last_good':
-        return this.group(change.provider).setLastGood(change.id, now)
+        this.group(change.provider).setLastGood(change.id, now)
     }
   }
 

@@ -6,6 +6,7 @@ import { newUsageStats } from '../domain/usage.js'
 import { modelAllowed } from '../policy/model-globs.js'
 import type { Standing } from '../policy/standing.js'
 import { modelWindow, standing } from '../policy/standing.js'
+import { clampWindows } from '../policy/windows.js'
 import type { ProfileState } from './backend.js'
 import type { ProfileRecord } from './record.js'
 import { toProfile } from './record.js'
@@ -15,6 +16,8 @@ export interface StandingContext {
   readonly config: ProfileCooldownConfig
   /** Whether expired OAuth logins can be renewed here. */
   readonly canRefresh: boolean
+  /** Called when impossible windows were cut, so that the cut is written down. */
+  readonly onCut: (entry: Entry) => void
 }
 
 const NEVER_USED: ProfileState = { stats: newUsageStats() }
@@ -71,22 +74,34 @@ export class Entry {
   /** Works out the standing at `now`. */
   look(now: Date, context: StandingContext): void {
     const { meta } = this.record
+    this.#cutImpossibleWindows(now, context)
     this.standing = standing(
       {
         provider: this.provider,
         enabled: meta.enabled,
         mode: meta.mode,
-        hasCredential: meta.hasSecret || meta.reference !== undefined || meta.hasRefresh,
-        renewable: context.canRefresh && meta.hasRefresh && meta.loginNeeded !== true,
-        loginNeeded: meta.loginNeeded === true,
+        hasCredential:
+          meta.loginNeeded !== true && (meta.hasSecret || meta.reference !== undefined || meta.hasRefresh),
+        renewable: context.canRefresh && meta.hasRefresh,
         expiresAt: meta.expiresAt,
         stats: this.state.stats,
         accountStats: this.accountStats,
-        config: context.config,
       },
       now,
     )
-    this.valid = this.standing.state !== 'off' && this.standing.state !== 'invalid' && this.standing.state !== 'expired'
+    this.valid =
+      this.standing.state !== 'off' && this.standing.state !== 'invalid' && this.standing.state !== 'expired'
+  }
+
+  /** A clock that was wrong may have left windows longer than any can be: they are cut once, for good. */
+  #cutImpossibleWindows(now: Date, context: StandingContext): void {
+    const limits = { provider: this.provider, config: context.config }
+    const stats = clampWindows(this.state.stats, now, limits)
+    const shared = this.accountStats && clampWindows(this.accountStats, now, limits)
+    if (stats === this.state.stats && shared === this.accountStats) return
+    this.state = { ...this.state, stats }
+    this.accountStats = shared
+    context.onCut(this)
   }
 
   /** Whether it may, and can at present, serve `model`. */
@@ -96,7 +111,7 @@ export class Entry {
 
   /** The window that sets `model` aside on this profile or its account. */
   modelWindow(model: string, now: Date): ReturnType<typeof modelWindow> {
-    return modelWindow(this.state.stats, this.accountStats, model, now, this.provider)
+    return modelWindow(this.state.stats, this.accountStats, model, now)
   }
 
   /** The profile as its users see it; the same object until something about it changes. */

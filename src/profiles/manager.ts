@@ -13,11 +13,12 @@ import type {
 import type { AuthProfile } from '../domain/profile.js'
 import { redactSecrets } from '../domain/redact.js'
 import type { FailureReason, ProfileCooldownConfig, ProfileUsageStats } from '../domain/usage.js'
-import { applyFailure, applyReset, applySuccess, clearExpiredWindows } from '../policy/failure.js'
+import { applyFailure, applyReset, applySuccess } from '../policy/failure.js'
+import { clampWindows, clearExpiredWindows } from '../policy/windows.js'
 import type { ProfileBackend, ProfileState, ProfileTransaction } from './backend.js'
-import { Catalogue, accountKey } from './catalogue.js'
-import type { Entry } from './entry.js'
 import { CandidateSource } from './candidates.js'
+import { accountKey, Catalogue } from './catalogue.js'
+import type { Entry } from './entry.js'
 import { credentialChanged, splitProfile } from './record.js'
 import type { ReferenceReader } from './references.js'
 import type {
@@ -57,13 +58,19 @@ export class StoredProfiles implements Profiles {
   readonly #config: ManagerConfig
   readonly #catalogue: Catalogue
   readonly #uses: UseLog
+  /** Profiles whose use by this process is in the audit already: one line each tells who uses what. */
+  readonly #audited = new Set<string>()
   /** What resolvers choose from. */
   readonly candidates: CandidateSource
 
   constructor(config: ManagerConfig) {
     this.#config = config
-    this.#catalogue = new Catalogue({ config: config.cooldown ?? {}, canRefresh: config.canRefresh ?? false })
     this.#uses = new UseLog((entries) => this.#writeUses(entries), config.logger)
+    this.#catalogue = new Catalogue({
+      config: config.cooldown ?? {},
+      canRefresh: config.canRefresh ?? false,
+      onCut: (entry) => this.#uses.add(entry),
+    })
     this.candidates = new CandidateSource({
       backend: config.backend,
       catalogue: this.#catalogue,
@@ -151,7 +158,13 @@ export class StoredProfiles implements Profiles {
       }
       const { lastUsedAt: _used, lastError: _error, lastErrorAt: _at, ...profile } = entry.freshProfile()
       const oauth = profile.oauth === undefined ? {} : { oauth: { ...profile.oauth, profileName: name } }
-      const { meta, secrets } = splitProfile({ ...profile, ...oauth, id: fresh, name, updatedAt: this.#now() })
+      const { meta, secrets } = splitProfile({
+        ...profile,
+        ...oauth,
+        id: fresh,
+        name,
+        updatedAt: this.#now(),
+      })
       await tx.putProfile(meta, secrets)
       await tx.putState(fresh, stateWithUse(entry))
       if (entry.lastGood) await tx.putLastGood(entry.provider, fresh)
@@ -189,7 +202,11 @@ export class StoredProfiles implements Profiles {
     await this.reportFailure(id, reason, options)
   }
 
-  async reportFailure(id: string, reason: FailureReason, options: FailureOptions = {}): Promise<OutcomeReport> {
+  async reportFailure(
+    id: string,
+    reason: FailureReason,
+    options: FailureOptions = {},
+  ): Promise<OutcomeReport> {
     const scope = await this.#transact(options, async (tx) => {
       const entry = this.#mustFind(id)
       const effect = {
@@ -217,9 +234,16 @@ export class StoredProfiles implements Profiles {
     })
     const entry = this.#mustFind(id)
     const { state, until } = entry.standing
-    const modelUntil = options.model === undefined ? undefined : entry.modelWindow(options.model, this.#now())?.until
+    const modelUntil =
+      options.model === undefined ? undefined : entry.modelWindow(options.model, this.#now())?.until
     const unusableUntil = until ?? modelUntil
-    return { profileId: entry.id, reason, scope, state, ...(unusableUntil === undefined ? {} : { unusableUntil }) }
+    return {
+      profileId: entry.id,
+      reason,
+      scope,
+      state,
+      ...(unusableUntil === undefined ? {} : { unusableUntil }),
+    }
   }
 
   async markSuccess(id: string, options: CallOptions & { readonly model?: string } = {}): Promise<void> {
@@ -251,7 +275,7 @@ export class StoredProfiles implements Profiles {
     await this.#ready(options)
     const now = this.#now()
     const cleared = (stats: ProfileUsageStats, provider: string): ProfileUsageStats =>
-      clearExpiredWindows(stats, now, { provider, config: this.#config.cooldown ?? {} })
+      clearExpiredWindows(clampWindows(stats, now, { provider, config: this.#config.cooldown }), now)
     const due = [...this.#catalogue.entries.values()].filter(
       (entry) => cleared(entry.state.stats, entry.provider) !== entry.state.stats,
     )
@@ -259,7 +283,8 @@ export class StoredProfiles implements Profiles {
     await this.#transact(options, async (tx) => {
       for (const { id } of due) {
         const entry = this.#find(id)
-        if (entry !== undefined) await tx.putState(id, stateWithUse(entry, cleared(entry.state.stats, entry.provider)))
+        if (entry !== undefined)
+          await tx.putState(id, stateWithUse(entry, cleared(entry.state.stats, entry.provider)))
       }
     })
     return true
@@ -270,13 +295,11 @@ export class StoredProfiles implements Profiles {
       const entries = id === undefined ? this.#sorted() : [this.#mustFind(id)]
       const changed: string[] = []
       for (const entry of entries) {
-        const stats = applyReset(entry.state.stats)
+        if (!isHeld(entry.state.stats) && !isHeld(entry.accountStats)) continue
+        await tx.putState(entry.id, stateWithUse(entry, applyReset(entry.state.stats)))
         const account = entry.record.meta.account
-        const shared = entry.accountStats === undefined ? undefined : applyReset(entry.accountStats)
-        if (stats === entry.state.stats && shared === entry.accountStats) continue
-        await tx.putState(entry.id, stateWithUse(entry, stats))
-        if (account !== undefined && shared !== entry.accountStats) {
-          await tx.putAccount(accountKey(entry.provider, account), shared)
+        if (account !== undefined && entry.accountStats !== undefined) {
+          await tx.putAccount(accountKey(entry.provider, account), applyReset(entry.accountStats))
         }
         await tx.audit('reset', entry.id)
         changed.push(entry.id)
@@ -332,9 +355,20 @@ export class StoredProfiles implements Profiles {
     await this.#config.backend.transact(async (tx) => {
       for (const { id } of entries) {
         const entry = this.#find(id)
-        if (entry !== undefined) await tx.putState(id, stateWithUse(entry))
+        if (entry === undefined) continue
+        await tx.putState(id, stateWithUse(entry))
+        await this.#writeCutAccount(tx, entry)
+        if (!this.#audited.has(id)) await tx.audit('used', id)
       }
     })
+    for (const { id } of entries) this.#audited.add(id)
+  }
+
+  async #writeCutAccount(tx: ProfileTransaction, entry: Entry): Promise<void> {
+    const { account } = entry.record.meta
+    if (account === undefined || entry.accountStats === undefined) return
+    if (entry.accountStats === this.#catalogue.accountStats(entry.provider, account)) return
+    await tx.putAccount(accountKey(entry.provider, account), entry.accountStats)
   }
 
   /** Stores a profile; a changed credential lifts what was held against the old one. */
@@ -352,18 +386,19 @@ export class StoredProfiles implements Profiles {
   }
 
   #successTellsNews(entry: Entry, model: string | undefined): boolean {
-    const success = { now: this.#now(), ...(model === undefined ? {} : { model }) }
     return (
       !entry.lastGood ||
       entry.state.lastError !== undefined ||
-      applySuccess(entry.state.stats, success) !== entry.state.stats ||
-      (entry.accountStats !== undefined && applySuccess(entry.accountStats, success) !== entry.accountStats)
+      disproves(entry.state.stats, model) ||
+      disproves(entry.accountStats, model)
     )
   }
 
   #lastError(entry: Entry, message: string): { lastError: string; lastErrorAt: Date } {
     const known = Object.values(entry.record.openSecrets()).filter((text) => text !== undefined)
-    const lastError = redactSecrets(message, known).replace(/\p{Cc}+/gu, ' ').slice(0, MAX_STORED_MESSAGE)
+    const lastError = redactSecrets(message, known)
+      .replace(/\p{Cc}+/gu, ' ')
+      .slice(0, MAX_STORED_MESSAGE)
     return { lastError, lastErrorAt: this.#now() }
   }
 
@@ -399,7 +434,9 @@ export class StoredProfiles implements Profiles {
   #mustFind(id: string): Entry {
     const entry = this.#find(id)
     if (entry !== undefined) return entry
-    throw new KeymuxError('profile_not_found', `there is no profile ${quote(id)}`, { hint: 'see keymux list' })
+    throw new KeymuxError('profile_not_found', `there is no profile ${quote(id)}`, {
+      hint: 'see keymux list',
+    })
   }
 
   #now(): Date {
@@ -411,6 +448,27 @@ export class StoredProfiles implements Profiles {
 function stateWithUse(entry: Entry, stats: ProfileUsageStats = entry.state.stats): ProfileState {
   if (entry.lastUsedMs === 0) return { ...entry.state, stats }
   return { ...entry.state, stats: { ...stats, lastUsed: new Date(entry.lastUsedMs) } }
+}
+
+/** Whether there is a window or a run to lift. */
+function isHeld(stats: ProfileUsageStats | undefined): boolean {
+  if (stats === undefined) return false
+  return (
+    stats.cooldownUntil !== undefined ||
+    stats.disabledUntil !== undefined ||
+    Object.keys(stats.modelCooldowns ?? {}).length > 0 ||
+    Object.keys(stats.runs ?? {}).length > 0
+  )
+}
+
+/** Whether a success would change more than the time of use. */
+function disproves(stats: ProfileUsageStats | undefined, model: string | undefined): boolean {
+  if (stats === undefined) return false
+  return (
+    stats.disabledUntil !== undefined ||
+    Object.keys(stats.runs ?? {}).length > 0 ||
+    (model !== undefined && stats.modelCooldowns?.[model] !== undefined)
+  )
 }
 
 function importedState(profile: AuthProfile): ProfileState {
@@ -438,7 +496,11 @@ function patched(profile: AuthProfile, patch: ProfilePatch): AuthProfile {
 }
 
 /** A field as it shall be: `undefined` leaves it, `null` clears it. */
-function optional<K extends string, V>(key: K, before: V | undefined, change: V | null | undefined): { [P in K]?: V } {
+function optional<K extends string, V>(
+  key: K,
+  before: V | undefined,
+  change: V | null | undefined,
+): { [P in K]?: V } {
   const value = change === undefined ? before : (change ?? undefined)
   return (value === undefined ? {} : { [key]: value }) as { [P in K]?: V }
 }

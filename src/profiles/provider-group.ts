@@ -24,7 +24,7 @@ interface View {
  * choice therefore costs the same with ten profiles and with a hundred thousand, however many are cooling.
  */
 export class ProviderGroup {
-  readonly entries = new Map<string, Entry>()
+  readonly entries: Map<string, Entry> = new Map()
   lastGood: string | undefined
   readonly #views = new Map<string, View>()
   readonly #alarms = new TimeHeap<Entry>()
@@ -88,7 +88,7 @@ export class ProviderGroup {
       for (let due = this.#alarms.popDue(nowMs); due !== undefined; due = this.#alarms.popDue(nowMs)) {
         this.change(due, now, () => {})
       }
-      this.#nextAlarm = this.#alarms.nextAt() ?? Number.POSITIVE_INFINITY
+      this.#nextAlarm = this.#alarms.peek()?.at ?? Number.POSITIVE_INFINITY
     }
     this.#lookedAt = nowMs
   }

@@ -1,6 +1,13 @@
+import { withoutUndefined } from '../domain/defined.js'
 import type { ProfileId } from '../domain/ids.js'
 import { profileName, profileProvider } from '../domain/ids.js'
-import type { ApiKeyCredential, AuthMode, AuthProfile, OAuthCredential, TokenCredential } from '../domain/profile.js'
+import type {
+  ApiKeyCredential,
+  AuthMode,
+  AuthProfile,
+  OAuthCredential,
+  TokenCredential,
+} from '../domain/profile.js'
 
 /** The texts of a profile that must never be seen by accident. */
 export interface ProfileSecrets {
@@ -163,17 +170,4 @@ function lazily(target: object, field: string, open: () => string): void {
 
 function filled(text: string | undefined): string | undefined {
   return text === '' ? undefined : text
-}
-
-type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
-  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
-}
-
-/** A copy without the fields that are undefined, as `exactOptionalPropertyTypes` wants it. */
-export function withoutUndefined<T extends object>(fields: T): Defined<T> {
-  const kept: Partial<Record<keyof T, unknown>> = {}
-  for (const key of Object.keys(fields) as (keyof T)[]) {
-    if (fields[key] !== undefined) kept[key] = fields[key]
-  }
-  return kept as unknown as Defined<T>
 }

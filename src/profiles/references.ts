@@ -1,6 +1,6 @@
 import { KeymuxError } from '../domain/errors.js'
-import { vaultReferenceName } from '../domain/profile.js'
 import type { VaultInterface } from '../domain/ports.js'
+import { vaultReferenceName } from '../domain/profile.js'
 import { checkSecret } from './validate.js'
 
 /** Reads the secret behind a reference. Rejects with `reference_unresolved` or `invalid_reference`. */

@@ -1,9 +1,9 @@
+import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
 import { newProfileId, parseProfileName, parseProviderName, quote } from '../domain/ids.js'
 import type { AuthMode, AuthProfile } from '../domain/profile.js'
 import { AUTH_MODES } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
-import { withoutUndefined } from './record.js'
 import type { NewProfile } from './types.js'
 
 /** The part of the provider registry that profiles need. */
@@ -64,7 +64,10 @@ export function checkProfile(profile: AuthProfile, providers: ProviderLookup): v
   const provider = knownProvider(profile.provider, providers)
   parseProfileName(profile.name)
   if (profile.id !== newProfileId(provider.name, profile.name)) {
-    throw new KeymuxError('invalid_profile_id', `${quote(profile.id)} is not ${provider.name}:${profile.name}`)
+    throw new KeymuxError(
+      'invalid_profile_id',
+      `${quote(profile.id)} is not ${provider.name}:${profile.name}`,
+    )
   }
   if (!AUTH_MODES.includes(profile.mode) || !providers.supportsMode(provider.name, profile.mode)) {
     throw new KeymuxError('unsupported_mode', `${provider.name} does not support ${quote(profile.mode)}`, {
@@ -90,7 +93,9 @@ export function checkProfile(profile: AuthProfile, providers: ProviderLookup): v
  */
 export function checkBaseUrl(text: string): void {
   const fail = (what: string): KeymuxError =>
-    new KeymuxError('invalid_value', `${quote(text)} is not a base URL: ${what}`, { hint: 'use https://HOST[/PATH]' })
+    new KeymuxError('invalid_value', `${quote(text)} is not a base URL: ${what}`, {
+      hint: 'use https://HOST[/PATH]',
+    })
   if (!URL.canParse(text)) throw fail('it cannot be read as a URL')
   const url = new URL(text)
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw fail('it is neither https nor http')
@@ -98,7 +103,8 @@ export function checkBaseUrl(text: string): void {
     throw new KeymuxError('invalid_value', 'a base URL must not carry a user name or password')
   }
   if (url.search !== '' || url.hash !== '') throw fail('it has a query or fragment')
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) throw fail('plain http is allowed on loopback alone')
+  if (url.protocol === 'http:' && !isLoopback(url.hostname))
+    throw fail('plain http is allowed on loopback alone')
 }
 
 /** Whether a URL's host name is this machine itself. */
@@ -160,7 +166,9 @@ function refuseMisplaced(input: NewProfile, mode: AuthMode): void {
     throw new KeymuxError('invalid_value', `OAuth credentials do not belong to a profile of mode ${mode}`)
   }
   if (mode !== 'token' && input.expiresAt !== undefined) {
-    throw new KeymuxError('invalid_value', 'only a token has an expiry of its own', { hint: 'use --mode token' })
+    throw new KeymuxError('invalid_value', 'only a token has an expiry of its own', {
+      hint: 'use --mode token',
+    })
   }
 }
 
@@ -176,7 +184,9 @@ function checkCredential(profile: AuthProfile): void {
   const secret = mode === 'api_key' ? apiKey?.key : token?.token
   const reference = mode === 'api_key' ? apiKey?.keyRef : token?.tokenRef
   if (secret !== undefined && reference !== undefined) {
-    throw new KeymuxError('invalid_secret', `${profile.id} has both a secret and a reference`, { hint: 'give one' })
+    throw new KeymuxError('invalid_secret', `${profile.id} has both a secret and a reference`, {
+      hint: 'give one',
+    })
   }
   if (reference !== undefined && reference !== '') checkReference(reference)
   else checkSecret(secret ?? '')
@@ -184,7 +194,10 @@ function checkCredential(profile: AuthProfile): void {
 
 function checkNumber(field: string, value: number): void {
   if (!Number.isSafeInteger(value) || Math.abs(value) > 1_000_000_000) {
-    throw new KeymuxError('invalid_value', `${field} must be a whole number between -1000000000 and 1000000000`)
+    throw new KeymuxError(
+      'invalid_value',
+      `${field} must be a whole number between -1000000000 and 1000000000`,
+    )
   }
 }
 
@@ -196,7 +209,10 @@ function checkTime(field: string, value: Date): void {
 
 function checkText(field: string, text: string): void {
   if (typeof text !== 'string' || text === '' || text.length > MAX_TEXT || /\p{Cc}/u.test(text)) {
-    throw new KeymuxError('invalid_value', `${field} must be 1 to ${MAX_TEXT} characters without control characters`)
+    throw new KeymuxError(
+      'invalid_value',
+      `${field} must be 1 to ${MAX_TEXT} characters without control characters`,
+    )
   }
 }
 

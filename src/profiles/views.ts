@@ -1,7 +1,7 @@
+import { withoutUndefined } from '../domain/defined.js'
 import type { FailureReason } from '../domain/usage.js'
 import type { Entry } from './entry.js'
 import type { ModelCooldownView, ProfileView, ViewFilter } from './types.js'
-import { withoutUndefined } from './record.js'
 
 /** What may be shown of an entry at `now`. Opens no secret. */
 export function viewOf(entry: Entry, now: Date): ProfileView {
@@ -29,7 +29,10 @@ export function viewOf(entry: Entry, now: Date): ProfileView {
     lastErrorAt: entry.state.lastErrorAt,
     expiresAt: meta.expiresAt === undefined ? undefined : new Date(meta.expiresAt),
     renewable: meta.mode === 'oauth' ? meta.hasRefresh && meta.loginNeeded !== true : undefined,
-    loginNeeded: meta.mode === 'oauth' && (meta.loginNeeded === true || !(meta.hasSecret || meta.hasRefresh)) ? true : undefined,
+    loginNeeded:
+      meta.mode === 'oauth' && (meta.loginNeeded === true || !(meta.hasSecret || meta.hasRefresh))
+        ? true
+        : undefined,
     scopes: meta.scopes,
     state,
     unusableUntil: until,

@@ -1,5 +1,5 @@
-import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { CandidateReason } from '../domain/errors.js'
+import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { CallOptions, ProfileResolutionResult, Resolution } from '../domain/ports.js'
 import type { ResolveOptions, Resolver } from './resolver.js'
 

@@ -1,7 +1,17 @@
 import { KeymuxError } from '../domain/errors.js'
-import type { CallOptions, Clock, OAuthManager, OAuthTokenRefresher, ProfileManager } from '../domain/ports.js'
+import type {
+  CallOptions,
+  Clock,
+  OAuthManager,
+  OAuthTokenRefresher,
+  ProfileManager,
+} from '../domain/ports.js'
 import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
-import { isOAuthCredentialExpired, mergeRefreshedCredential, OAUTH_EXPIRY_BUFFER_MS } from '../domain/profile.js'
+import {
+  isOAuthCredentialExpired,
+  mergeRefreshedCredential,
+  OAUTH_EXPIRY_BUFFER_MS,
+} from '../domain/profile.js'
 import { classifyFailure } from '../policy/classify-message.js'
 
 /** What renews OAuth logins. */
@@ -47,7 +57,11 @@ export class Renewer implements OAuthManager {
   }
 
   /** Stores a credential that came from a login. */
-  async saveCredential(profileId: string, credential: OAuthCredential, options: CallOptions = {}): Promise<void> {
+  async saveCredential(
+    profileId: string,
+    credential: OAuthCredential,
+    options: CallOptions = {},
+  ): Promise<void> {
     const { profile } = await this.#oauthProfile(profileId)
     this.#backoffs.delete(profileId)
     await this.#config.store.save({ ...profile, oauth: credential }, options)
@@ -129,13 +143,16 @@ export class Renewer implements OAuthManager {
   #backOff(profileId: string, refreshToken: string): void {
     const before = this.#backoffs.get(profileId)
     const delayMs =
-      before?.refreshToken === refreshToken ? Math.min(before.delayMs * 2, LONGEST_BACKOFF_MS) : FIRST_BACKOFF_MS
+      before?.refreshToken === refreshToken
+        ? Math.min(before.delayMs * 2, LONGEST_BACKOFF_MS)
+        : FIRST_BACKOFF_MS
     this.#backoffs.set(profileId, { untilMs: this.#now().getTime() + delayMs, delayMs, refreshToken })
   }
 
   async #oauthProfile(profileId: string): Promise<{ profile: AuthProfile; oauth: OAuthCredential }> {
     const profile = await this.#config.store.get(profileId)
-    if (profile === undefined) throw new KeymuxError('profile_not_found', `there is no profile "${profileId}"`)
+    if (profile === undefined)
+      throw new KeymuxError('profile_not_found', `there is no profile "${profileId}"`)
     if (profile.mode !== 'oauth' || profile.oauth === undefined) {
       throw new KeymuxError('unsupported_mode', `${profileId} holds no OAuth login`)
     }

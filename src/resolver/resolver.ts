@@ -1,4 +1,4 @@
-import { KeymuxError, NoUsableProfileError, isKeymuxError } from '../domain/errors.js'
+import { isKeymuxError, KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type {
   CallOptions,
   Clock,
@@ -10,8 +10,7 @@ import type {
   ResolutionOptions,
 } from '../domain/ports.js'
 import type { AuthMode, AuthProfile, OAuthCredential } from '../domain/profile.js'
-import type { FailedAttempt } from '../profiles/candidates.js'
-import { CandidateSource } from '../profiles/candidates.js'
+import type { CandidateSource, FailedAttempt } from '../profiles/candidates.js'
 import type { Entry } from '../profiles/entry.js'
 import { StoredProfiles } from '../profiles/manager.js'
 import type { ProviderLookup } from '../profiles/validate.js'
@@ -89,7 +88,11 @@ export class Resolver {
    * @throws NoUsableProfileError when nothing can be handed out now
    * @throws KeymuxError `unknown_provider`, `profile_not_found` (strict), `vault_locked`, storage errors
    */
-  resolve(provider: string, preferredProfile?: string, options: ResolveOptions = NO_OPTIONS): Promise<Resolution> {
+  resolve(
+    provider: string,
+    preferredProfile?: string,
+    options: ResolveOptions = NO_OPTIONS,
+  ): Promise<Resolution> {
     const source = this.#source
     if (source === undefined) return this.#resolveThroughManager(provider, preferredProfile, options)
     if (options === NO_OPTIONS && source.fresh()) {
@@ -105,7 +108,11 @@ export class Resolver {
   }
 
   /** Like {@link Resolver.resolve}, from profiles of one mode alone. */
-  resolveWithMode(provider: string, mode: AuthMode, options: ResolveOptions = NO_OPTIONS): Promise<Resolution> {
+  resolveWithMode(
+    provider: string,
+    mode: AuthMode,
+    options: ResolveOptions = NO_OPTIONS,
+  ): Promise<Resolution> {
     return this.resolve(provider, undefined, { ...options, mode })
   }
 
@@ -124,7 +131,8 @@ export class Resolver {
     options: ResolveOptions = NO_OPTIONS,
   ): Promise<{ credential: OAuthCredential; profile: AuthProfile }> {
     const { profile } = await this.resolveWithMode(provider, 'oauth', options)
-    if (profile.oauth === undefined) throw new KeymuxError('internal_error', `${profile.id} lost its OAuth login`)
+    if (profile.oauth === undefined)
+      throw new KeymuxError('internal_error', `${profile.id} lost its OAuth login`)
     return { credential: profile.oauth, profile }
   }
 
@@ -142,9 +150,10 @@ export class Resolver {
 
   /** Forgets opened credentials of one provider, or all. */
   invalidateCache(provider?: string): void {
-    if (provider === undefined || provider === '') return this.#cache.clear()
-    const exact = provider.toLowerCase()
-    for (const [id, opened] of this.#cache) if (opened.entry.provider === exact) this.#cache.delete(id)
+    const exact = provider?.toLowerCase() ?? ''
+    for (const [id, opened] of this.#cache) {
+      if (exact === '' || opened.entry.provider === exact) this.#cache.delete(id)
+    }
   }
 
   /** How many opened credentials are held, and how many of them would be served. */
@@ -169,7 +178,11 @@ export class Resolver {
     return request
   }
 
-  async #resolve(source: CandidateSource, request: ResolutionOptions, options: ResolveOptions): Promise<Resolution> {
+  async #resolve(
+    source: CandidateSource,
+    request: ResolutionOptions,
+    options: ResolveOptions,
+  ): Promise<Resolution> {
     const deadlineMs = this.#nowMs() + (options.maxWaitMs ?? 0)
     for (;;) {
       options.signal?.throwIfAborted()
@@ -212,7 +225,12 @@ export class Resolver {
     const { record } = entry
     const credential = await source.credential(entry, signal)
     if (record.meta.reference === undefined) {
-      this.#remember({ entry, record, credential, untilMs: record.meta.expiresAt ?? Number.POSITIVE_INFINITY })
+      this.#remember({
+        entry,
+        record,
+        credential,
+        untilMs: record.meta.expiresAt ?? Number.POSITIVE_INFINITY,
+      })
     }
     return credential
   }
@@ -227,7 +245,12 @@ export class Resolver {
       this.#remember({ entry, record, credential, untilMs: this.#nowMs() + left - RENEW_BEFORE_MS })
       return credential
     }
-    if (manager === undefined) return source.credential(entry, signal)
+    if (manager === undefined) {
+      if (held && left > 0) return source.credential(entry, signal)
+      throw new KeymuxError('refresh_failed', `${entry.id} has expired and nothing here can renew it`, {
+        hint: `run keymux login ${entry.id}`,
+      })
+    }
     if (held && left > STILL_SERVABLE_MS) {
       manager.getValidToken(entry.id).catch((error: unknown) => {
         this.#config.logger?.warn('a login could not be renewed ahead of time', {
@@ -272,8 +295,10 @@ export class Resolver {
       )
     }
     const { error: _none, ...rest } = result
-    const due = profile.oauth !== undefined && profile.oauth.expiresAt.getTime() - this.#nowMs() <= RENEW_BEFORE_MS
-    if (profile.mode !== 'oauth' || !due || this.#config.oauthManager === undefined) return { ...rest, profile }
+    const due =
+      profile.oauth !== undefined && profile.oauth.expiresAt.getTime() - this.#nowMs() <= RENEW_BEFORE_MS
+    if (profile.mode !== 'oauth' || !due || this.#config.oauthManager === undefined)
+      return { ...rest, profile }
     const renewed = await this.#config.oauthManager.getValidToken(profile.id, call)
     return { ...rest, profile: { ...profile, oauth: renewed }, credential: renewed.accessToken }
   }

@@ -1,0 +1,116 @@
+import { withoutUndefined } from '../domain/defined.js'
+import { KeymuxError } from '../domain/errors.js'
+import type { Clock } from '../domain/ports.js'
+import type { StoreReader, StoreTransaction } from '../storage/contract.js'
+import type { ChainHead } from '../vault/audit.js'
+import { chainEntry, entryMac, openEntry, verifyChain } from '../vault/audit.js'
+import type { Keyring } from '../vault/keyring.js'
+import type { AuditEntry, VaultProblem } from './types.js'
+
+interface AuditLine {
+  readonly at: number
+  readonly ev: string
+  readonly sub?: string
+  readonly by: string
+  readonly pid: number
+  readonly det?: string
+}
+
+const READ_AT_ONCE = 1_000
+
+/** Writes and reads the audit: who did what to which profile, never a value. */
+export class AuditWriter {
+  readonly #keyring: Keyring
+  readonly #clock: Clock
+  readonly #surface: string
+  readonly #pid: number
+
+  constructor(keyring: Keyring, clock: Clock, surface: string, pid: number) {
+    this.#keyring = keyring
+    this.#clock = clock
+    this.#surface = surface
+    this.#pid = pid
+  }
+
+  /** Appends one line inside the transaction that it records, and gives the new end of the chain. */
+  async append(
+    tx: StoreTransaction,
+    head: ChainHead | undefined,
+    event: string,
+    subject?: string,
+    detail?: string,
+  ): Promise<ChainHead> {
+    const line: AuditLine = withoutUndefined({
+      at: Number(this.#clock.now()),
+      ev: event,
+      sub: subject,
+      by: this.#surface,
+      pid: this.#pid,
+      det: detail,
+    })
+    const sequence = (head?.sequence ?? 0) + 1
+    const body = chainEntry(this.#keyring, head?.mac, sequence, Buffer.from(JSON.stringify(line)))
+    if ((await tx.appendLog(body)) !== sequence) {
+      throw new KeymuxError('vault_tampered', 'the audit log is not the one last written', {
+        hint: 'see keymux audit --verify',
+      })
+    }
+    return { sequence, mac: entryMac(body) }
+  }
+
+  /** All lines since an instant, oldest first. Lines that cannot be opened are left out. */
+  async read(reader: StoreReader, since: Date | undefined): Promise<AuditEntry[]> {
+    const entries: AuditEntry[] = []
+    for await (const { sequence, body } of lines(reader)) {
+      const line = this.#line(sequence, body)
+      if (line === undefined || (since !== undefined && line.at < since.getTime())) continue
+      entries.push(
+        withoutUndefined({
+          sequence,
+          at: new Date(line.at),
+          event: line.ev,
+          subject: line.sub,
+          surface: line.by,
+          pid: line.pid,
+          detail: line.det,
+        }),
+      )
+    }
+    return entries
+  }
+
+  /** What is wrong with the chain; nothing if it is whole. */
+  async verify(reader: StoreReader, head: ChainHead | undefined): Promise<VaultProblem[]> {
+    const rows: { sequence: number; body: Uint8Array }[] = []
+    for await (const row of lines(reader)) rows.push(row)
+    const { problem } = verifyChain(this.#keyring, rows, head === undefined ? {} : { anchors: [head] })
+    if (problem === undefined) return []
+    return [
+      {
+        code: `audit_${problem.kind}`,
+        message: `the audit log is not whole from line ${problem.sequence} on (${problem.kind})`,
+        record: String(problem.sequence),
+      },
+    ]
+  }
+
+  #line(sequence: number, body: Uint8Array): AuditLine | undefined {
+    try {
+      return JSON.parse(openEntry(this.#keyring, sequence, body).toString()) as AuditLine
+    } catch (error) {
+      if (error instanceof KeymuxError && error.code === 'vault_corrupt') return undefined
+      throw error
+    }
+  }
+}
+
+async function* lines(reader: StoreReader): AsyncGenerator<{ sequence: number; body: Uint8Array }> {
+  let from = 1
+  for (;;) {
+    const rows = await reader.readLog(from, READ_AT_ONCE)
+    yield* rows
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < READ_AT_ONCE) return
+    from = last.sequence + 1
+  }
+}

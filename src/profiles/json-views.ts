@@ -1,0 +1,150 @@
+import { formatTime } from '../domain/rfc3339.js'
+import type { ProfileView } from './types.js'
+
+/** A profile in a list, in the names of JSON. The fields down to `last_error` are the original's. */
+export interface ProfileListItem {
+  readonly id: string
+  readonly provider: string
+  readonly name: string
+  readonly mode: string
+  readonly enabled: boolean
+  readonly valid: boolean
+  /** Only where it is true. */
+  readonly expired?: boolean
+  readonly email?: string
+  readonly priority?: number
+  /** RFC 3339, as every time here. */
+  readonly last_used_at?: string
+  readonly last_error?: string
+  /** `available`, `cooling`, `disabled`, `off`, `expired` or `invalid`. */
+  readonly state?: string
+  readonly unusable_until?: string
+  readonly unusable_reason?: string
+  readonly login_needed?: boolean
+  readonly expires_at?: string
+  readonly renewable?: boolean
+  readonly account?: string
+  readonly models?: readonly string[]
+  readonly base_url?: string
+  readonly reference?: string
+  readonly scopes?: readonly string[]
+  readonly last_error_at?: string
+  readonly created_at?: string
+  readonly updated_at?: string
+}
+
+/** A list of profiles. */
+export interface ProfileListResult {
+  readonly profiles: readonly ProfileListItem[]
+  readonly total: number
+}
+
+/** A model set aside on a profile. */
+export interface ModelCooldownJson {
+  readonly model: string
+  readonly until: string
+  readonly reason: string
+}
+
+/** What is known of a profile's use. */
+export interface ProfileStatusJson {
+  readonly id: string
+  readonly state: string
+  readonly unusable_until?: string
+  readonly reason?: string
+  readonly model_cooldowns: readonly ModelCooldownJson[]
+  readonly error_count: number
+  readonly failure_counts: Readonly<Record<string, number>>
+  readonly last_used_at?: string
+  readonly last_good: boolean
+}
+
+/** Profiles by provider, in the order given. */
+export interface StatusResult {
+  readonly providers: readonly {
+    readonly provider: string
+    readonly profiles: readonly ProfileStatusJson[]
+  }[]
+}
+
+/** A profile as `list --json` has it. It holds no secret. */
+export function toProfileJson(view: ProfileView): ProfileListItem {
+  return {
+    id: view.id,
+    provider: view.provider,
+    name: view.name,
+    mode: view.mode,
+    enabled: view.enabled,
+    valid: view.valid,
+    ...(view.expired ? { expired: true } : {}),
+    ...optional('email', view.email),
+    priority: view.priority,
+    ...time('last_used_at', view.lastUsedAt),
+    ...optional('last_error', view.lastError),
+    state: view.state,
+    ...time('unusable_until', view.unusableUntil),
+    ...optional('unusable_reason', view.unusableReason),
+    ...(view.loginNeeded === true ? { login_needed: true } : {}),
+    ...time('expires_at', view.expiresAt),
+    ...optional('renewable', view.renewable),
+    ...optional('account', view.account),
+    ...optional('models', view.models),
+    ...optional('base_url', view.baseUrl),
+    ...optional('reference', view.reference),
+    ...optional('scopes', view.scopes),
+    ...time('last_error_at', view.lastErrorAt),
+    created_at: formatTime(view.createdAt),
+    updated_at: formatTime(view.updatedAt),
+  }
+}
+
+/** `list --json`. */
+export function toListJson(views: readonly ProfileView[]): ProfileListResult {
+  return { profiles: views.map(toProfileJson), total: views.length }
+}
+
+/** One profile of `status --json`. */
+export function toProfileStatusJson(view: ProfileView): ProfileStatusJson {
+  return {
+    id: view.id,
+    state: view.state,
+    ...time('unusable_until', view.unusableUntil),
+    ...optional('reason', view.unusableReason),
+    model_cooldowns: view.modelCooldowns.map(({ model, until, reason }) => ({
+      model,
+      until: formatTime(until),
+      reason,
+    })),
+    error_count: view.errorCount,
+    failure_counts: { ...view.failureCounts },
+    ...time('last_used_at', view.lastUsedAt),
+    last_good: view.lastGood,
+  }
+}
+
+/** `status --json`. */
+export function toStatusJson(views: readonly ProfileView[]): StatusResult {
+  const byProvider = new Map<string, ProfileStatusJson[]>()
+  for (const view of views) {
+    const profiles = byProvider.get(view.provider) ?? []
+    profiles.push(toProfileStatusJson(view))
+    byProvider.set(view.provider, profiles)
+  }
+  return { providers: [...byProvider].map(([provider, profiles]) => ({ provider, profiles })) }
+}
+
+/** `show --json`: everything that is known of one profile but its secrets. */
+export function toShowJson(
+  view: ProfileView,
+): ProfileListItem & Omit<ProfileStatusJson, 'id' | 'state' | 'reason'> {
+  const { reason: _same, ...status } = toProfileStatusJson(view)
+  return { ...toProfileJson(view), ...status }
+}
+
+function optional<K extends string, T>(key: K, value: T | undefined): { [key in K]?: T } {
+  return (value === undefined ? {} : { [key]: value }) as { [key in K]?: T }
+}
+
+function time<K extends string>(key: K, value: Date | undefined): { [key in K]?: string } {
+  return optional(key, value === undefined ? undefined : formatTime(value))
+}

@@ -1,0 +1,175 @@
+import { withoutUndefined } from '../domain/defined.js'
+import { KeymuxError } from '../domain/errors.js'
+import type { ProfileId } from '../domain/ids.js'
+import type { Logger, VaultInterface } from '../domain/ports.js'
+import type { AuthProfile } from '../domain/profile.js'
+import { ProfileStore } from '../domain/profile-store.js'
+import type { ProfileUsageStats } from '../domain/usage.js'
+import { newUsageStats } from '../domain/usage.js'
+import type {
+  ProfileBackend,
+  ProfileChange,
+  ProfileDelta,
+  ProfileState,
+  ProfileTransaction,
+} from './backend.js'
+import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
+import { splitProfile, toProfile } from './record.js'
+
+/** The name under which the original keeps all profiles in its vault. */
+export const STORE_SECRET_NAME = 'auth:profiles:store'
+
+/**
+ * Profiles as the original keeps them: one JSON document in a vault of somebody else's making. While that
+ * vault is locked there are none; they appear when it is unlocked.
+ */
+export class KvBackend implements ProfileBackend {
+  readonly #vault: VaultInterface
+  readonly #logger: Logger | undefined
+  #sink: (delta: ProfileDelta) => void = () => {}
+  #loaded: 'not yet' | 'locked' | 'open' = 'not yet'
+  #queue: Promise<unknown> = Promise.resolve()
+
+  constructor(vault: VaultInterface, logger: Logger | undefined) {
+    this.#vault = vault
+    this.#logger = logger
+  }
+
+  isUnlocked(): boolean {
+    return this.#vault.isUnlocked()
+  }
+
+  stale(): boolean {
+    return this.#loaded !== (this.#vault.isUnlocked() ? 'open' : 'locked')
+  }
+
+  connect(sink: (delta: ProfileDelta) => void): void {
+    this.#sink = sink
+  }
+
+  sync(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.stale()) return
+      if (this.#vault.isUnlocked()) {
+        this.#tell(await this.#read())
+        this.#loaded = 'open'
+        return
+      }
+      this.#logger?.warn('the vault is locked: there are no profiles until it is unlocked')
+      this.#sink({ full: true, changes: [] })
+      this.#loaded = 'locked'
+    })
+  }
+
+  transact<T>(body: (tx: ProfileTransaction) => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      if (!this.#vault.isUnlocked()) {
+        throw new KeymuxError('vault_locked', 'the vault is locked', { hint: 'unlock it first' })
+      }
+      const store = await this.#read()
+      this.#tell(store)
+      this.#loaded = 'open'
+      const tx = new KvTransaction(store)
+      const value = await body(tx)
+      if (tx.changes.length > 0) {
+        await this.#vault.set(STORE_SECRET_NAME, JSON.stringify(store.toJSON()))
+        this.#sink({ full: false, changes: tx.changes })
+      }
+      return value
+    })
+  }
+
+  async #read(): Promise<ProfileStore> {
+    if (!(await this.#vault.has(STORE_SECRET_NAME))) return new ProfileStore()
+    return ProfileStore.fromJSON(await this.#vault.get(STORE_SECRET_NAME))
+  }
+
+  #tell(store: ProfileStore): void {
+    const changes: ProfileChange[] = []
+    for (const profile of store.list()) {
+      changes.push({ kind: 'profile', id: profile.id, record: recordOf(profile) })
+      changes.push({ kind: 'state', id: profile.id, state: stateOf(store, profile) })
+    }
+    for (const [provider, id] of Object.entries(store.lastGood))
+      changes.push({ kind: 'last_good', provider, id })
+    this.#sink({ full: true, changes })
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work)
+    this.#queue = result.catch(() => {})
+    return result
+  }
+}
+
+class KvTransaction implements ProfileTransaction {
+  readonly changes: ProfileChange[] = []
+  readonly #store: ProfileStore
+
+  constructor(store: ProfileStore) {
+    this.#store = store
+  }
+
+  async putProfile(meta: ProfileMeta, secrets: ProfileSecrets): Promise<ProfileRecord> {
+    const record: ProfileRecord = { meta, openSecrets: () => secrets }
+    const known = this.#store.get(meta.id)
+    this.#store.set(
+      toProfile(record, {
+        lastUsedAt: known?.lastUsedAt,
+        lastError: known?.lastError,
+        lastErrorAt: known?.lastErrorAt,
+      }),
+    )
+    this.changes.push({ kind: 'profile', id: meta.id, record })
+    return record
+  }
+
+  async deleteProfile(id: string): Promise<void> {
+    this.#store.delete(id as ProfileId)
+    this.changes.push({ kind: 'profile', id, record: undefined })
+  }
+
+  async putState(id: string, state: ProfileState | undefined): Promise<void> {
+    const profile = this.#store.get(id as ProfileId)
+    if (profile !== undefined) {
+      const { lastUsedAt: _used, lastError: _error, lastErrorAt: _at, ...rest } = profile
+      const facts = {
+        lastUsedAt: state?.stats.lastUsed,
+        lastError: state?.lastError,
+        lastErrorAt: state?.lastErrorAt,
+      }
+      this.#store.set({ ...rest, ...withoutUndefined(facts) })
+      this.#store.usageStats[id] = state?.stats ?? newUsageStats()
+    }
+    this.changes.push({ kind: 'state', id, state })
+  }
+
+  /** Windows of an account have no place in the original's format: they last as long as this process. */
+  async putAccount(key: string, stats: ProfileUsageStats | undefined): Promise<void> {
+    this.changes.push({ kind: 'account', key, stats })
+  }
+
+  async putLastGood(provider: string, id: string | undefined): Promise<void> {
+    if (id === undefined) delete this.#store.lastGood[provider]
+    else this.#store.markAuthProfileGood(provider, id)
+    this.changes.push({ kind: 'last_good', provider, id })
+  }
+
+  /** The original's vault keeps no audit. */
+  async audit(): Promise<void> {}
+}
+
+function recordOf(profile: AuthProfile): ProfileRecord {
+  const { meta, secrets } = splitProfile(profile)
+  return { meta, openSecrets: () => secrets }
+}
+
+function stateOf(store: ProfileStore, profile: AuthProfile): ProfileState {
+  const known = store.usageStats[profile.id] ?? newUsageStats()
+  const lastUsed = known.lastUsed ?? profile.lastUsedAt
+  return withoutUndefined({
+    stats: lastUsed === undefined ? known : { ...known, lastUsed },
+    lastError: profile.lastError,
+    lastErrorAt: profile.lastErrorAt,
+  })
+}

@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto'
+import { KeymuxError } from '../domain/errors.js'
+import type { Clock, Logger } from '../domain/ports.js'
+import type { Store } from '../storage/contract.js'
+import type { VaultHeader } from '../vault/header.js'
+import { decodeHeader, sealHeader, verifyHeader } from '../vault/header.js'
+import type { KdfCost } from '../vault/kdf.js'
+import { Keyring } from '../vault/keyring.js'
+import { digestHeader, emptyAccumulator, sealManifest } from '../vault/manifest.js'
+import type { SlotSecret } from '../vault/slot.js'
+import { createSlot, openAnySlot } from '../vault/slots.js'
+import { AuditWriter } from './audit-writer.js'
+import type { PinStore } from './pin-keeper.js'
+import { PinKeeper } from './pin-keeper.js'
+import { VaultCore } from './vault-core.js'
+import { HEADER_BLOB, MANIFEST_BLOB } from './vault-rows.js'
+
+/** What opening and creating have in common. */
+export interface OpenParts {
+  readonly store: Store
+  readonly secret: SlotSecret
+  readonly clock: Clock
+  /** Who is asking, for the audit: `cli`, `library`, `gateway`, `mcp`. */
+  readonly surface: string
+  readonly pins?: PinStore
+  readonly logger?: Logger
+  /** Open although the vault looks rolled back or tampered with. */
+  readonly lenient?: boolean
+  /** Cost of a new passphrase slot. */
+  readonly kdf?: KdfCost
+}
+
+/** An unlocked vault. */
+export interface OpenedVault {
+  readonly core: VaultCore
+  readonly audit: AuditWriter
+  /** The slot that opened it. */
+  readonly slotId: string
+}
+
+/** Whether the store holds a vault already. */
+export async function hasVault(store: Store): Promise<boolean> {
+  return (await readHeader(store)) !== undefined
+}
+
+/**
+ * The vault's header as stored: which slots there are. Nothing in it is authenticated yet.
+ *
+ * @throws KeymuxError `vault_not_found`, `vault_corrupt`, `vault_too_new`
+ */
+export async function inspectVault(store: Store): Promise<VaultHeader> {
+  const bytes = await readHeader(store)
+  if (bytes === undefined) throw noVault(store)
+  return decodeHeader(bytes).header
+}
+
+/**
+ * Makes a new vault with one slot.
+ *
+ * @throws KeymuxError `vault_exists`
+ */
+export async function createVault(parts: OpenParts): Promise<OpenedVault> {
+  const now = new Date(Number(parts.clock.now()))
+  const rootKey = randomBytes(32)
+  const vaultId = randomBytes(16)
+  const slot = await createSlot(rootKey, vaultId, parts.secret, { now, ...(parts.kdf && { kdf: parts.kdf }) })
+  const keyring = new Keyring(rootKey, vaultId, 1)
+  rootKey.fill(0)
+  const header: VaultHeader = { format: 1, vaultId, createdAt: now, epoch: 1, revision: 1, slots: [slot] }
+  const bytes = sealHeader(keyring, header)
+  const audit = new AuditWriter(keyring, parts.clock, parts.surface, process.pid)
+  await parts.store.write(async (tx) => {
+    if ((await tx.getBlob(HEADER_BLOB)) !== undefined) {
+      throw new KeymuxError('vault_exists', `there is a vault at ${parts.store.location} already`, {
+        hint: 'use it, or name another place with --vault',
+      })
+    }
+    await tx.putBlob(HEADER_BLOB, bytes)
+    const head = await audit.append(tx, undefined, 'vault_created', slot.id, slot.type)
+    const manifest = {
+      accumulator: emptyAccumulator(),
+      count: 0,
+      sequence: 1,
+      headerDigest: digestHeader(bytes),
+      audit: head,
+    }
+    await tx.putBlob(MANIFEST_BLOB, sealManifest(keyring, manifest))
+  })
+  return started(parts, keyring, header, bytes, audit, slot.id)
+}
+
+/**
+ * Opens a vault with the secret of one of its slots.
+ *
+ * @throws KeymuxError `vault_not_found`, `wrong_passphrase`, `wrong_key_file`, `vault_corrupt`,
+ * `vault_tampered`, `vault_rolled_back`, `vault_too_new`
+ */
+export async function openVault(parts: OpenParts): Promise<OpenedVault> {
+  const bytes = await readHeader(parts.store)
+  if (bytes === undefined) throw noVault(parts.store)
+  const decoded = decodeHeader(bytes)
+  const { header } = decoded
+  if (!header.slots.some((each) => each.type === parts.secret.type))
+    throw noSuchSlot(header, parts.secret.type)
+  const { rootKey, slot } = await openAnySlot(header.slots, header.vaultId, parts.secret)
+  const keyring = new Keyring(rootKey, header.vaultId, header.epoch)
+  rootKey.fill(0)
+  verifyHeader(keyring, decoded)
+  const audit = new AuditWriter(keyring, parts.clock, parts.surface, process.pid)
+  return started(parts, keyring, header, bytes, audit, slot.id)
+}
+
+async function started(
+  parts: OpenParts,
+  keyring: Keyring,
+  header: VaultHeader,
+  headerBytes: Uint8Array,
+  audit: AuditWriter,
+  slotId: string,
+): Promise<OpenedVault> {
+  const pins = new PinKeeper(keyring, parts.pins, parts.logger)
+  const lenient = parts.lenient === true
+  const core = new VaultCore({ store: parts.store, keyring, header, headerBytes, pins, audit, lenient })
+  return { core, audit, slotId }
+}
+
+function readHeader(store: Store): Promise<Uint8Array | undefined> {
+  return store.read((reader) => reader.getBlob(HEADER_BLOB))
+}
+
+function noSuchSlot(header: VaultHeader, type: string): KeymuxError {
+  const kinds = [...new Set(header.slots.map((slot) => slot.type))].join(', ')
+  return new KeymuxError('vault_locked', `the vault does not open with a ${type.replace('_', ' ')}`, {
+    hint: `it opens with: ${kinds.replaceAll('_', ' ')}`,
+  })
+}
+
+function noVault(store: Store): KeymuxError {
+  return new KeymuxError('vault_not_found', `there is no vault at ${store.location}`, {
+    hint: 'make one with keymux init',
+  })
+}

@@ -1,0 +1,125 @@
+import type { StoreReader, StoreTransaction } from '../storage/contract.js'
+import type { ChainHead } from '../vault/audit.js'
+import type { VaultHeader } from '../vault/header.js'
+import type { Manifest } from '../vault/manifest.js'
+import { digestHeader, sealManifest } from '../vault/manifest.js'
+import { openRow, sealRow } from '../vault/seal.js'
+import type { MarkLedger } from './mark-ledger.js'
+import { markBytes, markNumber, wrap } from './mark-ledger.js'
+import type { CoreParts, CoreTransaction, RowChange, TableName } from './vault-rows.js'
+import { HEADER_BLOB, MANIFEST_BLOB } from './vault-rows.js'
+
+/** What one transaction changes, and the manifest that follows from it. */
+export class OwnChanges implements CoreTransaction {
+  readonly changes: RowChange[] = []
+  /** New marks of counted rows by key; `undefined` where the row is gone. */
+  readonly marks: Map<string, bigint | undefined> = new Map()
+  header: VaultHeader | undefined
+
+  readonly #parts: CoreParts
+  readonly #tx: StoreTransaction
+  readonly #ledger: MarkLedger
+  readonly #damaged: ReadonlySet<string>
+  readonly #before: Manifest
+  #headerDigest: Uint8Array
+  #audit: ChainHead | undefined
+  #rebased = false
+
+  constructor(
+    parts: CoreParts,
+    tx: StoreTransaction,
+    ledger: MarkLedger,
+    damaged: ReadonlySet<string>,
+    before: Manifest,
+  ) {
+    this.#parts = parts
+    this.#tx = tx
+    this.#ledger = ledger
+    this.#damaged = damaged
+    this.#before = before
+    this.#headerDigest = before.headerDigest
+    this.#audit = before.audit
+  }
+
+  get reader(): StoreReader {
+    return this.#tx
+  }
+
+  async put(table: TableName, name: string, meta: Buffer, secret?: Buffer): Promise<void> {
+    const { keyring } = this.#parts
+    const id = keyring.rowId(table, name)
+    // The manifest's sequence is a revision that no earlier body of this row can have had.
+    const address = { table, id, revision: this.#before.sequence + 1 }
+    const sealed = sealRow(keyring, address, secret === undefined ? { meta } : { meta, secret })
+    secret?.fill(0)
+    await this.#tx.putRow(table, id, sealed.body)
+    this.#note(table, id.toString('hex'), markNumber(sealed.mark))
+    this.changes.push({ table, rowId: id.toString('hex'), row: openRow(keyring, table, id, sealed.body) })
+  }
+
+  delete(table: TableName, name: string): Promise<void> {
+    return this.#delete(table, this.#parts.keyring.rowId(table, name))
+  }
+
+  deleteRow(table: TableName, rowId: string): Promise<void> {
+    return this.#delete(table, Buffer.from(rowId, 'hex'))
+  }
+
+  async putHeader(header: VaultHeader, bytes: Uint8Array): Promise<void> {
+    await this.#tx.putBlob(HEADER_BLOB, bytes)
+    this.header = header
+    this.#headerDigest = digestHeader(bytes)
+  }
+
+  async audit(event: string, subject?: string, detail?: string): Promise<void> {
+    this.#audit = await this.#parts.audit.append(this.#tx, this.#audit, event, subject, detail)
+  }
+
+  rebase(): void {
+    this.#rebased = true
+  }
+
+  /** Writes the manifest, if anything it speaks of has changed, and gives the one that holds now. */
+  async finish(): Promise<Manifest> {
+    const untouched = this.marks.size === 0 && this.header === undefined && this.#audit === this.#before.audit
+    if (untouched && !this.#rebased) return this.#before
+    const manifest: Manifest = {
+      ...this.#sums(),
+      sequence: this.#before.sequence + 1,
+      headerDigest: this.#headerDigest,
+      ...(this.#audit === undefined ? {} : { audit: this.#audit }),
+    }
+    await this.#tx.putBlob(MANIFEST_BLOB, sealManifest(this.#parts.keyring, manifest))
+    return manifest
+  }
+
+  async #delete(table: TableName, id: Buffer): Promise<void> {
+    await this.#tx.deleteRow(table, id)
+    this.#note(table, id.toString('hex'), undefined)
+    this.changes.push({ table, rowId: id.toString('hex'), row: undefined })
+  }
+
+  #note(table: TableName, rowId: string, mark: bigint | undefined): void {
+    if (table !== 'state') this.marks.set(`${table}/${rowId}`, mark)
+  }
+
+  /**
+   * Sum and count after these changes. While some other row is damaged its unknown mark stays in the sum,
+   * so that the difference is not forgotten; once the last one is replaced the present rows are the truth.
+   */
+  #sums(): { accumulator: Uint8Array; count: number } {
+    let sum = this.#ledger.sum
+    let count = this.#ledger.count
+    for (const [key, mark] of this.marks) {
+      const old = this.#ledger.get(key)
+      sum += (mark ?? 0n) - (old ?? 0n)
+      count += (mark === undefined ? 0 : 1) - (old === undefined ? 0 : 1)
+    }
+    const mended = [...this.#damaged].every((key) => this.marks.has(key))
+    if (!this.#rebased && !mended) {
+      sum += markNumber(Buffer.from(this.#before.accumulator)) - this.#ledger.sum
+      count += this.#before.count - this.#ledger.count
+    }
+    return { accumulator: markBytes(wrap(sum)), count }
+  }
+}

@@ -1,0 +1,99 @@
+import { KeymuxError } from '../domain/errors.js'
+import type { Logger } from '../domain/ports.js'
+import type { Keyring } from '../vault/keyring.js'
+import type { Manifest } from '../vault/manifest.js'
+import type { PinVerdict } from '../vault/pin.js'
+import { comparePin, decodePin, encodePin, pinOf } from '../vault/pin.js'
+
+/** Where the position of a vault is remembered outside its database. */
+export interface PinStore {
+  /** `undefined` when there is none or it cannot be read. */
+  read(vaultId: string): Promise<string | undefined>
+  write(vaultId: string, text: string): Promise<void>
+}
+
+const WRITE_AFTER_MS = 1_000
+
+/**
+ * Remembers outside the database how far the vault had come, so that an older copy put in its place is
+ * noticed. The memory lags behind by at most a second: a copy no older than that passes.
+ */
+export class PinKeeper {
+  readonly #store: PinStore | undefined
+  readonly #keyring: Keyring
+  readonly #logger: Logger | undefined
+  #latest: Manifest | undefined
+  #written = -1
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(keyring: Keyring, store: PinStore | undefined, logger: Logger | undefined) {
+    this.#keyring = keyring
+    this.#store = store
+    this.#logger = logger
+  }
+
+  /** How a freshly opened vault stands to the memory; `newer` too where there is none. */
+  async verdict(manifest: Manifest): Promise<PinVerdict> {
+    const text = await this.#store?.read(this.#vaultId())
+    const pin = text === undefined ? undefined : decodePin(this.#keyring, text)
+    return pin === undefined ? 'newer' : comparePin(pin, manifest)
+  }
+
+  /**
+   * Compares a freshly opened vault with the memory.
+   *
+   * @throws KeymuxError `vault_rolled_back`
+   */
+  async compare(manifest: Manifest): Promise<void> {
+    const verdict = await this.verdict(manifest)
+    if (verdict === 'rolled_back' || verdict === 'forked') throw rolledBack()
+    if (verdict === 'ok') this.#written = manifest.sequence
+    this.saw(manifest)
+  }
+
+  /** Notes how far the vault has come. */
+  saw(manifest: Manifest): void {
+    this.#latest = manifest
+    if (this.#store === undefined || this.#timer !== undefined || manifest.sequence === this.#written) return
+    this.#timer = setTimeout(() => void this.#writeLatest(), WRITE_AFTER_MS)
+    this.#timer.unref()
+  }
+
+  /** Writes down the latest position at once. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#writeLatest()
+  }
+
+  async close(): Promise<void> {
+    await this.flush()
+  }
+
+  async #writeLatest(): Promise<void> {
+    this.#timer = undefined
+    const manifest = this.#latest
+    if (this.#store === undefined || manifest === undefined || manifest.sequence === this.#written) return
+    try {
+      await this.#store.write(this.#vaultId(), encodePin(this.#keyring, pinOf(manifest)))
+      this.#written = manifest.sequence
+    } catch (error) {
+      this.#logger?.warn('the vault position could not be remembered outside the vault', {
+        error: error instanceof Error ? error.name : 'unknown',
+      })
+    }
+  }
+
+  #vaultId(): string {
+    return this.#keyring.vaultId.toString('hex')
+  }
+}
+
+export function rolledBack(): KeymuxError {
+  return new KeymuxError(
+    'vault_rolled_back',
+    'the vault is older than it was when this machine last used it',
+    {
+      hint: 'if you put it back yourself, accept it with keymux vault check --accept-rollback',
+    },
+  )
+}

@@ -1,0 +1,149 @@
+import { withoutUndefined } from '../domain/defined.js'
+import type { ProfileId } from '../domain/ids.js'
+import type { AuthMode } from '../domain/profile.js'
+import { usageFromJson, usageToJson } from '../domain/profile-codec.js'
+import type { ProfileUsageStats } from '../domain/usage.js'
+import type { ProfileState } from './backend.js'
+import type { ProfileMeta, ProfileSecrets } from './record.js'
+
+/*
+ * What is inside sealed rows. These bytes are authentic when they are read (only a holder of the vault's key
+ * can have written them), so decoding trusts their shape. Fields are short because ten thousand of them are
+ * parsed when a vault is opened; docs/storage-schema.md lists them.
+ */
+
+interface MetaJson {
+  id: ProfileId
+  m: AuthMode
+  p?: number
+  off?: 1
+  c: number
+  u: number
+  s?: 1
+  r?: 1
+  ref?: string
+  exp?: number
+  email?: string
+  cid?: string
+  sc?: readonly string[]
+  md?: Readonly<Record<string, string>>
+  ln?: 1
+  acc?: string
+  mod?: readonly string[]
+  url?: string
+}
+
+/** A row of use: of one profile, of one account, or a provider's last good profile. */
+export type StateRow =
+  | { readonly kind: 'profile'; readonly id: string; readonly state: ProfileState }
+  | { readonly kind: 'account'; readonly key: string; readonly stats: ProfileUsageStats }
+  | { readonly kind: 'last_good'; readonly provider: string; readonly id: string }
+
+export function encodeMeta(meta: ProfileMeta): Buffer {
+  const json: MetaJson = withoutUndefined({
+    id: meta.id,
+    m: meta.mode,
+    p: meta.priority === 0 ? undefined : meta.priority,
+    off: meta.enabled ? undefined : (1 as const),
+    c: meta.createdAt,
+    u: meta.updatedAt,
+    s: meta.hasSecret ? (1 as const) : undefined,
+    r: meta.hasRefresh ? (1 as const) : undefined,
+    ref: meta.reference,
+    exp: meta.expiresAt,
+    email: meta.email,
+    cid: meta.clientId,
+    sc: meta.scopes,
+    md: meta.metadata,
+    ln: meta.loginNeeded === true ? (1 as const) : undefined,
+    acc: meta.account,
+    mod: meta.models,
+    url: meta.baseUrl,
+  })
+  return Buffer.from(JSON.stringify(json))
+}
+
+export function decodeMeta(bytes: Buffer): ProfileMeta {
+  const json = JSON.parse(bytes.toString()) as MetaJson
+  const meta: { -readonly [K in keyof ProfileMeta]: ProfileMeta[K] } = {
+    id: json.id,
+    mode: json.m,
+    priority: json.p ?? 0,
+    enabled: json.off !== 1,
+    createdAt: json.c,
+    updatedAt: json.u,
+    hasSecret: json.s === 1,
+    hasRefresh: json.r === 1,
+  }
+  if (json.ref !== undefined) meta.reference = json.ref
+  if (json.exp !== undefined) meta.expiresAt = json.exp
+  if (json.email !== undefined) meta.email = json.email
+  if (json.cid !== undefined) meta.clientId = json.cid
+  if (json.sc !== undefined) meta.scopes = json.sc
+  if (json.md !== undefined) meta.metadata = json.md
+  if (json.ln === 1) meta.loginNeeded = true
+  if (json.acc !== undefined) meta.account = json.acc
+  if (json.mod !== undefined) meta.models = json.mod
+  if (json.url !== undefined) meta.baseUrl = json.url
+  return meta
+}
+
+export function encodeSecrets(secrets: ProfileSecrets): Buffer | undefined {
+  return Object.keys(secrets).length === 0 ? undefined : Buffer.from(JSON.stringify(secrets))
+}
+
+export function decodeSecrets(bytes: Buffer | undefined): ProfileSecrets {
+  return bytes === undefined ? {} : (JSON.parse(bytes.toString()) as ProfileSecrets)
+}
+
+/** The name a row of use is filed under; its row id is derived from it. */
+export function stateRowName(row: {
+  kind: StateRow['kind']
+  id?: string
+  key?: string
+  provider?: string
+}): string {
+  return `${row.kind}\u0000${row.kind === 'account' ? row.key : row.kind === 'profile' ? row.id : row.provider}`
+}
+
+export function encodeState(row: StateRow): Buffer {
+  switch (row.kind) {
+    case 'profile':
+      return jsonBuffer({
+        k: 'p',
+        id: row.id,
+        st: usageToJson(row.state.stats),
+        e: row.state.lastError,
+        ea: row.state.lastErrorAt?.getTime(),
+      })
+    case 'account':
+      return jsonBuffer({ k: 'a', key: row.key, st: usageToJson(row.stats) })
+    case 'last_good':
+      return jsonBuffer({ k: 'g', pr: row.provider, id: row.id })
+  }
+}
+
+export function decodeState(bytes: Buffer): StateRow {
+  const json = JSON.parse(bytes.toString()) as {
+    k: 'p' | 'a' | 'g'
+    id: string
+    key: string
+    pr: string
+    st: unknown
+    e?: string
+    ea?: number
+  }
+  if (json.k === 'g') return { kind: 'last_good', provider: json.pr, id: json.id }
+  const stats = usageFromJson(json.st, 'state')
+  if (json.k === 'a') return { kind: 'account', key: json.key, stats }
+  const state: ProfileState = withoutUndefined({
+    stats,
+    lastError: json.e,
+    lastErrorAt: json.ea === undefined ? undefined : new Date(json.ea),
+  })
+  return { kind: 'profile', id: json.id, state }
+}
+
+function jsonBuffer(value: object): Buffer {
+  return Buffer.from(JSON.stringify(value))
+}

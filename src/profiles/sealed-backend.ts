@@ -1,0 +1,148 @@
+import type { ProfileUsageStats } from '../domain/usage.js'
+import type {
+  AuditEvent,
+  ProfileBackend,
+  ProfileChange,
+  ProfileDelta,
+  ProfileState,
+  ProfileTransaction,
+} from './backend.js'
+import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
+import type { StateRow } from './record-codec.js'
+import {
+  decodeMeta,
+  decodeSecrets,
+  decodeState,
+  encodeMeta,
+  encodeSecrets,
+  encodeState,
+  stateRowName,
+} from './record-codec.js'
+import type { VaultCore } from './vault-core.js'
+import type { CoreDelta, CoreTransaction, RowChange } from './vault-rows.js'
+
+/** Profiles as sealed rows of a vault: one row per profile, one per memory of use. */
+export class SealedBackend implements ProfileBackend {
+  readonly #core: VaultCore
+  /** What each row was, by its opaque id: a deletion says no more than that. */
+  readonly #profileIds = new Map<string, string>()
+  readonly #stateRows = new Map<string, StateRow>()
+
+  constructor(core: VaultCore) {
+    this.#core = core
+  }
+
+  isUnlocked(): boolean {
+    return this.#core.isUnlocked()
+  }
+
+  stale(): boolean {
+    return this.#core.stale()
+  }
+
+  sync(): Promise<void> {
+    return this.#core.sync()
+  }
+
+  connect(sink: (delta: ProfileDelta) => void): void {
+    this.#core.subscribe((delta) => sink(this.#translate(delta)))
+  }
+
+  transact<T>(body: (tx: ProfileTransaction) => Promise<T>): Promise<T> {
+    return this.#core.write((tx) => body(new SealedTransaction(tx)))
+  }
+
+  #translate(delta: CoreDelta): ProfileDelta {
+    if (delta.full) {
+      this.#profileIds.clear()
+      this.#stateRows.clear()
+    }
+    const changes: ProfileChange[] = []
+    for (const change of delta.changes) {
+      if (change.table === 'profile') this.#profileChange(change, changes)
+      else if (change.table === 'state') this.#stateChange(change, changes)
+    }
+    return { full: delta.full, changes, damaged: delta.damaged }
+  }
+
+  #profileChange({ rowId, row }: RowChange, changes: ProfileChange[]): void {
+    if (row === undefined) {
+      const id = this.#profileIds.get(rowId)
+      this.#profileIds.delete(rowId)
+      if (id !== undefined) changes.push({ kind: 'profile', id, record: undefined })
+      return
+    }
+    const record = recordOf(decodeMeta(row.meta), () => row.openSecret())
+    this.#profileIds.set(rowId, record.meta.id)
+    changes.push({ kind: 'profile', id: record.meta.id, record })
+  }
+
+  #stateChange({ rowId, row }: RowChange, changes: ProfileChange[]): void {
+    const state = row === undefined ? undefined : decodeState(row.meta)
+    const what = state ?? this.#stateRows.get(rowId)
+    if (state === undefined) this.#stateRows.delete(rowId)
+    else this.#stateRows.set(rowId, state)
+    if (what === undefined) return
+    const gone = state === undefined
+    if (what.kind === 'profile')
+      changes.push({ kind: 'state', id: what.id, state: gone ? undefined : what.state })
+    else if (what.kind === 'account')
+      changes.push({ kind: 'account', key: what.key, stats: gone ? undefined : what.stats })
+    else changes.push({ kind: 'last_good', provider: what.provider, id: gone ? undefined : what.id })
+  }
+}
+
+class SealedTransaction implements ProfileTransaction {
+  readonly #tx: CoreTransaction
+
+  constructor(tx: CoreTransaction) {
+    this.#tx = tx
+  }
+
+  async putProfile(meta: ProfileMeta, secrets: ProfileSecrets): Promise<ProfileRecord> {
+    await this.#tx.put('profile', meta.id, encodeMeta(meta), encodeSecrets(secrets))
+    return { meta, openSecrets: () => secrets }
+  }
+
+  deleteProfile(id: string): Promise<void> {
+    return this.#tx.delete('profile', id)
+  }
+
+  putState(id: string, state: ProfileState | undefined): Promise<void> {
+    return this.#putState({ kind: 'profile', id }, state && { kind: 'profile', id, state })
+  }
+
+  putAccount(key: string, stats: ProfileUsageStats | undefined): Promise<void> {
+    return this.#putState({ kind: 'account', key }, stats && { kind: 'account', key, stats })
+  }
+
+  putLastGood(provider: string, id: string | undefined): Promise<void> {
+    return this.#putState(
+      { kind: 'last_good', provider },
+      id === undefined ? undefined : { kind: 'last_good', provider, id },
+    )
+  }
+
+  audit(event: AuditEvent, subject: string, detail?: string): Promise<void> {
+    return this.#tx.audit(event, subject, detail)
+  }
+
+  #putState(key: Parameters<typeof stateRowName>[0], row: StateRow | undefined): Promise<void> {
+    const name = stateRowName(key)
+    return row === undefined ? this.#tx.delete('state', name) : this.#tx.put('state', name, encodeState(row))
+  }
+}
+
+function recordOf(meta: ProfileMeta, openSecret: () => Buffer | undefined): ProfileRecord {
+  return {
+    meta,
+    openSecrets: () => {
+      const bytes = openSecret()
+      try {
+        return decodeSecrets(bytes)
+      } finally {
+        bytes?.fill(0)
+      }
+    },
+  }
+}

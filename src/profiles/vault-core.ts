@@ -1,0 +1,220 @@
+import { KeymuxError } from '../domain/errors.js'
+import type { Store, StoredRow, StoreReader } from '../storage/contract.js'
+import type { VaultHeader } from '../vault/header.js'
+import { decodeHeader, verifyHeader } from '../vault/header.js'
+import type { Keyring } from '../vault/keyring.js'
+import type { Manifest } from '../vault/manifest.js'
+import { digestHeader, openManifest } from '../vault/manifest.js'
+import type { OpenedRow } from '../vault/seal.js'
+import { openRow } from '../vault/seal.js'
+import { MarkLedger, markNumber } from './mark-ledger.js'
+import { OwnChanges } from './own-changes.js'
+import { rolledBack } from './pin-keeper.js'
+import type { CoreDelta, CoreParts, CoreTransaction, RowChange, TableName } from './vault-rows.js'
+import { HEADER_BLOB, MANIFEST_BLOB } from './vault-rows.js'
+
+const HEADER_CHANGED = 'its header is not the one last written'
+const ROWS_CHANGED = 'records were removed, put back or exchanged'
+
+/**
+ * An unlocked vault on its store: rows in and out, every one sealed, the manifest kept in step with them in
+ * the same transaction, and everything other processes wrote checked before it is believed.
+ */
+export class VaultCore {
+  readonly #parts: CoreParts
+  readonly #listeners: ((delta: CoreDelta) => void)[] = []
+  readonly #ledger = new MarkLedger()
+  readonly #damaged = new Set<string>()
+  #header: VaultHeader
+  #headerDigest: Buffer
+  #manifest: Manifest | undefined
+  #cursor = -1
+  #syncing: Promise<void> | undefined
+  #closed = false
+
+  constructor(parts: CoreParts) {
+    this.#parts = parts
+    this.#header = parts.header
+    this.#headerDigest = digestHeader(parts.headerBytes)
+  }
+
+  get header(): VaultHeader {
+    return this.#header
+  }
+
+  get keyring(): Keyring {
+    return this.#parts.keyring
+  }
+
+  get store(): Store {
+    return this.#parts.store
+  }
+
+  get manifest(): Manifest | undefined {
+    return this.#manifest
+  }
+
+  get damaged(): readonly string[] {
+    return [...this.#damaged].sort()
+  }
+
+  isUnlocked(): boolean {
+    return !this.#closed && this.#parts.keyring.isUnlocked
+  }
+
+  /** Whether {@link VaultCore.sync} might bring news. Synchronous and cheap. */
+  stale(): boolean {
+    return this.#cursor < 0 || this.#closed || this.#parts.store.hasForeignChanges()
+  }
+
+  /** Who is told of every change, own and foreign. Subscribe before the first `sync`. */
+  subscribe(listener: (delta: CoreDelta) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /**
+   * Takes over what other processes wrote. Concurrent calls share one reading.
+   *
+   * @throws KeymuxError `vault_tampered`, `vault_rolled_back`, `vault_locked`, storage errors
+   */
+  sync(): Promise<void> {
+    this.#refuseClosed()
+    this.#syncing ??= this.#parts.store
+      .read((reader) => this.#catchUp(reader))
+      .finally(() => {
+        this.#syncing = undefined
+      })
+    return this.#syncing
+  }
+
+  /** Runs `body` as the only writer, after taking over what others wrote. Listeners hear once it is durable. */
+  async write<T>(body: (tx: CoreTransaction) => Promise<T>): Promise<T> {
+    this.#refuseClosed()
+    let settle = (): void => {}
+    const result = await this.#parts.store.write(async (tx) => {
+      await this.#catchUp(tx)
+      const own = new OwnChanges(this.#parts, tx, this.#ledger, this.#damaged, this.#mustHaveManifest())
+      const value = await body(own)
+      const manifest = await own.finish()
+      const cursor = await tx.cursor()
+      settle = () => this.#adopt(own, manifest, cursor)
+      return value
+    })
+    settle()
+    return result
+  }
+
+  /** What is wrong with the vault as a whole: records missing, put back or exchanged, an older copy. */
+  async manifestProblems(): Promise<KeymuxError[]> {
+    const manifest = this.#mustHaveManifest()
+    const problems: KeymuxError[] = []
+    if (!this.#headerDigest.equals(manifest.headerDigest)) problems.push(tampered(HEADER_CHANGED))
+    if (this.#damaged.size === 0 && !this.#ledger.matches(manifest)) problems.push(tampered(ROWS_CHANGED))
+    const verdict = await this.#parts.pins.verdict(manifest)
+    if (verdict === 'rolled_back' || verdict === 'forked') problems.push(rolledBack())
+    return problems
+  }
+
+  /** Remembers the present position outside the database, then locks the keys. The store stays open. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#syncing?.catch(() => {})
+    await this.#parts.pins.close()
+    this.#parts.keyring.wipe()
+  }
+
+  async #catchUp(reader: StoreReader): Promise<void> {
+    const cursor = await reader.cursor()
+    if (cursor === this.#cursor) return
+    const set = await reader.changesSince(this.#cursor)
+    const changes: RowChange[] = []
+    if (set.full) {
+      this.#ledger.clear()
+      this.#damaged.clear()
+    }
+    await this.#takeHeader(reader)
+    for (const row of set.rows) this.#open(row, changes)
+    this.#manifest = await this.#checkedManifest(reader)
+    this.#cursor = set.cursor
+    this.#tell({ full: set.full, changes, damaged: this.damaged })
+  }
+
+  #open(row: StoredRow, changes: RowChange[]): void {
+    const table = row.table as TableName
+    const rowId = Buffer.from(row.id).toString('hex')
+    const key = `${table}/${rowId}`
+    this.#damaged.delete(key)
+    let opened: OpenedRow | undefined
+    if (row.body !== undefined) {
+      try {
+        opened = openRow(this.#parts.keyring, table, row.id, row.body)
+      } catch (error) {
+        if (!(error instanceof KeymuxError) || error.code !== 'vault_corrupt') throw error
+        this.#damaged.add(key)
+      }
+    }
+    if (table !== 'state') this.#ledger.set(key, opened && markNumber(opened.mark))
+    changes.push({ table, rowId, row: opened })
+  }
+
+  /** Another process may have added or removed a slot; the header must still be ours. */
+  async #takeHeader(reader: StoreReader): Promise<void> {
+    const bytes = await reader.getBlob(HEADER_BLOB)
+    if (bytes === undefined) throw tampered('its header is gone')
+    const digest = digestHeader(bytes)
+    if (digest.equals(this.#headerDigest)) return
+    const decoded = decodeHeader(bytes)
+    verifyHeader(this.#parts.keyring, decoded)
+    this.#header = decoded.header
+    this.#headerDigest = digest
+  }
+
+  async #checkedManifest(reader: StoreReader): Promise<Manifest> {
+    const sealed = await reader.getBlob(MANIFEST_BLOB)
+    if (sealed === undefined) throw tampered('its manifest is gone')
+    const manifest = openManifest(this.#parts.keyring, sealed)
+    if (this.#parts.lenient === true) return manifest
+    if (!this.#headerDigest.equals(manifest.headerDigest)) throw tampered(HEADER_CHANGED)
+    // A row that cannot be opened has no mark to compare; the others stay usable, and `check` reports it.
+    if (this.#damaged.size === 0 && !this.#ledger.matches(manifest)) {
+      throw tampered(ROWS_CHANGED)
+    }
+    if (this.#cursor < 0) await this.#parts.pins.compare(manifest)
+    else this.#parts.pins.saw(manifest)
+    return manifest
+  }
+
+  #adopt(own: OwnChanges, manifest: Manifest, cursor: number): void {
+    for (const [key, mark] of own.marks) this.#ledger.set(key, mark)
+    for (const key of own.marks.keys()) this.#damaged.delete(key)
+    if (own.header !== undefined) {
+      this.#header = own.header
+      this.#headerDigest = Buffer.from(manifest.headerDigest)
+    }
+    this.#manifest = manifest
+    this.#cursor = cursor
+    this.#parts.pins.saw(manifest)
+    this.#tell({ full: false, changes: own.changes, damaged: this.damaged })
+  }
+
+  #tell(delta: CoreDelta): void {
+    for (const listener of this.#listeners) listener(delta)
+  }
+
+  #mustHaveManifest(): Manifest {
+    if (this.#manifest === undefined) throw tampered('its manifest is gone')
+    return this.#manifest
+  }
+
+  #refuseClosed(): void {
+    if (!this.isUnlocked())
+      throw new KeymuxError('vault_locked', 'the vault is locked', { hint: 'open it again' })
+  }
+}
+
+function tampered(what: string): KeymuxError {
+  return new KeymuxError('vault_tampered', `somebody changed the vault without its key: ${what}`, {
+    hint: 'restore a backup, or look closer with keymux vault check',
+  })
+}

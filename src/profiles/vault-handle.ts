@@ -1,0 +1,337 @@
+import { isKeymuxError, KeymuxError } from '../domain/errors.js'
+import { quote } from '../domain/ids.js'
+import type { CallOptions, Clock } from '../domain/ports.js'
+import type { VaultHeader } from '../vault/header.js'
+import { sealHeader } from '../vault/header.js'
+import type { OpenedRow } from '../vault/seal.js'
+import { openRow } from '../vault/seal.js'
+import type { Slot, SlotSecret } from '../vault/slot.js'
+import { createSlot } from '../vault/slots.js'
+import type { AuditWriter } from './audit-writer.js'
+import { decodeMeta } from './record-codec.js'
+import type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from './types.js'
+import { checkSecret } from './validate.js'
+import type { VaultCore } from './vault-core.js'
+
+const MAX_NAME = 512
+
+/** Turns what a user offers into the secret of a slot: reads, or for a new slot makes, the key file. */
+export type SlotSecretSource = (unlock: Unlock, purpose: 'open' | 'new slot') => Promise<SlotSecret>
+
+/** What a handle is made of. */
+export interface VaultHandleParts {
+  readonly core: VaultCore
+  readonly audit: AuditWriter
+  readonly clock: Clock
+  /** The slot that opened the vault. */
+  readonly slotId: string
+  readonly slotSecret: SlotSecretSource
+}
+
+/** An open vault as its users see it: named secrets, and the vault's own affairs. */
+export class VaultHandle implements Vault {
+  readonly #core: VaultCore
+  readonly #parts: VaultHandleParts
+  readonly #secrets = new Map<string, OpenedRow>()
+  readonly #namesByRow = new Map<string, string>()
+  readonly #profiles = new Set<string>()
+
+  constructor(parts: VaultHandleParts) {
+    this.#parts = parts
+    const { core } = parts
+    this.#core = core
+    core.subscribe((delta) => {
+      if (delta.full) {
+        this.#secrets.clear()
+        this.#namesByRow.clear()
+        this.#profiles.clear()
+      }
+      for (const { table, rowId, row } of delta.changes) {
+        if (table === 'secret') this.#takeSecret(rowId, row)
+        else if (table === 'profile' && row !== undefined) this.#profiles.add(rowId)
+        else if (table === 'profile') this.#profiles.delete(rowId)
+      }
+    })
+  }
+
+  isUnlocked(): boolean {
+    return this.#core.isUnlocked()
+  }
+
+  async get(name: string, options: CallOptions = {}): Promise<string> {
+    await this.#ready(options)
+    const row = this.#secrets.get(name)
+    const bytes = row?.openSecret()
+    if (bytes === undefined) {
+      throw new KeymuxError('secret_not_found', `there is no secret ${quote(name)}`, {
+        hint: 'see keymux secret list',
+      })
+    }
+    const text = bytes.toString()
+    bytes.fill(0)
+    return text
+  }
+
+  async has(name: string, options: CallOptions = {}): Promise<boolean> {
+    await this.#ready(options)
+    return this.#secrets.has(name)
+  }
+
+  async list(options: CallOptions = {}): Promise<string[]> {
+    await this.#ready(options)
+    return [...this.#secrets.keys()].sort()
+  }
+
+  async set(name: string, value: string, options: CallOptions = {}): Promise<void> {
+    checkSecretName(name)
+    checkSecret(value)
+    options.signal?.throwIfAborted()
+    await this.#core.write(async (tx) => {
+      const event = this.#secrets.has(name) ? 'secret_changed' : 'secret_created'
+      await tx.put('secret', name, Buffer.from(JSON.stringify({ name })), Buffer.from(value))
+      await tx.audit(event, name)
+    })
+  }
+
+  async delete(name: string, options: CallOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted()
+    await this.#core.write(async (tx) => {
+      if (!this.#secrets.has(name)) return
+      await tx.delete('secret', name)
+      await tx.audit('secret_removed', name)
+    })
+  }
+
+  async noteRevealed(name: string, options: CallOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted()
+    await this.#core.write((tx) => tx.audit('secret_revealed', name))
+  }
+
+  async status(options: CallOptions = {}): Promise<VaultStatus> {
+    await this.#ready(options)
+    const { header } = this.#core
+    return {
+      location: this.#core.store.location,
+      kind: this.#core.store.kind,
+      vaultId: header.vaultId.toString('hex'),
+      format: header.format,
+      createdAt: header.createdAt,
+      unlocked: this.isUnlocked(),
+      slots: this.#slotViews(),
+      profiles: this.#profiles.size,
+      secrets: this.#secrets.size,
+      sequence: this.#core.manifest?.sequence ?? 0,
+    }
+  }
+
+  async slots(options: CallOptions = {}): Promise<SlotView[]> {
+    await this.#ready(options)
+    return this.#slotViews()
+  }
+
+  async addSlot(key: Unlock, options: CallOptions & { readonly label?: string } = {}): Promise<SlotView> {
+    const slot = await this.#newSlot(await this.#parts.slotSecret(key, 'new slot'), options.label)
+    await this.#changeSlots(options, 'slot_added', (slots) => [...slots, slot], slot.id)
+    return this.#view(slot)
+  }
+
+  async removeSlot(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#changeSlots(
+      options,
+      'slot_removed',
+      (slots) => {
+        if (!slots.some((slot) => slot.id === id)) throw noSlot(id)
+        if (slots.length === 1) {
+          throw new KeymuxError(
+            'last_slot',
+            'the last slot cannot be removed: nothing would open the vault',
+            {
+              hint: 'add another one first',
+            },
+          )
+        }
+        return slots.filter((slot) => slot.id !== id)
+      },
+      id,
+    )
+  }
+
+  async changePassphrase(passphrase: string | Uint8Array, options: CallOptions = {}): Promise<SlotView> {
+    const old = this.#passphraseSlot()
+    const fresh = await this.#newSlot({ type: 'passphrase', passphrase }, old.label)
+    await this.#changeSlots(
+      options,
+      'passphrase_changed',
+      (slots) => {
+        if (!slots.some((slot) => slot.id === old.id)) throw noSlot(old.id)
+        return slots.map((slot) => (slot.id === old.id ? fresh : slot))
+      },
+      fresh.id,
+    )
+    return this.#view(fresh)
+  }
+
+  async check(options: CallOptions = {}): Promise<VaultProblem[]> {
+    await this.#ready(options)
+    const storage = await this.#core.store.integrityProblems()
+    const rows = await this.#core.store.read((reader) => reader.scan())
+    const records = rows.flatMap(({ table, id, body }) => {
+      const problem = body === undefined ? undefined : this.#rowProblem(table, id, body)
+      return problem === undefined ? [] : [problem]
+    })
+    const whole = await this.#core.manifestProblems()
+    return [
+      ...storage.map((message) => ({ code: 'storage', message })),
+      ...records,
+      ...whole.map(({ code, message }) => ({ code, message })),
+      ...(await this.verifyAudit()),
+    ]
+  }
+
+  /**
+   * Takes the vault as it is for the truth although it is older than this machine remembers, or rows of it
+   * were exchanged. OAuth logins are marked as needing a new one: their tokens may have been used since.
+   */
+  async acceptRollback(markLogins: () => Promise<void>): Promise<void> {
+    await this.#core.write(async (tx) => {
+      tx.rebase()
+      await tx.audit('rollback_accepted')
+    })
+    await markLogins()
+  }
+
+  /** Removes records that cannot be opened any more; gives their opaque ids. */
+  async dropDamaged(): Promise<string[]> {
+    await this.#core.sync()
+    const damaged = [...this.#core.damaged]
+    await this.#core.write(async (tx) => {
+      for (const key of damaged) {
+        const [table, rowId] = key.split('/')
+        if (rowId !== undefined) await tx.deleteRow(table as 'profile', rowId)
+        await tx.audit('damaged_removed', key)
+      }
+    })
+    return damaged
+  }
+
+  async backup(path: string, options: CallOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted()
+    await this.#core.store.backup(path)
+    await this.#core.write((tx) => tx.audit('backup'))
+  }
+
+  async audit(options: CallOptions & { readonly since?: Date } = {}): Promise<AuditEntry[]> {
+    options.signal?.throwIfAborted()
+    return this.#core.store.read((reader) => this.#parts.audit.read(reader, options.since))
+  }
+
+  async verifyAudit(options: CallOptions = {}): Promise<VaultProblem[]> {
+    await this.#ready(options)
+    return this.#core.store.read((reader) => this.#parts.audit.verify(reader, this.#core.manifest?.audit))
+  }
+
+  #takeSecret(rowId: string, row: OpenedRow | undefined): void {
+    const before = this.#namesByRow.get(rowId)
+    if (before !== undefined) this.#secrets.delete(before)
+    this.#namesByRow.delete(rowId)
+    if (row === undefined) return
+    const { name } = JSON.parse(row.meta.toString()) as { name: string }
+    this.#namesByRow.set(rowId, name)
+    this.#secrets.set(name, row)
+  }
+
+  #rowProblem(table: string, id: Uint8Array, body: Uint8Array): VaultProblem | undefined {
+    const record = `${table}/${Buffer.from(id).toString('hex')}`
+    try {
+      const row = openRow(this.#core.keyring, table, id, body)
+      const known = table === 'profile' ? decodeMeta(row.meta).id : record
+      if (attempt(() => row.openSecret()?.fill(0) ?? true) !== undefined) return undefined
+      return { code: 'vault_corrupt', message: `the secret of ${known} cannot be opened`, record: known }
+    } catch (error) {
+      if (!isKeymuxError(error, 'vault_corrupt')) throw error
+      return { code: 'vault_corrupt', message: `the record ${record} cannot be opened`, record }
+    }
+  }
+
+  #passphraseSlot(): Slot {
+    const slots = this.#core.header.slots.filter((slot) => slot.type === 'passphrase')
+    const slot =
+      slots.find((each) => each.id === this.#parts.slotId) ?? (slots.length === 1 ? slots[0] : undefined)
+    if (slot !== undefined) return slot
+    throw new KeymuxError(
+      'slot_not_found',
+      slots.length === 0 ? 'the vault has no passphrase' : 'which passphrase?',
+      {
+        hint:
+          slots.length === 0
+            ? 'add one with keymux vault add-slot --passphrase'
+            : 'open the vault with the one to be changed',
+      },
+    )
+  }
+
+  #newSlot(secret: SlotSecret, label: string | undefined): Promise<Slot> {
+    const { keyring } = this.#core
+    return createSlot(keyring.rootKey, keyring.vaultId, secret, {
+      now: new Date(Number(this.#parts.clock.now())),
+      ...(label === undefined ? {} : { label }),
+    })
+  }
+
+  async #changeSlots(
+    options: CallOptions,
+    event: string,
+    change: (slots: readonly Slot[]) => Slot[],
+    subject: string,
+  ): Promise<void> {
+    options.signal?.throwIfAborted()
+    await this.#core.write(async (tx) => {
+      const { header, keyring } = this.#core
+      const next: VaultHeader = { ...header, revision: header.revision + 1, slots: change(header.slots) }
+      await tx.putHeader(next, sealHeader(keyring, next))
+      await tx.audit(event, subject)
+    })
+  }
+
+  #slotViews(): SlotView[] {
+    return this.#core.header.slots.map((slot) => this.#view(slot))
+  }
+
+  #view(slot: Slot): SlotView {
+    return {
+      id: slot.id,
+      type: slot.type,
+      createdAt: slot.createdAt,
+      current: slot.id === this.#parts.slotId,
+      ...(slot.label === undefined ? {} : { label: slot.label }),
+    }
+  }
+
+  async #ready(options: CallOptions): Promise<void> {
+    options.signal?.throwIfAborted()
+    if (this.#core.stale()) await this.#core.sync()
+  }
+}
+
+function checkSecretName(name: string): void {
+  if (name === '' || name.length > MAX_NAME || /\p{Cc}/u.test(name) || name.trim() !== name) {
+    throw new KeymuxError('invalid_value', `${quote(name)} is not a secret's name`, {
+      hint: `use 1 to ${MAX_NAME} characters without control characters or a space at either end`,
+    })
+  }
+}
+
+function noSlot(id: string): KeymuxError {
+  return new KeymuxError('slot_not_found', `there is no slot ${quote(id)}`, {
+    hint: 'see keymux vault slots',
+  })
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    if (isKeymuxError(error, 'vault_corrupt')) return undefined
+    throw error
+  }
+}

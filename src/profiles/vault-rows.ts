@@ -1,0 +1,57 @@
+import type { Store, StoreReader } from '../storage/contract.js'
+import type { VaultHeader } from '../vault/header.js'
+import type { Keyring } from '../vault/keyring.js'
+import type { OpenedRow } from '../vault/seal.js'
+import type { AuditWriter } from './audit-writer.js'
+import type { PinKeeper } from './pin-keeper.js'
+
+export const HEADER_BLOB = 'header'
+export const MANIFEST_BLOB = 'manifest'
+
+/**
+ * What rows are for. The manifest covers all but `state`: bookkeeping rows are authentic one by one, and
+ * putting an old one back gains nobody anything but a forgotten cooldown.
+ */
+export type TableName = 'profile' | 'secret' | 'provider' | 'state'
+
+/** One row that is different now; `undefined` where it is gone. */
+export interface RowChange {
+  readonly table: TableName
+  /** The opaque row id in hexadecimal. */
+  readonly rowId: string
+  readonly row: OpenedRow | undefined
+}
+
+/** What changed, in one step. */
+export interface CoreDelta {
+  readonly full: boolean
+  readonly changes: readonly RowChange[]
+  /** Rows that exist and cannot be opened, as `table/id`. */
+  readonly damaged: readonly string[]
+}
+
+/** The writing side of one transaction on an open vault. */
+export interface CoreTransaction {
+  put(table: TableName, name: string, meta: Buffer, secret?: Buffer): Promise<void>
+  /** Deleting what is not there is no error. */
+  delete(table: TableName, name: string): Promise<void>
+  /** Deletes a row known by its opaque id alone: a damaged one. */
+  deleteRow(table: TableName, rowId: string): Promise<void>
+  putHeader(header: VaultHeader, bytes: Uint8Array): Promise<void>
+  audit(event: string, subject?: string, detail?: string): Promise<void>
+  /** Takes the present rows for the truth, whatever the manifest says. */
+  rebase(): void
+  readonly reader: StoreReader
+}
+
+/** What an open vault is made of. */
+export interface CoreParts {
+  readonly store: Store
+  readonly keyring: Keyring
+  readonly header: VaultHeader
+  readonly headerBytes: Uint8Array
+  readonly pins: PinKeeper
+  readonly audit: AuditWriter
+  /** Open although the vault looks rolled back or tampered with; for `check` and for accepting it. */
+  readonly lenient?: boolean
+}

@@ -1,0 +1,107 @@
+import { constants } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
+import { KeymuxError } from '../domain/errors.js'
+
+const LARGEST_SECRET_FILE = 2 * 1024 * 1024
+const NOFOLLOW = constants.O_NOFOLLOW ?? 0
+
+/**
+ * Reads a file that holds a secret: a regular file of at most 2 MiB.
+ *
+ * @param options.privateOnly Refuse one that others may read, another user's, or a symlink.
+ * @throws KeymuxError `file_not_found`, `unsafe_permissions`, `storage_unavailable`
+ */
+export async function readSecretFile(path: string, options: { privateOnly?: boolean } = {}): Promise<Buffer> {
+  const privateOnly = options.privateOnly === true
+  const handle = await openForReading(path, privateOnly)
+  try {
+    const stat = await handle.stat()
+    if (!stat.isFile()) throw new KeymuxError('storage_unavailable', `${path} is not a regular file`)
+    if (stat.size > LARGEST_SECRET_FILE)
+      throw new KeymuxError('storage_unavailable', `${path} is larger than 2 MiB`)
+    if (privateOnly) refuseShared(path, stat)
+    return await handle.readFile()
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * Writes a new file that only its owner may read (0600), durably.
+ *
+ * @throws KeymuxError `file_exists`, `storage_full`, `storage_unavailable`
+ */
+export async function writeSecretFile(path: string, content: Uint8Array): Promise<void> {
+  let handle: FileHandle
+  try {
+    handle = await open(path, 'wx', 0o600)
+  } catch (error) {
+    throw fileError(path, error)
+  }
+  try {
+    await handle.writeFile(content)
+    await handle.sync()
+  } catch (error) {
+    throw fileError(path, error)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A file system error as keymux reports it. */
+export function fileError(path: string, error: unknown): KeymuxError {
+  const code = (error as NodeJS.ErrnoException).code
+  switch (code) {
+    case 'ENOENT':
+      return new KeymuxError('file_not_found', `there is no file ${path}`, { cause: error })
+    case 'EEXIST':
+      return new KeymuxError('file_exists', `${path} exists already`, {
+        hint: 'choose another name',
+        cause: error,
+      })
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new KeymuxError('storage_full', `there is no space left for ${path}`, { cause: error })
+    case 'EROFS':
+      return new KeymuxError('storage_read_only', `${path} is on a read-only file system`, { cause: error })
+    case 'ELOOP':
+      return new KeymuxError('unsafe_permissions', `${path} is a symbolic link`, {
+        hint: 'name the file itself',
+        cause: error,
+      })
+    default:
+      return new KeymuxError('storage_unavailable', `${path} cannot be used (${code ?? 'unknown error'})`, {
+        cause: error,
+      })
+  }
+}
+
+async function openForReading(path: string, noFollow: boolean): Promise<FileHandle> {
+  try {
+    // A named pipe would block for ever without O_NONBLOCK.
+    return await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (noFollow ? NOFOLLOW : 0))
+  } catch (error) {
+    throw fileError(path, error)
+  }
+}
+
+function refuseShared(path: string, stat: { mode: number; uid: number }): void {
+  if (process.platform === 'win32') return
+  const own = process.getuid?.()
+  if (own !== undefined && own !== 0 && stat.uid !== own && stat.uid !== 0) {
+    throw new KeymuxError('unsafe_permissions', `${path} belongs to another user`, {
+      hint: 'use a file of your own',
+    })
+  }
+  if ((stat.mode & 0o077) !== 0) {
+    throw new KeymuxError('unsafe_permissions', `${path} can be read by others`, {
+      hint: `run chmod 600 ${shellQuote(path)}`,
+    })
+  }
+}
+
+/** A path as a POSIX shell wants it. */
+export function shellQuote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,91 @@
+import type { OAuthTokenRefresher } from '../../src/domain/ports.js'
+import type { ProfileCooldownConfig } from '../../src/domain/usage.js'
+import { StoredProfiles } from '../../src/profiles/manager.js'
+import { createVault, hasVault, openVault } from '../../src/profiles/open-vault.js'
+import type { PinStore } from '../../src/profiles/pin-keeper.js'
+import { createReferenceReader } from '../../src/profiles/references.js'
+import { SealedBackend } from '../../src/profiles/sealed-backend.js'
+import { VaultHandle } from '../../src/profiles/vault-handle.js'
+import { defaultRegistry } from '../../src/providers/registry.js'
+import { Renewer } from '../../src/resolver/renewal.js'
+import { Resolver } from '../../src/resolver/resolver.js'
+import type { Store } from '../../src/storage/contract.js'
+import { createMemoryStore } from '../../src/storage/memory/index.js'
+import type { FakeClock } from '../../src/testing/fake-clock.js'
+import { createFakeClock } from '../../src/testing/fake-clock.js'
+
+/** The key that opens every vault of these tests. */
+export const TEST_KEY: Uint8Array = new Uint8Array(32).fill(7)
+
+export interface TestHandle {
+  readonly profiles: StoredProfiles
+  readonly resolver: Resolver
+  readonly vault: VaultHandle
+  readonly clock: FakeClock
+  readonly env: Record<string, string | undefined>
+  close(): Promise<void>
+}
+
+export interface TestOptions {
+  readonly store?: Store
+  readonly clock?: FakeClock
+  readonly cooldown?: ProfileCooldownConfig
+  readonly refresher?: OAuthTokenRefresher
+  readonly pins?: PinStore
+  readonly lenient?: boolean
+}
+
+/** A handle on a memory vault (or the given store), put together as the real one is, on a fake clock. */
+export async function openTestHandle(options: TestOptions = {}): Promise<TestHandle> {
+  const clock = options.clock ?? createFakeClock()
+  const store = options.store ?? createMemoryStore().connect()
+  const env: Record<string, string | undefined> = {}
+  const parts = {
+    store,
+    secret: { type: 'key_file', key: TEST_KEY } as const,
+    clock,
+    surface: 'test',
+    ...(options.pins === undefined ? {} : { pins: options.pins }),
+    ...(options.lenient === undefined ? {} : { lenient: options.lenient }),
+  }
+  const opened = (await hasVault(store)) ? await openVault(parts) : await createVault(parts)
+  const vault = new VaultHandle({
+    core: opened.core,
+    audit: opened.audit,
+    clock,
+    slotId: opened.slotId,
+    slotSecret: async () => ({ type: 'key_file', key: TEST_KEY }),
+  })
+  const profiles = new StoredProfiles({
+    backend: new SealedBackend(opened.core),
+    providers: defaultRegistry,
+    clock,
+    random: () => 0.5,
+    readReference: createReferenceReader({ vault, env, readFile: async () => 'from-file' }),
+    canRefresh: options.refresher !== undefined,
+    ...(options.cooldown === undefined ? {} : { cooldown: options.cooldown }),
+  })
+  const renewer =
+    options.refresher === undefined
+      ? undefined
+      : new Renewer({ store: profiles, refresher: options.refresher, clock })
+  const resolver = new Resolver({
+    store: profiles,
+    clock,
+    providers: defaultRegistry,
+    ...(renewer === undefined ? {} : { oauthManager: renewer }),
+  })
+  await opened.core.sync()
+  return {
+    profiles,
+    resolver,
+    vault,
+    clock,
+    env,
+    close: async () => {
+      await profiles.close()
+      await opened.core.close()
+      await store.close()
+    },
+  }
+}
