@@ -1,0 +1,181 @@
+import { PROFILE_PREFERENCES, type ProfilePreference } from '../domain/ports.js'
+import type { ProfileCooldownConfig, ProviderCooldownOverride } from '../domain/usage.js'
+import {
+  boolean,
+  type ConfigProblem,
+  dictionary,
+  keyed,
+  listOf,
+  matching,
+  number,
+  oneOf,
+  type Path,
+  passed,
+  providerKey,
+  record,
+  type Spot,
+} from './parsers.js'
+
+/** Settings of the gateway. */
+export interface GatewayConfig {
+  /** 0 picks a free port. Default 7878. */
+  readonly port: number
+  /** The address to listen on. Default 127.0.0.1. */
+  readonly host: string
+  /** How long an upstream may take to begin its answer, in seconds. Default 30. */
+  readonly firstByteTimeoutSeconds: number
+  /** How long a request may take with all its tries, in seconds. Default 600. */
+  readonly deadlineSeconds: number
+  /** The largest request body that can be sent a second time, in MB of 1,000,000 bytes. Default 10. */
+  readonly replayLimitMb: number
+}
+
+/** Which kinds of references are allowed beyond the harmless ones. */
+export interface ReferencesConfig {
+  /** Whether `exec://` references may run commands. Default false. */
+  readonly exec: boolean
+}
+
+/** A custom provider as declared: its settings are judged by the providers, not here. */
+export interface ProviderDeclaration {
+  readonly settings: Readonly<Record<string, unknown>>
+  /** Names a setting for a message: `FILE:LINE:COL: providers.corp.base_url`. */
+  readonly where: (...path: Path) => string
+}
+
+/** The whole configuration, defaults filled in. Cooldown defaults are the policy's own. */
+export interface KeymuxConfig {
+  /** Default `valid`. */
+  readonly defaultPreference: ProfilePreference
+  readonly cooldown: ProfileCooldownConfig
+  /** By lower-case name. */
+  readonly providers: Readonly<Record<string, ProviderDeclaration>>
+  /** Members are `provider` or `provider:model`, in the order of trial; the provider is lower-case. */
+  readonly chains: Readonly<Record<string, readonly string[]>>
+  readonly gateway: GatewayConfig
+  readonly references: ReferencesConfig
+}
+
+/** What a program may pass as configuration: every part optional, keys in camelCase. */
+export interface KeymuxConfigInput {
+  readonly defaultPreference?: ProfilePreference
+  readonly cooldown?: ProfileCooldownConfig
+  readonly providers?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly chains?: Readonly<Record<string, readonly string[]>>
+  readonly gateway?: Partial<GatewayConfig>
+  readonly references?: Partial<ReferencesConfig>
+}
+
+const MAX_HOURS = 10_000
+// Nobody reads more, and finding the line of each takes time.
+const MAX_PROBLEMS = 20
+const CHAIN_NAME = /^[a-z0-9._-]{1,64}$/
+// A model may hold anything printable, colons and slashes too: `openrouter:vendor/model:free`.
+const CHAIN_MEMBER = /^([A-Za-z0-9][A-Za-z0-9._-]{0,63})(:[\p{L}\p{N}\p{P}\p{S}]{1,256})?$/u
+const HOST = /^[A-Za-z0-9.:%_-]{1,255}$/
+
+const seconds = number('a number of seconds', { min: 0, max: MAX_HOURS * 3600 })
+const hours = number('a number of hours', { min: 0, max: MAX_HOURS })
+const positiveSeconds = number('a number of seconds', { above: 0, max: 86_400 })
+
+const override = record<ProviderCooldownOverride>({ rateLimitSeconds: seconds, billingBackoffHours: hours })
+
+const member = matching('`provider` or `provider:model`', CHAIN_MEMBER, (text) => {
+  const provider = text.split(':', 1)[0] ?? ''
+  return provider.toLowerCase() + text.slice(provider.length)
+})
+
+const root = record<KeymuxConfigInput>({
+  defaultPreference: oneOf(PROFILE_PREFERENCES),
+  cooldown: record<ProfileCooldownConfig>({
+    rateLimitSeconds: seconds,
+    billingBackoffHours: hours,
+    billingMaxHours: hours,
+    failureWindowHours: hours,
+    byProvider: keyed(providerKey, override),
+  }),
+  providers: keyed(providerKey, passed),
+  chains: keyed(
+    matching('a chain name of 1 to 64 of a-z 0-9 . _ -', CHAIN_NAME),
+    listOf(member, { min: 1, max: 100 }),
+  ),
+  gateway: record<GatewayConfig>({
+    port: number('a port', { min: 0, max: 65_535, whole: true }),
+    host: matching('a host name or an IP address', HOST),
+    firstByteTimeoutSeconds: positiveSeconds,
+    deadlineSeconds: positiveSeconds,
+    replayLimitMb: number('a number of megabytes', { min: 0, max: 1_000 }),
+  }),
+  references: record<ReferencesConfig>({ exec: boolean }),
+})
+
+/** How the keys of a source are written: as in memory, or as in YAML. */
+export type Naming = 'camelCase' | 'snake_case'
+
+/** Checks a configuration; with problems the config is whatever could be read. */
+export function readConfig(
+  value: unknown,
+  naming: Naming,
+  where: (path: Path) => string,
+): { config: KeymuxConfig; problems: readonly ConfigProblem[] } {
+  const problems: ConfigProblem[] = []
+  const spot: Spot = {
+    path: [],
+    key: naming === 'snake_case' ? snakeCase : (name) => name,
+    report: (problem) => {
+      if (problems.length < MAX_PROBLEMS) problems.push(problem)
+    },
+  }
+  return { config: complete(root(value, spot) ?? {}, where), problems }
+}
+
+function complete(input: KeymuxConfigInput, where: (path: Path) => string): KeymuxConfig {
+  const declare = ([name, settings]: [string, Readonly<Record<string, unknown>>]): [
+    string,
+    ProviderDeclaration,
+  ] => [name, { settings, where: (...path) => where(['providers', name, ...path]) }]
+  return {
+    defaultPreference: input.defaultPreference ?? 'valid',
+    cooldown: input.cooldown ?? {},
+    providers: dictionary(Object.entries(input.providers ?? {}).map(declare)),
+    chains: input.chains ?? dictionary([]),
+    gateway: {
+      port: 7878,
+      host: '127.0.0.1',
+      firstByteTimeoutSeconds: 30,
+      deadlineSeconds: 600,
+      replayLimitMb: 10,
+      ...input.gateway,
+    },
+    references: { exec: false, ...input.references },
+  }
+}
+
+/** The configuration as YAML or JSON would say it. */
+export function describeConfig(config: KeymuxConfig): Record<string, unknown> {
+  const { byProvider, ...cooldown } = config.cooldown
+  const perProvider = mapValues(byProvider ?? {}, snakeCaseKeys)
+  return {
+    default_preference: config.defaultPreference,
+    cooldown: {
+      ...snakeCaseKeys(cooldown),
+      ...(Object.keys(perProvider).length > 0 && { by_provider: perProvider }),
+    },
+    providers: mapValues(config.providers, (declaration) => declaration.settings),
+    chains: { ...config.chains },
+    gateway: snakeCaseKeys(config.gateway),
+    references: { ...config.references },
+  }
+}
+
+function snakeCaseKeys(value: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [snakeCase(key), inner]))
+}
+
+function mapValues<T, U>(value: Readonly<Record<string, T>>, change: (inner: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, change(inner)]))
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`)
+}
