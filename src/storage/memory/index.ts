@@ -1,0 +1,2 @@
+export type { MemoryStore } from './store.js'
+export { createMemoryStore } from './store.js'

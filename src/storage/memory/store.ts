@@ -1,0 +1,89 @@
+import { KeymuxError } from '../../domain/errors.js'
+import { closedError } from '../checks.js'
+import type { Store, StoreReader, StoreTransaction } from '../contract.js'
+import { SerialQueue } from '../queue.js'
+import { MemoryCore } from './core.js'
+import { MemoryReader, MemoryTransaction } from './transaction.js'
+
+/** Memory that behaves as a vault file does, until the process ends. */
+export interface MemoryStore {
+  /** A store on this memory. Several of them behave as several processes on one file. */
+  connect(): Store
+}
+
+/** Makes an empty memory. */
+export function createMemoryStore(): MemoryStore {
+  const core = new MemoryCore()
+  return { connect: () => new MemoryHandle(core) }
+}
+
+class MemoryHandle implements Store {
+  readonly kind = 'memory'
+  readonly location = 'memory'
+  readonly #core: MemoryCore
+  readonly #queue = new SerialQueue()
+  #seen: number
+  #closing: Promise<void> | undefined
+
+  constructor(core: MemoryCore) {
+    this.#core = core
+    this.#seen = core.change
+  }
+
+  read<T>(body: (reader: StoreReader) => Promise<T>): Promise<T> {
+    return this.#enqueue(async () => {
+      const snapshot = this.#core.snapshot()
+      const reader = new MemoryReader(this.#core, snapshot)
+      try {
+        const result = await body(reader)
+        this.#seen = snapshot.change
+        return result
+      } finally {
+        reader.end()
+        this.#core.release(snapshot)
+      }
+    })
+  }
+
+  write<T>(body: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    return this.#enqueue(() => this.#core.writers.run(() => this.#transact(body)))
+  }
+
+  hasForeignChanges(): boolean {
+    return this.#closing === undefined && this.#core.change !== this.#seen
+  }
+
+  integrityProblems(): Promise<string[]> {
+    return this.#enqueue(async () => [])
+  }
+
+  backup(): Promise<void> {
+    return this.#enqueue(async () => {
+      throw new KeymuxError('storage_unavailable', 'a vault in memory cannot be copied to a file')
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#queue.run(async () => undefined)
+    return this.#closing
+  }
+
+  async #transact<T>(body: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    const snapshot = this.#core.snapshot()
+    const tx = new MemoryTransaction(this.#core, snapshot)
+    let result: T
+    try {
+      result = await body(tx)
+    } finally {
+      tx.end()
+      this.#core.release(snapshot)
+    }
+    this.#core.commit(tx.staged())
+    this.#seen = this.#core.change
+    return result
+  }
+
+  #enqueue<T>(task: () => Promise<T>): Promise<T> {
+    return this.#closing === undefined ? this.#queue.run(task) : Promise.reject(closedError())
+  }
+}

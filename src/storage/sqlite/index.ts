@@ -1,0 +1,2 @@
+export type { SqliteStoreOptions } from './open.js'
+export { openSqliteStore } from './open.js'

@@ -1,0 +1,47 @@
+import type { KeymuxError } from '../../domain/errors.js'
+import { asColumns, type Database } from './driver.js'
+
+const LIMIT = 100
+
+/** What our own writers never leave behind. SQLite itself checks types, lengths, keys and indexes. */
+const INVARIANTS: readonly (readonly [problem: string, sql: string])[] = [
+  ['the change counter is missing', 'SELECT 1 WHERE (SELECT count(*) FROM state) <> 1'],
+  [
+    'a row is newer than the last change',
+    'SELECT 1 FROM rows WHERE change > (SELECT change FROM state) OR change < 1 LIMIT 1',
+  ],
+  [
+    'a deleted row should have been forgotten',
+    'SELECT 1 FROM rows WHERE body IS NULL AND change <= (SELECT horizon FROM state) LIMIT 1',
+  ],
+  [
+    'the log has gaps',
+    'SELECT 1 FROM (SELECT count(*) AS n, min(sequence) AS a, max(sequence) AS z FROM log) WHERE n > 0 AND (a <> 1 OR z <> n)',
+  ],
+]
+
+/** Checks the pages and the invariants. Takes time in proportion to the file. */
+export function findProblems(database: Database, mapError: (error: unknown) => KeymuxError): string[] {
+  const problems: string[] = []
+  const check = (body: () => void): void => {
+    try {
+      body()
+    } catch (error) {
+      problems.push(mapError(error).message)
+    }
+  }
+  check(() => {
+    const statement = database.prepare(`PRAGMA integrity_check(${LIMIT})`)
+    statement.setReturnArrays(true)
+    for (const row of statement.all()) {
+      const line = String(asColumns(row)[0])
+      if (line !== 'ok') problems.push(...line.split('\n'))
+    }
+  })
+  for (const [problem, sql] of INVARIANTS) {
+    check(() => {
+      if (database.prepare(sql).get() !== undefined) problems.push(problem)
+    })
+  }
+  return [...new Set(problems)]
+}
