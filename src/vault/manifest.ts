@@ -121,18 +121,20 @@ function additionalData(keyring: Keyring): Buffer {
 }
 
 function encode(manifest: Manifest): Buffer {
-  const { accumulator, headerDigest } = manifest
-  if (accumulator.byteLength !== MARK_BYTES || headerDigest.byteLength !== HEADER_DIGEST_BYTES) {
-    throw new KeymuxError('internal_error', 'the manifest of the vault has the wrong shape')
-  }
+  const { accumulator, headerDigest, audit } = manifest
+  const sound =
+    accumulator.byteLength === MARK_BYTES &&
+    headerDigest.byteLength === HEADER_DIGEST_BYTES &&
+    (audit === undefined || audit.mac.byteLength === MAC_BYTES)
+  if (!sound) throw new KeymuxError('internal_error', 'the manifest of the vault has the wrong shape')
   const bytes = Buffer.alloc(MANIFEST_BYTES)
   bytes.set(accumulator, ACCUMULATOR_AT)
   writeU64(bytes, manifest.count, COUNT_AT)
   writeU64(bytes, manifest.sequence, SEQUENCE_AT)
   bytes.set(headerDigest, HEADER_DIGEST_AT)
-  if (manifest.audit !== undefined) {
-    writeU64(bytes, manifest.audit.sequence, AUDIT_SEQUENCE_AT)
-    bytes.set(manifest.audit.mac, AUDIT_MAC_AT)
+  if (audit !== undefined) {
+    writeU64(bytes, audit.sequence, AUDIT_SEQUENCE_AT)
+    bytes.set(audit.mac, AUDIT_MAC_AT)
   }
   return bytes
 }
