@@ -20,6 +20,7 @@ export interface StandingContext {
   readonly onCut: (entry: Entry) => void
 }
 
+const AVAILABLE: Standing = { state: 'available', expired: false }
 const NEVER_USED: ProfileState = { stats: newUsageStats() }
 
 /**
@@ -74,6 +75,11 @@ export class Entry {
   /** Works out the standing at `now`. */
   look(now: Date, context: StandingContext): void {
     const { meta } = this.record
+    if (this.#isPlain()) {
+      this.standing = AVAILABLE
+      this.valid = true
+      return
+    }
     this.#cutImpossibleWindows(now, context)
     this.standing = standing(
       {
@@ -102,6 +108,22 @@ export class Entry {
     this.state = { ...this.state, stats }
     this.accountStats = shared
     context.onCut(this)
+  }
+
+  /** Whether nothing but its owner can change its standing: true for almost all of many profiles. */
+  #isPlain(): boolean {
+    const { meta } = this.record
+    const { stats } = this.state
+    return (
+      meta.enabled &&
+      meta.expiresAt === undefined &&
+      meta.mode !== 'oauth' &&
+      (meta.hasSecret || meta.reference !== undefined) &&
+      stats.cooldownUntil === undefined &&
+      stats.disabledUntil === undefined &&
+      stats.modelCooldowns === undefined &&
+      this.accountStats === undefined
+    )
   }
 
   /** Whether it may, and can at present, serve `model`. */

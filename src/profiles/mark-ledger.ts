@@ -1,5 +1,3 @@
-const MODULUS = 1n << 128n
-
 /** The marks of the rows the manifest covers, and their sum: what the manifest is compared with. */
 export class MarkLedger {
   readonly #marks = new Map<string, bigint>()
@@ -38,7 +36,7 @@ export class MarkLedger {
 
 /** A number modulo 2^128. */
 export function wrap(value: bigint): bigint {
-  return ((value % MODULUS) + MODULUS) % MODULUS
+  return BigInt.asUintN(128, value)
 }
 
 /** A 16-byte mark as a number. */

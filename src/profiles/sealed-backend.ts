@@ -72,7 +72,9 @@ export class SealedBackend implements ProfileBackend {
       if (id !== undefined) changes.push({ kind: 'profile', id, record: undefined })
       return
     }
-    const record = recordOf(decodeMeta(row.meta), () => row.openSecret())
+    // The method alone is kept: with the row, its opened metadata would stay in memory too.
+    const { openSecret } = row
+    const record = recordOf(decodeMeta(row.meta), openSecret)
     this.#profileIds.set(rowId, record.meta.id)
     changes.push({ kind: 'profile', id: record.meta.id, record })
   }

@@ -14,7 +14,6 @@ export class UseLog {
   #timer: NodeJS.Timeout | undefined
   #flushing: Promise<void> = Promise.resolve()
   #closed = false
-  readonly #atExit = (): void => void this.flush().catch(() => {})
 
   constructor(write: (entries: readonly Entry[]) => Promise<void>, logger: Logger | undefined) {
     this.#write = write
@@ -73,12 +72,20 @@ export class UseLog {
       })
     }, FLUSH_AFTER_MS)
     this.#timer.unref()
-    process.once('beforeExit', this.#atExit)
+    unwritten.add(this)
+    if (unwritten.size === 1) process.on('beforeExit', flushAll)
   }
 
   #disarm(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    process.off('beforeExit', this.#atExit)
+    if (unwritten.delete(this) && unwritten.size === 0) process.off('beforeExit', flushAll)
   }
+}
+
+/** Logs with something pending: a process that ends without closing its handle writes them down at the last moment. */
+const unwritten = new Set<UseLog>()
+
+function flushAll(): void {
+  for (const log of unwritten) log.flush().catch(() => {})
 }

@@ -55,10 +55,10 @@ export function passesFilter(entry: Entry, filter: ViewFilter): boolean {
 
 /** The models set aside on the entry or its account at `now`, soonest first. */
 function modelCooldowns(entry: Entry, now: Date): ModelCooldownView[] {
-  const models = new Set([
-    ...Object.keys(entry.state.stats.modelCooldowns ?? {}),
-    ...Object.keys(entry.accountStats?.modelCooldowns ?? {}),
-  ])
+  const own = entry.state.stats.modelCooldowns
+  const shared = entry.accountStats?.modelCooldowns
+  if (own === undefined && shared === undefined) return []
+  const models = new Set([...Object.keys(own ?? {}), ...Object.keys(shared ?? {})])
   const views: { model: string; until: Date; reason: FailureReason }[] = []
   for (const model of models) {
     const window = entry.modelWindow(model, now)

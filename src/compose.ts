@@ -1,0 +1,266 @@
+import { homedir } from 'node:os'
+import { isAbsolute, resolve as resolvePath } from 'node:path'
+import type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
+import { loadConfig, parseConfigObject } from './config/load.js'
+import { keymuxFolder } from './config/paths.js'
+import { KeymuxError } from './domain/errors.js'
+import type { Clock, Logger, OAuthManager, OAuthTokenRefresher } from './domain/ports.js'
+import { StoredProfiles } from './profiles/manager.js'
+import type { OpenedVault, OpenParts } from './profiles/open-vault.js'
+import { createVault, hasVault, inspectVault, openVault } from './profiles/open-vault.js'
+import type { PinStore } from './profiles/pin-keeper.js'
+import { ProviderShelf } from './profiles/provider-shelf.js'
+import { createReferenceReader } from './profiles/references.js'
+import { SealedBackend } from './profiles/sealed-backend.js'
+import type { Profiles, Unlock } from './profiles/types.js'
+import { nativeProfiles } from './compose-store.js'
+import { VaultHandle } from './profiles/vault-handle.js'
+import { parseCustomProvider } from './providers/custom.js'
+import { defaultRegistry, ProviderRegistry } from './providers/registry.js'
+import { Renewer } from './resolver/renewal.js'
+import { Resolver } from './resolver/resolver.js'
+import type { Store } from './storage/contract.js'
+import { systemClock, systemRandom } from './system/clock.js'
+import { PinFiles } from './system/pin-file.js'
+import { slotSecretOf } from './system/slot-secret.js'
+import { readSecretFile } from './system/safe-file.js'
+import { ProfileTools } from './tools/profile-tools.js'
+import type { KdfCost } from './vault/kdf.js'
+
+/** How to open a vault. */
+export interface OpenKeymuxOptions {
+  /** A path, or a store that is open already (it is closed with the handle). */
+  readonly vault: string | Store
+  /** What opens it; a function is asked once the vault is known to exist, with the types of its slots. */
+  readonly unlock: Unlock | ((slotTypes: readonly string[]) => Promise<Unlock>)
+  /** Make the vault when it is absent. Default false. */
+  readonly create?: boolean
+  /** Settings in camelCase, or the path of a YAML file that must exist. */
+  readonly config?: KeymuxConfigInput | string
+  /** Governs cooldowns and expiry. The system's by default. */
+  readonly clock?: Clock
+  readonly logger?: Logger
+  /** Renews OAuth logins. Without one, expired logins are passed over. */
+  readonly refresher?: OAuthTokenRefresher
+}
+
+/** Options for the surfaces of this package. */
+export interface ComposeOptions extends Omit<OpenKeymuxOptions, 'config'> {
+  readonly config?: KeymuxConfigInput | string | KeymuxConfigSource
+  readonly surface?: string
+  /** Refuse with `vault_exists` where there is a vault, and make one. */
+  readonly mustNotExist?: boolean
+  /** Open although the vault looks rolled back or tampered with. */
+  readonly lenient?: boolean
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly kdf?: KdfCost
+  readonly signal?: AbortSignal
+}
+
+/** A config file that may be absent. */
+export interface KeymuxConfigSource {
+  readonly path: string
+  readonly required: boolean
+}
+
+/** An open vault, ready to hand out credentials. */
+export interface Keymux extends AsyncDisposable {
+  readonly profiles: Profiles
+  readonly resolver: Resolver
+  /** The operations agents may call: snake_case in and out, never throwing. */
+  readonly tools: ProfileTools
+  readonly vault: VaultHandle
+  readonly oauth: OAuthManager
+  readonly providers: ProviderRegistry
+  /** Custom providers kept in the vault. */
+  readonly providerShelf: ProviderShelf
+  readonly config: KeymuxConfig
+  /** Writes down what is pending, wipes the keys, releases the storage. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens a vault.
+ *
+ * @throws KeymuxError `vault_not_found`, `wrong_passphrase`, `wrong_key_file`, `vault_locked`,
+ * `vault_corrupt`, `vault_tampered`, `vault_rolled_back`, `vault_too_new`, `invalid_config`, storage errors
+ */
+export async function openKeymux(options: OpenKeymuxOptions): Promise<Keymux> {
+  return composeKeymux(options)
+}
+
+/** {@link openKeymux} with what only the surfaces of this package need. */
+export async function composeKeymux(options: ComposeOptions): Promise<Keymux> {
+  const env = options.env ?? process.env
+  const config = await configOf(options.config)
+  const registry = registryOf(config)
+  const store = await storeOf(options)
+  try {
+    return await assemble(options, env, config, registry, store)
+  } catch (error) {
+    await store.close().catch(() => {})
+    throw error
+  }
+}
+
+async function assemble(
+  options: ComposeOptions,
+  env: Readonly<Record<string, string | undefined>>,
+  config: KeymuxConfig,
+  registry: ProviderRegistry,
+  store: Store,
+): Promise<Keymux> {
+  const clock = options.clock ?? systemClock
+  const { logger } = options
+  const opened = await unlocked(options, env, store, clock)
+  const { core, audit, slotId } = opened
+  const shelf = new ProviderShelf(core, registry, parseCustomProvider, logger)
+  const vault = new VaultHandle({ core, audit, clock, slotId, slotSecret: slotSecretOf })
+  const profiles = new StoredProfiles({
+    backend: new SealedBackend(core),
+    providers: registry,
+    clock,
+    random: systemRandom,
+    readReference: createReferenceReader({
+      vault,
+      env,
+      readFile: async (path) => (await readSecretFile(path)).toString(),
+      ...(config.references.exec ? { run: runLazily } : {}),
+    }),
+    cooldown: config.cooldown,
+    canRefresh: true,
+    ...(logger === undefined ? {} : { logger }),
+  })
+  nativeProfiles.set(vault, profiles)
+  const renewer = new Renewer({ store: profiles, clock, refresher: options.refresher ?? noRefresher })
+  const resolver = new Resolver({
+    store: profiles,
+    clock,
+    providers: registry,
+    oauthManager: renewer,
+    defaultPreference: config.defaultPreference,
+    ...(logger === undefined ? {} : { logger }),
+  })
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closing ??= shutDown(profiles, resolver, opened, store)
+    return closing
+  }
+  try {
+    await core.sync()
+  } catch (error) {
+    await core.close()
+    throw error
+  }
+  return {
+    profiles,
+    resolver,
+    tools: new ProfileTools(profiles, resolver),
+    vault,
+    oauth: renewer,
+    providers: registry,
+    providerShelf: shelf,
+    config,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function shutDown(
+  profiles: StoredProfiles,
+  resolver: Resolver,
+  { core }: OpenedVault,
+  store: Store,
+): Promise<void> {
+  try {
+    await profiles.close()
+  } finally {
+    resolver.invalidateCache()
+    await core.close()
+    await store.close()
+  }
+}
+
+async function unlocked(
+  options: ComposeOptions,
+  env: Readonly<Record<string, string | undefined>>,
+  store: Store,
+  clock: Clock,
+): Promise<OpenedVault> {
+  const exists = await hasVault(store)
+  if (exists && options.mustNotExist === true) {
+    throw new KeymuxError('vault_exists', `there is a vault at ${store.location} already`, {
+      hint: 'use it, or name another place with --vault',
+    })
+  }
+  const create = !exists && (options.create === true || options.mustNotExist === true)
+  const slotTypes = create ? [] : (await inspectVault(store)).slots.map((slot) => slot.type)
+  const unlock = typeof options.unlock === 'function' ? await options.unlock(slotTypes) : options.unlock
+  const parts: OpenParts = {
+    store,
+    secret: await slotSecretOf(unlock, create ? 'new slot' : 'open'),
+    clock,
+    surface: options.surface ?? 'library',
+    ...(store.kind === 'memory' ? {} : { pins: pinsOf(env) }),
+    ...(options.logger === undefined ? {} : { logger: options.logger }),
+    ...(options.lenient === undefined ? {} : { lenient: options.lenient }),
+    ...(options.kdf === undefined ? {} : { kdf: options.kdf }),
+  }
+  return create ? createVault(parts) : openVault(parts)
+}
+
+function pinsOf(env: Readonly<Record<string, string | undefined>>): PinStore {
+  return new PinFiles(keymuxFolder('state', { platform: process.platform, env, home: homedir() }))
+}
+
+async function storeOf(options: ComposeOptions): Promise<Store> {
+  if (typeof options.vault !== 'string') return options.vault
+  if (/^postgres(ql)?:\/\//i.test(options.vault)) {
+    throw new KeymuxError('storage_unavailable', 'vaults on PostgreSQL are not part of this version', {
+      hint: 'use a path',
+    })
+  }
+  if (options.vault === '') throw new KeymuxError('invalid_value', 'the path of the vault is empty')
+  const path = isAbsolute(options.vault) ? options.vault : resolvePath(options.vault)
+  const { openSqliteStore } = await import('./storage/sqlite/index.js')
+  return openSqliteStore(path, {
+    create: options.create === true || options.mustNotExist === true,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  })
+}
+
+async function configOf(config: ComposeOptions['config']): Promise<KeymuxConfig> {
+  if (typeof config === 'string') return loadConfig(config, { required: true })
+  if (config !== undefined && 'path' in config) return loadConfig(config.path, { required: config.required })
+  return parseConfigObject(config ?? {})
+}
+
+/** The built-in and registered providers, and those of the config. */
+function registryOf(config: KeymuxConfig): ProviderRegistry {
+  const registry = new ProviderRegistry([], defaultRegistry)
+  for (const [name, { settings, where }] of Object.entries(config.providers)) {
+    try {
+      registry.register(parseCustomProvider(name, settings))
+    } catch (error) {
+      if (!(error instanceof KeymuxError)) throw error
+      throw new KeymuxError('invalid_config', `${where()}: ${error.message}`, {
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+        cause: error,
+      })
+    }
+  }
+  return registry
+}
+
+async function runLazily(commandLine: string, signal?: AbortSignal): Promise<string> {
+  const { runCommand } = await import('./system/command.js')
+  return runCommand(commandLine, signal)
+}
+
+const noRefresher: OAuthTokenRefresher = {
+  refreshToken: async (provider) => {
+    throw new KeymuxError('refresh_failed', `nothing here can renew logins of ${provider}`, {
+      hint: 'pass a refresher to openKeymux',
+    })
+  },
+}
