@@ -1,0 +1,15 @@
+import type { ProviderMetadata } from '../domain/provider.js'
+
+/** DeepSeek. */
+export const deepseek: ProviderMetadata = {
+  name: 'deepseek',
+  label: 'DeepSeek',
+  description: 'DeepSeek API',
+  modes: ['api_key'],
+  envKey: 'DEEPSEEK_API_KEY',
+  website: 'https://platform.deepseek.com/api_keys',
+  baseUrl: 'https://api.deepseek.com',
+  auth: 'bearer',
+  family: 'openai',
+  check: { method: 'GET', path: '/models' },
+}

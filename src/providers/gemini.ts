@@ -1,0 +1,23 @@
+import type { ProviderMetadata } from '../domain/provider.js'
+
+/** Google Gemini (the Generative Language API). */
+export const gemini: ProviderMetadata = {
+  name: 'gemini',
+  label: 'Google Gemini',
+  description: 'Google Gemini API',
+  modes: ['oauth', 'api_key'],
+  envKey: 'GOOGLE_API_KEY',
+  website: 'https://ai.google.dev/',
+  oauthEndpoint: {
+    authUrl: 'https://accounts.google.com/o/oauth2/v2/auth',
+    tokenUrl: 'https://oauth2.googleapis.com/token',
+    scopes: ['openid', 'email', 'profile', 'https://www.googleapis.com/auth/cloud-platform'],
+  },
+  baseUrl: 'https://generativelanguage.googleapis.com',
+  auth: 'x-goog-api-key',
+  family: 'gemini',
+  // Google's SDKs read the first name, Google's command line the second.
+  envAliases: ['GEMINI_API_KEY'],
+  baseUrlEnv: 'GOOGLE_GEMINI_BASE_URL',
+  check: { method: 'GET', path: '/v1beta/models?pageSize=1' },
+}

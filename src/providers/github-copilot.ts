@@ -1,0 +1,20 @@
+import type { ProviderMetadata } from '../domain/provider.js'
+
+/** GitHub Copilot, reached with a GitHub token. The variable is the one its own command line looks at first. */
+export const githubCopilot: ProviderMetadata = {
+  name: 'github-copilot',
+  label: 'GitHub Copilot',
+  description: 'GitHub Copilot API',
+  modes: ['oauth'],
+  envKey: 'COPILOT_GITHUB_TOKEN',
+  website: 'https://github.com/settings/copilot',
+  oauthEndpoint: {
+    authUrl: 'https://github.com/login/oauth/authorize',
+    tokenUrl: 'https://github.com/login/oauth/access_token',
+    scopes: ['read:user'],
+  },
+  baseUrl: 'https://api.githubcopilot.com',
+  auth: 'bearer',
+  family: 'openai',
+  check: { method: 'GET', path: '/models' },
+}

@@ -1,0 +1,18 @@
+import type { ProviderMetadata } from '../domain/provider.js'
+
+/**
+ * MiniMax, international endpoint. Keys made in mainland China belong to `https://api.minimaxi.com/v1`,
+ * set as the profile's own base URL. It has no request that proves a key without costing anything.
+ */
+export const minimax: ProviderMetadata = {
+  name: 'minimax',
+  label: 'MiniMax',
+  description: 'MiniMax API',
+  modes: ['oauth', 'api_key'],
+  envKey: 'MINIMAX_API_KEY',
+  website: 'https://www.minimaxi.com/',
+  oauthEndpoint: { scopes: ['openid', 'email', 'profile'] },
+  baseUrl: 'https://api.minimax.io/v1',
+  auth: 'bearer',
+  family: 'openai',
+}

@@ -1,0 +1,115 @@
+import { KeymuxError } from '../domain/errors.js'
+import type { AuthMode } from '../domain/profile.js'
+import type { ProviderMetadata } from '../domain/provider.js'
+import { builtinProviders } from './registry.js'
+
+/** A request that tells whether a credential works. */
+export interface CheckRequest {
+  readonly url: string
+  readonly method: 'GET' | 'POST'
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/**
+ * The one header (name in lower case) that carries the credential: the provider's own for API keys,
+ * `authorization: Bearer` for tokens and OAuth.
+ *
+ * @throws KeymuxError `invalid_secret` when it cannot be sent in a header
+ */
+export function authHeaders(
+  provider: ProviderMetadata,
+  mode: AuthMode,
+  credential: string,
+): Record<string, string> {
+  // RFC 9110 section 5.5: visible ASCII, obs-text and spaces; a line break would start another header.
+  if (!/^[\x20-\x7e\x80-\xff]+$/.test(credential)) {
+    throw new KeymuxError(
+      'invalid_secret',
+      `the credential for ${provider.name} cannot be sent in a header: it is empty or has a line break or another character that headers cannot carry`,
+      { hint: 'store it again, as one line' },
+    )
+  }
+  const auth = mode === 'api_key' ? (provider.auth ?? 'bearer') : 'bearer'
+  if (auth === 'bearer') return { authorization: `Bearer ${credential}` }
+  return { [auth.startsWith('header:') ? auth.slice('header:'.length) : auth]: credential }
+}
+
+/**
+ * Environment variables that hand a credential to a program: the key under every name that the provider's
+ * official SDKs read, and the base URL where it is not the one the program uses anyway (`baseUrl`, or that
+ * of a custom provider).
+ *
+ * @throws KeymuxError `invalid_secret` for a credential with a NUL character
+ */
+export function providerEnv(
+  provider: ProviderMetadata,
+  mode: AuthMode,
+  credential: string,
+  baseUrl?: string,
+): Record<string, string> {
+  if (credential.includes('\0')) {
+    throw new KeymuxError(
+      'invalid_secret',
+      `the credential for ${provider.name} has a NUL character, which no environment variable can hold`,
+    )
+  }
+  const variables = keyNames(provider, mode).map((name): [string, string] => [name, credential])
+  const url = baseUrl ?? (builtinProviders[provider.name] === undefined ? provider.baseUrl : undefined)
+  if (provider.baseUrlEnv !== undefined && url !== undefined) variables.push([provider.baseUrlEnv, url])
+  return Object.fromEntries(variables)
+}
+
+/**
+ * Every variable that may carry a credential of this provider, in any mode. A program that is handed one
+ * credential should not inherit another under a sister name.
+ */
+export function credentialEnvNames(provider: ProviderMetadata): string[] {
+  return [...new Set([...keyNames(provider, 'api_key'), ...keyNames(provider, 'token')])]
+}
+
+/**
+ * Appends a path (with or without leading slash, query included) to a base URL.
+ *
+ * @throws KeymuxError `foreign_host` when the path leads out of the base URL
+ */
+export function joinUrl(base: string, path: string): string {
+  const root = base.replace(/\/+$/, '')
+  const joined = path === '' ? root : `${root}${/^[/?]/.test(path) ? '' : '/'}${path}`
+  const url = new URL(joined)
+  const home = new URL(root)
+  const prefix = home.pathname.replace(/\/+$/, '')
+  const inside = url.pathname === prefix || url.pathname.startsWith(`${prefix}/`)
+  if (url.origin === home.origin && inside) return url.href
+  throw new KeymuxError('foreign_host', 'a request path leads out of its base URL', {
+    hint: 'leave out dot segments',
+  })
+}
+
+/**
+ * The provider's cheap check with this credential, or `undefined` where the provider has none.
+ *
+ * @throws KeymuxError `invalid_secret`
+ */
+export function checkRequest(
+  provider: ProviderMetadata,
+  mode: AuthMode,
+  credential: string,
+  baseUrl: string | undefined = provider.baseUrl,
+): CheckRequest | undefined {
+  if (provider.check === undefined || baseUrl === undefined) return undefined
+  const { method, path } = provider.check
+  const headers = {
+    accept: 'application/json',
+    ...provider.headers,
+    ...authHeaders(provider, mode, credential),
+  }
+  const url = joinUrl(baseUrl, path)
+  if (method === 'GET') return { url, method, headers }
+  return { url, method, headers: { ...headers, 'content-type': 'application/json' }, body: '{}' }
+}
+
+function keyNames(provider: ProviderMetadata, mode: AuthMode): string[] {
+  if (mode !== 'api_key' && provider.tokenEnvKey !== undefined) return [provider.tokenEnvKey]
+  return [provider.envKey, ...(provider.envAliases ?? [])].filter((name) => name !== undefined)
+}
