@@ -15,6 +15,7 @@ LAYERS.profiles = Object.keys(LAYERS)
 LAYERS.resolver = Object.keys(LAYERS)
 LAYERS.transport = Object.keys(LAYERS)
 LAYERS.tools = Object.keys(LAYERS)
+LAYERS.system = Object.keys(LAYERS)
 LAYERS.surfaces = Object.keys(LAYERS)
 
 const TESTS = '[.]test[.]ts$'

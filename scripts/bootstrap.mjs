@@ -1,12 +1,12 @@
 // Makes a clone ready for use: installs the dependencies and builds dist, each only when it is needed.
 // It runs before anything is installed, so it imports nothing but Node's own modules.
 // `--install-only` leaves the build out.
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { ROOT } from './entries.mjs'
 import { withLock } from './lock.mjs'
+import { runNode, runNpm } from './processes.mjs'
 import { isBuildFresh } from './stamp.mjs'
 
 const PLATFORM = `${process.platform}-${process.arch}-`
@@ -26,7 +26,7 @@ async function main() {
     if (code !== 0) return code
   }
   if (process.argv.includes('--install-only') || isBuildFresh()) return 0
-  return run(process.execPath, ['scripts/build.mjs', '--js-only', '--if-stale'])
+  return (await runNode(['scripts/build.mjs', '--js-only', '--if-stale'])).code
 }
 
 /** Whether node_modules holds what the lockfile says, for this platform. */
@@ -60,7 +60,8 @@ async function install() {
   say('installing dependencies (npm ci)')
   const startedAt = performance.now()
   const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional']
-  const code = await npm([...args, '--no-audit', '--no-fund', '--no-progress', '--loglevel=error'])
+  const quiet = ['--no-audit', '--no-fund', '--no-progress', '--loglevel=error']
+  const { code } = await runNpm([...args, ...quiet])
   if (code !== 0) {
     say(`npm ci failed with exit code ${code}`)
     return code
@@ -68,32 +69,6 @@ async function install() {
   writeFileSync(STAMP, installDigest())
   say(`installed in ${((performance.now() - startedAt) / 1000).toFixed(0)} s`)
   return 0
-}
-
-/** The npm that runs us when there is one: its script needs no shell, on Windows neither. */
-function npm(args) {
-  const script = process.env.npm_execpath
-  if (script !== undefined && path.basename(script) === 'npm-cli.js') {
-    return run(process.execPath, [script, ...args])
-  }
-  return process.platform === 'win32' ? run('npm.cmd', args, { shell: true }) : run('npm', args)
-}
-
-/** Runs a program with its output on our stderr; gives its exit code. */
-function run(program, args, options = {}) {
-  return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: ROOT, stdio: ['ignore', 2, 2], ...options })
-    const stop = () => child.kill()
-    process.once('exit', stop)
-    child.on('error', (error) => {
-      say(`cannot run ${program}: ${error.message}`)
-      resolve(127)
-    })
-    child.on('close', (code) => {
-      process.off('exit', stop)
-      resolve(code ?? 1)
-    })
-  })
 }
 
 function say(message) {

@@ -1,0 +1,183 @@
+// Keeps the documentation true: the table of error codes, the commands and flags it shows, the environment
+// variables, the links. `--write` brings the generated part up to date.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import * as esbuild from 'esbuild'
+import { CLI, ROOT } from './entries.mjs'
+import { runNode } from './processes.mjs'
+
+const WRITE = process.argv.includes('--write')
+const ERRORS_PAGE = 'docs/errors.md'
+const BEGIN = '<!-- begin: generated from src/domain/errors.ts, the meanings apart -->'
+const END = '<!-- end: generated -->'
+// Commands of npm itself that a page may show.
+const NPM_COMMANDS = new Set(['ci', 'exec', 'init', 'install', 'pack', 'publish', 'start', 'test'])
+const MANIFEST = JSON.parse(read('package.json'))
+
+const pages = ['.', 'docs', 'docs/adr', 'examples'].flatMap(markdownIn)
+const problems = [
+  ...(await errorProblems()),
+  ...(await commandProblems()),
+  ...environmentProblems(),
+  ...pages.flatMap(linkProblems),
+]
+for (const problem of problems) process.stderr.write(`${problem}\n`)
+process.exitCode = problems.length === 0 ? 0 : 1
+
+function read(file) {
+  return readFileSync(path.join(ROOT, file), 'utf8')
+}
+
+function markdownIn(folder) {
+  if (!existsSync(path.join(ROOT, folder))) return []
+  const names = readdirSync(path.join(ROOT, folder)).filter((name) => name.endsWith('.md'))
+  return names.map((name) => path.posix.join(folder, name))
+}
+
+/** The table's codes and statuses come from the source; the meanings are written by hand and kept. */
+async function errorProblems() {
+  const page = read(ERRORS_PAGE)
+  const [head, rest] = page.split(BEGIN)
+  const [table, tail] = (rest ?? '').split(END)
+  if (tail === undefined) return [`${ERRORS_PAGE}: the marks around the generated table are missing`]
+  const meanings = new Map(
+    [...table.matchAll(/^\| `(\w+)` \| \d+ \| (.*) \|$/gm)].map(([, code, meaning]) => [
+      code,
+      meaning.trim(),
+    ]),
+  )
+  const rows = Object.entries(await errorCodes()).map(([code, status]) => ({
+    text: `| \`${code}\` | ${status} | ${meanings.get(code) ?? ''} |`,
+    blank: (meanings.get(code) ?? '') === '' ? code : undefined,
+  }))
+  const lines = ['| code | exit | meaning |', '|---|---|---|', ...rows.map(({ text }) => text)]
+  const wanted = `${head}${BEGIN}\n${lines.join('\n')}\n${END}${tail}`
+  const blank = rows.flatMap((row) => row.blank ?? [])
+  if (wanted !== page && WRITE) writeFileSync(path.join(ROOT, ERRORS_PAGE), wanted)
+  return [
+    ...(wanted !== page && !WRITE ? [`${ERRORS_PAGE} is not up to date; run: npm run fix`] : []),
+    ...blank.map((code) => `${ERRORS_PAGE}: ${code} has no meaning yet, write one`),
+  ]
+}
+
+async function errorCodes() {
+  const entryPoints = [path.join(ROOT, 'src/domain/errors.ts')]
+  const { outputFiles } = await esbuild.build({ entryPoints, bundle: true, format: 'esm', write: false })
+  const url = `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`
+  return (await import(url)).ERROR_CODES
+}
+
+/** Every command line in a code fence must be one that exists, with flags that exist. */
+async function commandProblems() {
+  const found = []
+  for (const page of pages) {
+    for (const { line, number } of fencedLines(page)) {
+      const where = `${page}:${number}`
+      for (const words of invocations(line, 'npm'))
+        found.push(...npmProblems(words).map((what) => `${where}: ${what}`))
+      for (const words of invocations(line, CLI.command)) {
+        found.push(...(await cliProblems(words)).map((what) => `${where}: ${what}`))
+      }
+    }
+  }
+  return found
+}
+
+function fencedLines(page) {
+  let fence
+  let continued = ''
+  return read(page)
+    .split('\n')
+    .flatMap((raw, index) => {
+      const mark = /^\s*```(\w*)/.exec(raw)
+      if (mark) {
+        fence = fence === undefined ? mark[1] : undefined
+        return []
+      }
+      if (!['sh', 'bash', 'shell', 'console', 'text', ''].includes(fence)) return []
+      const line = continued + raw
+      continued = line.endsWith('\\') ? line.slice(0, -1) : ''
+      return continued === '' ? [{ line, number: index + 1 }] : []
+    })
+}
+
+/** The arguments of each call of `program` in a line of shell. */
+function invocations(line, program) {
+  const call = new RegExp(
+    `(?:^|[|&;(\`]|npx|exec|then|do)\\s*(?:\\$ )?(?:[A-Z_]+=\\S+ )*${program} ([^|&;()\`#]*)`,
+    'g',
+  )
+  return [...line.matchAll(call)].map(([, rest]) =>
+    rest
+      .split(/\s+--(?:\s|$)/)[0]
+      .split(/\s+/)
+      .filter(Boolean),
+  )
+}
+
+function npmProblems([command, script]) {
+  if (command === 'run') return script in MANIFEST.scripts ? [] : [`there is no script ${script}`]
+  return NPM_COMMANDS.has(command) ? [] : [`npm ${command} is not a command the pages use`]
+}
+
+async function cliProblems(words) {
+  if (!existsSync(path.join(ROOT, CLI.output))) return []
+  const overview = await help([])
+  const commands = new Set([...overview.matchAll(/^ {2,}([a-z][a-z-]*)/gm)].map(([, name]) => name))
+  const at = words.findIndex((word) => commands.has(word))
+  const flags = words.filter((word) => /^--[a-z]/.test(word)).map((word) => word.split('=')[0])
+  if (at < 0) {
+    const stray = words.find((word) => /^[a-z]/.test(word))
+    if (stray !== undefined) return [`keymux has no command ${stray}`]
+  }
+  const second = words[at + 1]
+  const own = at < 0 ? '' : await help([words[at]])
+  const sub = at >= 0 && /^[a-z-]+$/.test(second ?? '') ? await help([words[at], second]) : ''
+  const known = overview + own + sub
+  return flags
+    .filter((flag) => !new RegExp(`${flag}(?![\\w-])`).test(known))
+    .map((flag) => `keymux ${words[at] ?? ''} has no ${flag}`)
+}
+
+const helpTexts = new Map()
+async function help(command) {
+  const key = command.join(' ')
+  if (!helpTexts.has(key)) {
+    const { code, output } = await runNode([CLI.output, ...command, '--help'], { capture: true })
+    helpTexts.set(key, code === 0 ? output : '')
+  }
+  return helpTexts.get(key)
+}
+
+/** What the program reads from the environment is documented, and what is documented it reads. */
+function environmentProblems() {
+  if (!pages.includes('README.md')) return []
+  const documented = variablesOf(pages.map(read).join('\n'))
+  const used = variablesOf(sourcesIn('src').map(read).join('\n'))
+  return [
+    ...[...used].filter((name) => !documented.has(name)).map((name) => `${name} is not documented anywhere`),
+    ...[...documented]
+      .filter((name) => !used.has(name))
+      .map((name) => `${name} is documented, but nothing reads it`),
+  ]
+}
+
+function variablesOf(text) {
+  return new Set([...text.matchAll(/\bKEYMUX_[A-Z][A-Z_]*[A-Z]\b/g)].map(([name]) => name))
+}
+
+function sourcesIn(folder) {
+  return readdirSync(path.join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const file = `${folder}/${entry.name}`
+    if (entry.isDirectory()) return sourcesIn(file)
+    return file.endsWith('.ts') && !file.endsWith('.test.ts') ? [file] : []
+  })
+}
+
+function linkProblems(page) {
+  const targets = [...read(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target.split('#')[0])
+  return targets
+    .filter((target) => target !== '' && !/^[a-z]+:/.test(target))
+    .filter((target) => !existsSync(path.join(ROOT, path.dirname(page), target)))
+    .map((target) => `${page}: there is no ${target}`)
+}
