@@ -1,0 +1,43 @@
+import { homedir } from 'node:os'
+import type { CliHost } from './context.js'
+import { watchInterrupts } from './interrupts.js'
+import { createPrompter } from './prompt.js'
+import { debugging, fail, run } from './run.js'
+import type { CliServices } from './services.js'
+import { nodeSink, nodeSource } from './streams.js'
+import { openTerminal } from './terminal.js'
+import { hasFlag } from './usage.js'
+
+/** Runs the process's own command line and ends the process, once everything printed has been handed over. */
+export async function runProcess(services: CliServices): Promise<void> {
+  const argv = process.argv.slice(2)
+  const host = processHost(services)
+  const die = (error: unknown): void => {
+    const status = fail(error, hasFlag(argv, '--json'), host)
+    void host.stderr.flush().finally(() => process.exit(status))
+  }
+  process.on('uncaughtException', die)
+  process.on('unhandledRejection', die)
+  // Deprecations inside dependencies are nothing the reader of an error could act on.
+  if (!debugging(process.env)) process.removeAllListeners('warning')
+  const status = await run(argv, host)
+  await host.stderr.flush()
+  process.exit(status)
+}
+
+function processHost(services: CliServices): CliHost {
+  const interrupts = watchInterrupts(process, (status) => process.exit(status))
+  return {
+    platform: process.platform,
+    env: process.env,
+    home: homedir(),
+    cwd: process.cwd(),
+    stdin: nodeSource(() => process.stdin),
+    stdout: nodeSink(process.stdout),
+    stderr: nodeSink(process.stderr),
+    prompter: createPrompter(openTerminal, interrupts.signal),
+    clock: { now: () => new Date() },
+    interrupts,
+    services,
+  }
+}

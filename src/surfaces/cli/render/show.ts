@@ -1,0 +1,59 @@
+import { printable } from '../../../domain/printable.js'
+import type { ProfileView } from '../../../profiles/types.js'
+import { pad } from '../width.js'
+import type { RenderOptions } from './list.js'
+import { statePaint, stateWords } from './state.js'
+import { formatAgo, formatLocal, formatUntil } from './time.js'
+
+/** `keymux show` for people: everything that is known of one profile but its secrets. */
+export function renderShow(view: ProfileView, options: RenderOptions): string {
+  const { style, now } = options
+  const facts: (readonly [string, string | undefined])[] = [
+    ['mode', view.mode],
+    ['state', statePaint(view, style)(stateWords(view))],
+    ['usable again', view.unusableUntil && formatUntil(view.unusableUntil, now)],
+    ['because of', view.unusableReason],
+    ['priority', String(view.priority)],
+    ['e-mail', shown(view.email)],
+    ['account', shown(view.account)],
+    ['models', shown(view.models?.join(', '))],
+    ['base URL', shown(view.baseUrl)],
+    ['reference', shown(view.reference)],
+    ['expires', view.expiresAt && formatUntil(view.expiresAt, now)],
+    ['renewable', view.renewable === undefined ? undefined : yesNo(view.renewable)],
+    ['scopes', shown(view.scopes?.join(' '))],
+    ['last used', view.lastUsedAt && formatAgo(view.lastUsedAt, now)],
+    ['last good', view.lastGood ? 'yes' : undefined],
+    ['failures', failures(view)],
+    ['last error', view.lastError && `${printable(view.lastError)}${at(view.lastErrorAt, now)}`],
+    ['added', formatLocal(view.createdAt)],
+    ['changed', formatLocal(view.updatedAt)],
+    ...view.modelCooldowns.map(
+      ({ model, until, reason }) =>
+        [`model ${printable(model)}`, `cooling, back ${formatUntil(until, now)} (${reason})`] as const,
+    ),
+  ]
+  const known = facts.filter(
+    (fact): fact is readonly [string, string] => fact[1] !== undefined && fact[1] !== '',
+  )
+  const lines = known.map(([name, value]) => `  ${pad(name, 14)}  ${value}`)
+  return [style.bold(printable(view.id)), ...lines].join('\n')
+}
+
+function failures(view: ProfileView): string | undefined {
+  if (view.errorCount === 0) return undefined
+  const kinds = Object.entries(view.failureCounts).map(([reason, count]) => `${reason} ${count}`)
+  return kinds.length === 0 ? String(view.errorCount) : `${view.errorCount} (${kinds.join(', ')})`
+}
+
+function shown(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : printable(text)
+}
+
+function at(time: Date | undefined, now: Date): string {
+  return time === undefined ? '' : ` (${formatAgo(time, now)})`
+}
+
+function yesNo(fact: boolean): string {
+  return fact ? 'yes' : 'no'
+}

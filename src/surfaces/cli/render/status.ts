@@ -1,0 +1,52 @@
+import type { ProfileView } from '../../../profiles/types.js'
+import { type Cell, type Column, renderTable } from '../table.js'
+import type { RenderOptions } from './list.js'
+import { markCell, statePaint, stateWords, untilWords } from './state.js'
+import { formatAgo, formatUntil } from './time.js'
+
+const COLUMNS: readonly Column[] = [
+  { header: '', keep: true },
+  { header: 'PROFILE', keep: true },
+  { header: 'STATE', keep: true },
+  { header: 'BACK', keep: true },
+  { header: 'WHY' },
+  { header: 'ERRORS', align: 'right', keep: true, droppable: true },
+  { header: 'LAST USED', keep: true, droppable: true },
+  { header: '', keep: true, droppable: true },
+]
+
+/** `keymux status` for people: who is usable, who is set aside, until when and why. */
+export function renderStatus(views: readonly ProfileView[], options: RenderOptions): string {
+  if (views.length === 0) return 'There are no profiles. Add one with keymux add PROVIDER.'
+  const { style, width } = options
+  const rows = views.flatMap((view) => [statusRow(view, options), ...modelRows(view, options)])
+  return `${renderTable(COLUMNS, rows, { width, header: style.bold })}\n\n${summary(views)}`
+}
+
+function statusRow(view: ProfileView, { style, now }: RenderOptions): Cell[] {
+  return [
+    markCell(view, style),
+    view.id,
+    { text: stateWords(view), paint: statePaint(view, style) },
+    untilWords(view, now),
+    view.unusableReason ?? '',
+    view.errorCount === 0 ? '' : String(view.errorCount),
+    view.lastUsedAt === undefined ? '' : formatAgo(view.lastUsedAt, now),
+    { text: view.lastGood ? 'last good' : '', paint: style.good },
+  ]
+}
+
+function modelRows(view: ProfileView, { style, now }: RenderOptions): Cell[][] {
+  return view.modelCooldowns.map(({ model, until, reason }) => [
+    '',
+    `  ${model}`,
+    { text: 'cooling', paint: style.caution },
+    formatUntil(until, now),
+    reason,
+  ])
+}
+
+function summary(views: readonly ProfileView[]): string {
+  const usable = views.filter(({ state }) => state === 'available').length
+  return `${usable} of ${views.length} ${views.length === 1 ? 'profile' : 'profiles'} usable now`
+}
