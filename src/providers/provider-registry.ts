@@ -108,6 +108,11 @@ export class ProviderRegistry {
     return provider
   }
 
+  /** Forgets a provider that was registered here. A parent's stay. */
+  unregister(name: string): void {
+    this.#providers.delete(name.toLowerCase())
+  }
+
   /** The provider, its parent, the parent's parent, … */
   #lineage(name: string): ProviderMetadata[] {
     const line: ProviderMetadata[] = []
