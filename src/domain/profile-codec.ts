@@ -47,11 +47,13 @@ export function profileToJson(profile: AuthProfile): JsonObject {
  */
 export function profileFromJson(value: unknown, path = 'profile'): AuthProfile {
   const fields = new JsonReader(value, path)
-  const id = readIdentity(fields)
+  const { id, provider, name } = readIdentity(fields)
   const createdAt = fields.optionalTime('created_at') ?? new Date(GO_ZERO_TIME_MS)
   const oauth = fields.section('oauth')
   return withoutUndefined({
-    ...id,
+    id,
+    provider,
+    name,
     mode: fields.oneOf('mode', AUTH_MODES),
     priority: fields.optionalInteger('priority', Number.MIN_SAFE_INTEGER) ?? 0,
     enabled: fields.flag('enabled'),
@@ -61,7 +63,7 @@ export function profileFromJson(value: unknown, path = 'profile'): AuthProfile {
     lastError: fields.optionalText('last_error'),
     lastErrorAt: fields.optionalTime('last_error_at'),
     apiKey: readApiKey(fields.section('api_key')),
-    oauth: oauth && readOAuth(oauth, id),
+    oauth: oauth && readOAuth(oauth, provider, name),
     token: readToken(fields.section('token')),
     account: fields.optionalText('account'),
     models: fields.optionalTexts('models'),
@@ -159,12 +161,12 @@ function oauthToJson(credential: OAuthCredential): JsonObject {
   })
 }
 
-function readOAuth(fields: JsonReader, owner: { provider: string; name: string }): OAuthCredential {
+function readOAuth(fields: JsonReader, provider: string, profileName: string): OAuthCredential {
   fields.optionalText('provider')
   fields.optionalText('profile_name')
   return withoutUndefined({
-    provider: owner.provider,
-    profileName: owner.name,
+    provider,
+    profileName,
     accessToken: fields.optionalText('access_token') ?? '',
     refreshToken: fields.optionalText('refresh_token') ?? '',
     expiresAt: fields.optionalTime('expires_at') ?? new Date(GO_ZERO_TIME_MS),

@@ -16,7 +16,7 @@ export function parseTime(text: string): Date | undefined {
   const milliseconds = fraction.slice(0, 3).padEnd(3, '0')
   const local = new Date(`${day}T${hour}:${minute}:${second}.${milliseconds}Z`)
   // A day such as 30 February is either no date or rolls over into the next month.
-  if (Number.isNaN(local.getTime()) || !local.toISOString().startsWith(day)) return undefined
+  if (local.getUTCDate() !== Number(day.slice(-2))) return undefined
   const offset = offsetMs(zone)
   return offset === undefined ? undefined : new Date(local.getTime() - offset)
 }

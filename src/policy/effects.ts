@@ -18,9 +18,9 @@ import {
 } from './cooldown.js'
 import { lengthened } from './runs.js'
 import {
-  after,
   COOLDOWN,
   DISABLE,
+  instantAfter,
   isBypassed,
   isOpen,
   laterWindow,
@@ -87,7 +87,7 @@ export function withEffect(
   const counted = { ...stats, runs: { ...stats.runs, ...lengthenedRuns(stats, reason, context.now) } }
   const estimate = estimateMs(reason, counted.runs, context)
   if (estimate === undefined) return counted
-  const own: Window = { until: after(context.now, estimate), reason: recordedReason(reason) }
+  const own: Window = { until: instantAfter(context.now, estimate), reason: recordedReason(reason) }
   return withWindow(counted, slot, stated ?? own)
 }
 
@@ -119,7 +119,7 @@ function recordedReason(reason: FailureReason): FailureReason {
 // No wait mends a refused credential, whatever the answer states.
 function statedWindow(reason: FailureReason, context: FailureContext): Window | undefined {
   const wait = reason === 'auth' ? undefined : statedWaitMs(context.retryAfterMs)
-  return wait === undefined ? undefined : { until: after(context.now, wait), reason, stated: true }
+  return wait === undefined ? undefined : { until: instantAfter(context.now, wait), reason, stated: true }
 }
 
 // A window that is bypassed must not keep out, nor replace, one that holds.

@@ -79,11 +79,11 @@ export function applyReset(stats: ProfileUsageStats): ProfileUsageStats {
 /** Options of {@link markProfileFailure}. */
 export interface MarkFailureOptions {
   /** The wait the provider stated, in milliseconds; capped at 24 h. */
-  readonly retryAfterMs?: number
+  readonly retryAfterMs?: number | undefined
   /** Makes a rate limit model-scoped. */
-  readonly model?: string
+  readonly model?: string | undefined
   /** The system's time by default. */
-  readonly now?: Date
+  readonly now?: Date | undefined
 }
 
 /** Records a failure on the live statistics of a profile. See {@link applyFailure}. */

@@ -1,7 +1,16 @@
 import { withoutUndefined } from '../domain/defined.js'
 import { type AuthMode, OAUTH_EXPIRY_BUFFER_MS } from '../domain/profile.js'
 import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
-import { COOLDOWN, DISABLE, holdingWindow, laterWindow, modelSlot, type Window } from './windows.js'
+import {
+  COOLDOWN,
+  DISABLE,
+  holdingWindow,
+  isOpen,
+  laterWindow,
+  modelSlot,
+  readWindow,
+  type Window,
+} from './windows.js'
 
 /** What a profile's standing depends on. Windows are taken as they are: clamp them first. */
 export interface StandingFacts {
@@ -68,7 +77,11 @@ export function modelWindow(
   now: Date,
 ): { readonly until: Date; readonly reason: FailureReason } | undefined {
   const slot = modelSlot(model)
-  const window = laterWindow(holdingWindow(stats, slot, '', now), holdingWindow(accountStats, slot, '', now))
+  const [own, shared] = [stats, accountStats].map((one) => {
+    const window = one && readWindow(one, slot)
+    return isOpen(window, now) ? window : undefined
+  })
+  const window = laterWindow(own, shared)
   return window && { until: window.until, reason: window.reason ?? 'rate_limit' }
 }
 

@@ -44,7 +44,7 @@ export function modelSlot(model: string): WindowSlot {
 }
 
 /** The instant `ms` milliseconds after `now`, or the last one a `Date` can hold. */
-export function after(now: Date, ms: number): Date {
+export function instantAfter(now: Date, ms: number): Date {
   return new Date(Math.min(now.getTime() + ms, LAST_INSTANT_MS))
 }
 
@@ -122,19 +122,8 @@ export function withWindow(
         disabledStated: stated,
       })
     case 'model':
-      return withoutUndefined({
-        ...stats,
-        modelCooldowns: withModel(stats.modelCooldowns, slot.model, window),
-      })
+      return withModel(stats, slot.model, window)
   }
-}
-
-/** Every slot that holds a window, open or not. */
-export function filledSlots(stats: ProfileUsageStats): WindowSlot[] {
-  const models = Object.keys(stats.modelCooldowns ?? {}).map(
-    (model): WindowSlot => ({ kind: 'model', model }),
-  )
-  return [COOLDOWN, DISABLE, ...models].filter((slot) => readWindow(stats, slot) !== undefined)
 }
 
 /** What the longest windows depend on. */
@@ -168,9 +157,7 @@ export function clampWithoutConfig(stats: ProfileUsageStats, now: Date): Profile
 
 /** A copy without windows that have ended; the same object when none has. Totals and runs stay. */
 export function clearExpiredWindows(stats: ProfileUsageStats, now: Date): ProfileUsageStats {
-  return filledSlots(stats)
-    .filter((slot) => !isOpen(readWindow(stats, slot), now))
-    .reduce((left, slot) => withWindow(left, slot, undefined), stats)
+  return mapWindows(stats, (window) => (isOpen(window, now) ? window : undefined))
 }
 
 interface ConfiguredLimits {
@@ -179,17 +166,15 @@ interface ConfiguredLimits {
 }
 
 function clampBy(stats: ProfileUsageStats, now: Date, limits: ConfiguredLimits): ProfileUsageStats {
-  return filledSlots(stats).reduce((clamped, slot) => {
-    const window = readWindow(stats, slot)
-    const latest = window && after(now, longestMs(slot, window, limits))
-    if (latest === undefined || window === undefined || window.until <= latest) return clamped
-    return withWindow(clamped, slot, { ...window, until: latest })
-  }, stats)
+  return mapWindows(stats, (window, kind) => {
+    const latest = instantAfter(now, longestMs(window, kind, limits))
+    return window.until > latest ? { ...window, until: latest } : window
+  })
 }
 
-function longestMs(slot: WindowSlot, window: Window, limits: ConfiguredLimits): number {
+function longestMs(window: Window, kind: WindowSlot['kind'], limits: ConfiguredLimits): number {
   if (window.stated) return MAX_STATED_WAIT_MS
-  if (slot.kind === 'disable') return limits.disableMs
+  if (kind === 'disable') return limits.disableMs
   switch (window.reason) {
     case 'rate_limit':
       return limits.rateLimitMs
@@ -206,6 +191,27 @@ function longestMs(slot: WindowSlot, window: Window, limits: ConfiguredLimits): 
   }
 }
 
+/** Passes every window through `change`; the same object when that changes none. */
+function mapWindows(
+  stats: ProfileUsageStats,
+  change: <W extends Window>(window: W, kind: WindowSlot['kind']) => W | undefined,
+): ProfileUsageStats {
+  let result = stats
+  for (const slot of [COOLDOWN, DISABLE]) {
+    const window = readWindow(stats, slot)
+    const changed = window && change(window, slot.kind)
+    if (changed !== window) result = withWindow(result, slot, changed)
+  }
+  const models = Object.entries(stats.modelCooldowns ?? {})
+  const kept = models.flatMap(([model, window]): ModelEntry[] => {
+    const changed = change(window, 'model')
+    return changed === undefined ? [] : [[model, changed]]
+  })
+  const same =
+    kept.length === models.length && kept.every(([, window], index) => window === models[index]?.[1])
+  return same ? result : withModels(result, kept)
+}
+
 function windowOf(
   until: Date | undefined,
   reason: FailureReason | undefined,
@@ -214,24 +220,23 @@ function windowOf(
   return until && withoutUndefined({ until, reason, stated })
 }
 
-function withModel(
-  windows: Readonly<Record<string, ModelCooldown>> | undefined,
-  model: string,
-  window: Window | undefined,
-): Record<string, ModelCooldown> | undefined {
-  const entries = Object.entries(windows ?? {}).filter(([name]) => name !== model)
-  if (window !== undefined) {
-    // Model names come from requests: whoever makes them up must not make the record grow for ever.
-    if (entries.length >= MOST_MODEL_WINDOWS) entries.splice(soonest(entries), 1)
-    const { until, reason = 'rate_limit', stated } = window
-    entries.push([model, withoutUndefined({ until, reason, stated: stated || undefined })])
-  }
-  return entries.length === 0 ? undefined : Object.fromEntries(entries)
+type ModelEntry = readonly [model: string, window: ModelCooldown]
+
+function withModels(stats: ProfileUsageStats, entries: readonly ModelEntry[]): ProfileUsageStats {
+  const { modelCooldowns: _old, ...rest } = stats
+  return entries.length === 0 ? rest : { ...rest, modelCooldowns: Object.fromEntries(entries) }
 }
 
-function soonest(entries: readonly (readonly [string, ModelCooldown])[]): number {
-  return entries.reduce((best, [, window], index) => {
-    const [, bestWindow] = entries[best] ?? []
-    return bestWindow === undefined || window.until < bestWindow.until ? index : best
-  }, 0)
+function withModel(stats: ProfileUsageStats, model: string, window: Window | undefined): ProfileUsageStats {
+  const others = Object.entries(stats.modelCooldowns ?? {}).filter(([name]) => name !== model)
+  if (window === undefined) return withModels(stats, others)
+  // Model names come from requests: whoever makes them up must not make the record grow for ever.
+  if (others.length >= MOST_MODEL_WINDOWS) {
+    others.sort(([, a], [, b]) => b.until.getTime() - a.until.getTime()).splice(MOST_MODEL_WINDOWS - 1)
+  }
+  const { until, reason = 'rate_limit', stated } = window
+  return withModels(stats, [
+    ...others,
+    [model, withoutUndefined({ until, reason, stated: stated || undefined })],
+  ])
 }
