@@ -12,6 +12,7 @@ const BEGIN = '<!-- begin: generated from src/domain/errors.ts, the meanings apa
 const END = '<!-- end: generated -->'
 // Commands of npm itself that a page may show.
 const NPM_COMMANDS = new Set(['ci', 'exec', 'init', 'install', 'pack', 'publish', 'start', 'test'])
+const helpTexts = new Map()
 const MANIFEST = JSON.parse(read('package.json'))
 
 const pages = ['.', 'docs', 'docs/adr', 'examples'].flatMap(markdownIn)
@@ -139,7 +140,6 @@ async function cliProblems(words) {
     .map((flag) => `keymux ${words[at] ?? ''} has no ${flag}`)
 }
 
-const helpTexts = new Map()
 async function help(command) {
   const key = command.join(' ')
   if (!helpTexts.has(key)) {

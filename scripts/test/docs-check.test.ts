@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import { Fixture, type Outcome } from './fixture.js'
+
+const CODES = 'export const ERROR_CODES = { usage: 2, conflict: 7 } as const\n'
+const MARKS = [
+  '<!-- begin: generated from src/domain/errors.ts, the meanings apart -->',
+  '<!-- end: generated -->',
+] as const
+const ROWS =
+  '| code | exit | meaning |\n|---|---|---|\n| `usage` | 2 | Not understood. |\n| `conflict` | 7 | Too late. |'
+
+// Answers --help as the real program does: an overview, and each command's own flags.
+const FAKE_CLI = `
+const [command] = process.argv.slice(2)
+if (command === '--help') console.log('Commands:\\n  list [PROVIDER]  profiles\\n  exec ID -- CMD  run\\n\\nOptions:\\n  --vault <V>\\n  --json')
+else if (command === 'list') console.log('  --enabled  only these')
+else if (command === 'exec') console.log('  --gateway  through it')
+else process.exitCode = 2
+`
+
+function fixtureOf(files: Record<string, string>): Fixture {
+  const fixture = new Fixture({
+    'package.json': '{"type":"module","scripts":{"demo":"true"}}',
+    'src/domain/errors.ts': CODES,
+    'docs/errors.md': `# Errors\n${MARKS[0]}\n${ROWS}\n${MARKS[1]}\n`,
+    'dist/cli.js': FAKE_CLI,
+    ...files,
+  })
+  fixture.copy(...['docs-check', 'entries', 'processes'].map((name) => `scripts/${name}.mjs`))
+  fixture.linkPackages()
+  return fixture
+}
+
+function check(fixture: Fixture, ...args: string[]): Promise<Outcome> {
+  return fixture.node(['scripts/docs-check.mjs', ...args])
+}
+
+const fenced = (...lines: string[]): string => `# Use\n\`\`\`sh\n${lines.join('\n')}\n\`\`\`\n`
+
+test('true pages pass', async () => {
+  const readme = fenced(
+    'npm run demo && npm test',
+    '$ keymux list openai --enabled --json   # all of them',
+    'KEYMUX_VAULT=x keymux --vault y list | keymux exec a:b -- curl --anything',
+    'keymux exec a:b \\',
+    '  --gateway -- npm start',
+  )
+  const fixture = fixtureOf({
+    'README.md': `${readme}[errors](docs/errors.md#x) [site](https://example.com)\n`,
+    'src/env.ts': "export const name: string = 'KEYMUX_VAULT'\n",
+  })
+  expect(await check(fixture)).toEqual({ code: 0, output: '' })
+})
+
+test('commands, flags, scripts, variables and links that do not exist are found', async () => {
+  const readme = fenced(
+    'keymux lst',
+    'keymux list --enable',
+    'npm run dmo',
+    'echo x | keymux exec a:b --json --gate',
+  )
+  const fixture = fixtureOf({
+    'README.md': `${readme}KEYMUX_OLD [gone](docs/gone.md)\n`,
+    'src/env.ts': "export const name: string = 'KEYMUX_NEW'\n",
+  })
+  const { code, output } = await check(fixture)
+  expect(code).toBe(1)
+  expect(output.trimEnd().split('\n')).toEqual([
+    'README.md:3: keymux has no command lst',
+    'README.md:4: keymux list has no --enable',
+    'README.md:5: there is no script dmo',
+    'README.md:6: keymux exec has no --gate',
+    'KEYMUX_NEW is not documented anywhere',
+    'KEYMUX_OLD is documented, but nothing reads it',
+    'README.md: there is no docs/gone.md',
+  ])
+})
+
+test('the table of error codes follows the source and keeps the meanings', async () => {
+  const fixture = fixtureOf({
+    'docs/errors.md': `# Errors\n${MARKS[0]}\n| \`conflict\` | 9 | Too late. |\n| \`gone\` | 1 | Was. |\n${MARKS[1]}\nend\n`,
+  })
+  expect((await check(fixture)).output).toContain('docs/errors.md is not up to date; run: npm run fix\n')
+  expect(await check(fixture, '--write')).toEqual({
+    code: 1,
+    output: 'docs/errors.md: usage has no meaning yet, write one\n',
+  })
+  const page = path.join(fixture.root, 'docs/errors.md')
+  const written = readFileSync(page, 'utf8')
+  expect(written).toContain('| `usage` | 2 |  |\n| `conflict` | 7 | Too late. |\n')
+  expect(written).not.toContain('gone')
+  fixture.write('docs/errors.md', written.replace('| 2 |  |', '| 2 | Not understood. |'))
+  expect((await check(fixture)).code).toBe(0)
+})
