@@ -86,7 +86,7 @@ function configure(database: Database, path: string, access: Access): void {
 }
 
 /** Sets the journal mode, which the file remembers. */
-export function useWriteAheadLog(database: Database, path: string): void {
+function useWriteAheadLog(database: Database, path: string): void {
   const statement = database.prepare('PRAGMA journal_mode = WAL')
   statement.setReturnArrays(true)
   if (asColumns(statement.get())[0] !== 'wal') {

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import { printable } from '../../domain/printable.js'
 import type { Store } from '../contract.js'
-import { type Connection, connect, fileUrl, useWriteAheadLog } from './connection.js'
+import { type Connection, connect, fileUrl } from './connection.js'
 import { asColumns, asInteger, type Driver, loadDriver } from './driver.js'
 import { busyError, storageError } from './errors.js'
 import { inspectVaultFile } from './files.js'
@@ -112,7 +112,7 @@ function fill(driver: Driver, path: string): void {
   try {
     database.exec('PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY')
     createSchema(database)
-    useWriteAheadLog(database, path)
+    database.exec('PRAGMA journal_mode = WAL')
   } finally {
     database.close()
   }

@@ -268,11 +268,15 @@ export class SqliteStore implements Store {
     }
   }
 
+  /**
+   * Merges the log into the file, so that the file alone is the vault again. The binding ends a connection
+   * for good only once its statements have been collected as garbage, or the process ends; until then the
+   * empty log stays beside the file.
+   */
   #disconnect(): void {
     const { database, files } = this.#connection
     try {
-      // The last connection merges the log into the file by itself; others do their part here.
-      if (this.#written && files.holds()) database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+      if (this.#written && files.holds()) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     } catch {
       // What is committed is safe in the log.
     }

@@ -1,0 +1,64 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Database, loadDriver } from './driver.js'
+import { checkSchema, createSchema, migrate } from './migrate.js'
+import { MIGRATIONS } from './migrations/index.js'
+
+const ADD_NOTES = 'CREATE TABLE notes (text TEXT); INSERT INTO notes SELECT name FROM blobs'
+const NEXT = [...MIGRATIONS, ADD_NOTES, 'ALTER TABLE notes ADD COLUMN more INTEGER']
+
+let folder: string
+let database: Database
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'keymux-migrate-'))
+  database = (await loadDriver()).open(join(folder, 'vault.db'))
+  createSchema(database)
+  database.exec("INSERT INTO blobs VALUES ('header', x'01')")
+})
+afterEach(() => {
+  database.close()
+  rmSync(folder, { recursive: true })
+})
+
+const value = (sql: string): unknown => Object.values(Object(database.prepare(sql).get()))[0]
+const version = (): unknown => value('PRAGMA user_version')
+
+describe('migrations', () => {
+  it('leaves the newest schema alone', () => {
+    expect(checkSchema(database, 'v')).toBe(true)
+    migrate(database, 'v')
+    expect(version()).toBe(MIGRATIONS.length)
+  })
+
+  it('leads an older vault through every step and keeps what is in it', () => {
+    expect(checkSchema(database, 'v', NEXT)).toBe(false)
+    migrate(database, 'v', NEXT)
+    expect(version()).toBe(NEXT.length)
+    expect(value('SELECT text FROM notes WHERE more IS NULL')).toBe('header')
+    expect(checkSchema(database, 'v', NEXT)).toBe(true)
+    migrate(database, 'v', NEXT)
+    expect(value('SELECT count(*) FROM notes')).toBe(1)
+  })
+
+  it('takes all steps or none', () => {
+    const broken = [...MIGRATIONS, ADD_NOTES, 'CREATE TABLE notes (again)']
+    expect(() => migrate(database, 'v', broken)).toThrow()
+    expect(version()).toBe(MIGRATIONS.length)
+    expect(database.isTransaction).toBe(false)
+    expect(value("SELECT count(*) FROM sqlite_schema WHERE name = 'notes'")).toBe(0)
+  })
+
+  it('refuses a newer vault', () => {
+    migrate(database, 'v', NEXT)
+    expect(() => checkSchema(database, '/my/vault')).toThrow(/newer/)
+    expect(() => migrate(database, '/my/vault')).toThrow(expect.objectContaining({ code: 'vault_too_new' }))
+  })
+
+  it.each([0, -5])('refuses version %d: no vault ever had it', (number) => {
+    database.exec(`PRAGMA user_version = ${number}`)
+    expect(() => checkSchema(database, 'v')).toThrow(expect.objectContaining({ code: 'vault_corrupt' }))
+  })
+})
