@@ -9,6 +9,8 @@ export function profileMark(
   profile: Pick<ProfileListItem, 'enabled' | 'valid' | 'expired' | 'state'>,
 ): ProfileMark {
   if (!profile.enabled) return '⊘'
+  // An expired access token that is renewed when it is used does not stand in anybody's way.
+  if (profile.state === 'available') return '✓'
   if (profile.state === 'cooling' || profile.state === 'disabled') return '⚠'
   if (profile.expired === true) return '⚠'
   return profile.valid ? '✓' : '✗'
@@ -51,7 +53,7 @@ function standing(profile: ProfileListItem): string | undefined {
     const reason = profile.unusable_reason === undefined ? '' : ` (${profile.unusable_reason})`
     return `${profile.state}${reason}${profile.unusable_until === undefined ? '' : ` until ${profile.unusable_until}`}`
   }
-  if (profile.expired === true) return 'expired'
+  if (profile.expired === true && profile.state !== 'available') return 'expired'
   if (profile.login_needed === true) return 'login needed'
   return profile.valid ? undefined : 'invalid'
 }

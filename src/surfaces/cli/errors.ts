@@ -63,7 +63,7 @@ function unusableFields(error: NoUsableProfileError): Record<string, unknown> {
 }
 
 function unexpected(error: unknown): KeymuxError {
-  const what = error instanceof Error ? error.message : String(error)
+  const what = error instanceof Error ? error.message : typeof error === 'string' ? error : ''
   return new KeymuxError('internal_error', `internal error: ${what === '' ? 'unknown' : what}`, {
     hint: 'set KEYMUX_DEBUG=1 to see where',
     cause: error,

@@ -6,7 +6,7 @@ import { formatUntil } from './time.js'
 
 /** The paint for a profile's state. */
 export function statePaint(view: ProfileView, style: Style): (text: string) => string {
-  if (view.state === 'available') return view.expired ? style.caution : style.good
+  if (view.state === 'available') return style.good
   if (view.state === 'cooling' || view.state === 'disabled') return style.caution
   return view.state === 'off' ? style.dim : style.bad
 }
@@ -19,7 +19,6 @@ export function markCell(view: ProfileView, style: Style): Cell {
 /** The state in a word or three, without when and why. */
 export function stateWords(view: ProfileView): string {
   if (view.loginNeeded === true && view.state !== 'off') return 'login needed'
-  if (view.state === 'available' && view.expired) return 'available, renews'
   return view.state
 }
 

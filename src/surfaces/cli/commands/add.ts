@@ -1,0 +1,138 @@
+import { KeymuxError } from '../../../domain/errors.js'
+import { parseProfileId, quote } from '../../../domain/ids.js'
+import { AUTH_MODES, type AuthMode } from '../../../domain/profile.js'
+import type { ProviderMetadata } from '../../../domain/provider.js'
+import type { NewProfile } from '../../../profiles/types.js'
+import type { CliContext } from '../context.js'
+import type { CommandInput } from '../input.js'
+import { readSecret, SECRET_OPTIONS } from '../secret-input.js'
+import type { CommandSpec } from '../spec.js'
+import { parseInstant, parseList } from '../values.js'
+
+const MODE_NAMES: Readonly<Record<AuthMode, string>> = {
+  api_key: 'API key',
+  token: 'token',
+  oauth: 'OAuth login',
+}
+
+/** `keymux add`: a new profile. */
+export const add: CommandSpec = {
+  description:
+    'The secret is read from standard input, from an environment variable, or typed at a hidden prompt; it is never taken from the command line, where other programs could read it.',
+  arguments: [
+    { name: 'PROVIDER[:NAME]', summary: 'the provider, and a name for this account', completes: 'provider' },
+  ],
+  options: [
+    {
+      flags: '--mode <MODE>',
+      summary: 'how it authenticates; an API key by default',
+      choices: [...AUTH_MODES],
+    },
+    ...SECRET_OPTIONS,
+    { flags: '--priority <N>', summary: 'higher goes first; 0 by default' },
+    {
+      flags: '--account <ID>',
+      summary: 'organisation or project behind the key: keys of one share its limits',
+    },
+    { flags: '--models <GLOB,…>', summary: 'models it may serve, such as gpt-4*; all by default' },
+    { flags: '--base-url <URL>', summary: "send requests there instead of to the provider's own address" },
+    { flags: '--expires-at <TIME>', summary: 'when a token expires: 2026-12-31T12:00:00Z, or 30d from now' },
+    { flags: '--replace', summary: 'overwrite a profile of the same name' },
+  ],
+  examples: [
+    { line: 'keymux add openai:work', does: 'asks for the key without showing it' },
+    {
+      line: 'pass show openai | keymux add openai:personal --stdin --priority 5',
+      does: 'reads it from a pipe',
+    },
+    { line: 'keymux add groq --ref env://GROQ_API_KEY', does: 'keeps a reference, not the key' },
+  ],
+  async run(context, input) {
+    const { provider: name, id, name: profileName } = parseProfileId(input.argument('PROVIDER[:NAME]'))
+    const { profiles, providers } = await context.open()
+    const provider = providers.get(name)
+    if (provider === undefined) {
+      throw new KeymuxError('unknown_provider', `there is no provider ${quote(name)}`, {
+        hint: 'see keymux providers, or declare it with keymux providers add FILE',
+      })
+    }
+    const replace = input.flag('replace')
+    // Before the secret is asked for: nobody should paste a key only to learn that the name is taken.
+    const known = await profiles.get(id, { signal: context.signal })
+    if (known !== undefined && !replace) {
+      throw new KeymuxError('profile_exists', `${id} exists already`, {
+        hint: 'use --replace to overwrite it, or choose another name',
+      })
+    }
+    const profile = await newProfile(context, input, provider, profileName)
+    const added = await profiles.add(profile, { replace, signal: context.signal })
+    report(context, added.id, added.mode === 'oauth', known !== undefined)
+    return undefined
+  },
+}
+
+async function newProfile(
+  context: CliContext,
+  input: CommandInput,
+  provider: ProviderMetadata,
+  name: string,
+): Promise<NewProfile> {
+  const mode = modeOf(input, provider)
+  const expiresAt = input.text('expires-at')
+  if (expiresAt !== undefined && mode !== 'token') {
+    throw new KeymuxError('usage', 'only a token has an expiry of its own', { hint: 'use --mode token' })
+  }
+  const priority = input.integer('priority')
+  const account = input.text('account')
+  const models = input.text('models')
+  const baseUrl = input.text('base-url')
+  return {
+    provider: provider.name,
+    name,
+    mode,
+    ...(priority === undefined ? {} : { priority }),
+    ...(account === undefined ? {} : { account }),
+    ...(models === undefined ? {} : { models: parseList('--models', models) }),
+    ...(baseUrl === undefined ? {} : { baseUrl }),
+    ...(expiresAt === undefined
+      ? {}
+      : { expiresAt: parseInstant('--expires-at', expiresAt, context.host.clock.now(), 'ahead') }),
+    ...(await secretOf(context, input, mode, provider.name, name)),
+  }
+}
+
+async function secretOf(
+  context: CliContext,
+  input: CommandInput,
+  mode: AuthMode,
+  provider: string,
+  name: string,
+): Promise<{ secret?: string; reference?: string }> {
+  if (mode === 'oauth') {
+    if (input.flag('stdin') || input.text('from-env') !== undefined || input.text('ref') !== undefined) {
+      throw new KeymuxError('usage', 'an OAuth profile takes no secret here', {
+        hint: `leave it out and run keymux login ${provider}:${name}, or use --mode token`,
+      })
+    }
+    return {}
+  }
+  return readSecret(context, input, {
+    question: `${MODE_NAMES[mode]} for ${provider}:${name}: `,
+    references: true,
+  })
+}
+
+function modeOf(input: CommandInput, provider: ProviderMetadata): AuthMode {
+  const wanted = input.text('mode') as AuthMode | undefined
+  if (wanted !== undefined) return wanted
+  return provider.modes.includes('api_key') ? 'api_key' : (provider.modes[0] ?? 'token')
+}
+
+function report(context: CliContext, id: string, needsLogin: boolean, replaced: boolean): void {
+  const { output, style } = context
+  const hint = needsLogin ? `keymux login ${id}` : undefined
+  output.result({ profile_id: id, ...(hint === undefined ? {} : { login_needed: true, hint }) }, () =>
+    output.isTTY ? `${style.good('✓')} ${replaced ? 'Replaced' : 'Added'} ${id}.` : id,
+  )
+  if (hint !== undefined) output.note(`${id} needs a login before it can be used: ${hint}`)
+}

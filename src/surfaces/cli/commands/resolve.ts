@@ -1,0 +1,55 @@
+import { KeymuxError } from '../../../domain/errors.js'
+import type { Resolution } from '../../../domain/ports.js'
+import { formatTime } from '../../../domain/rfc3339.js'
+import { FallbackChain } from '../../../resolver/multi.js'
+import type { ResolveOptions } from '../../../resolver/resolver.js'
+import { type Member, parseMembers } from '../members.js'
+import { readSelection, SELECTION_OPTIONS } from '../selection.js'
+import type { CliHandle } from '../services.js'
+import type { CommandSpec } from '../spec.js'
+
+/** `keymux resolve`: a credential that works now. */
+export const resolve: CommandSpec = {
+  description:
+    'Prints the credential alone, so that it can serve as a key helper. Several providers, separated by commas, are tried in turn. When nothing can be handed out it says when something will (exit 5).',
+  arguments: [{ name: 'PROVIDER[:NAME][,…]', summary: 'what is wanted', completes: 'provider' }],
+  options: SELECTION_OPTIONS,
+  examples: [
+    { line: 'keymux resolve openai', does: 'the key of the best account that works now' },
+    { line: 'keymux resolve openai:work,groq --json', does: 'the work account, else another, else Groq' },
+  ],
+  async run(context, input) {
+    const members = parseMembers('PROVIDER', input.argument('PROVIDER[:NAME][,…]'))
+    const options = readSelection(input, context.signal)
+    if (options.strict === true && members.some((member) => member.name === undefined)) {
+      throw new KeymuxError('usage', '--strict needs the name of a profile', { hint: 'write PROVIDER:NAME' })
+    }
+    const result = await resolveMembers(await context.open(), members, options)
+    if (context.output.json) context.output.document(toJson(result))
+    else context.output.raw(result.credential)
+    return undefined
+  },
+}
+
+/** The first member's credential that can be had. */
+export function resolveMembers(
+  { resolver }: CliHandle,
+  members: readonly Member[],
+  options: ResolveOptions,
+): Promise<Resolution> {
+  const [only] = members
+  if (members.length === 1 && only !== undefined) return resolver.resolve(only.provider, only.name, options)
+  return new FallbackChain(resolver, ...members.map((member) => member.text)).resolve(options)
+}
+
+function toJson(result: Resolution): Record<string, unknown> {
+  return {
+    provider: result.provider,
+    profile_id: result.profile.id,
+    mode: result.profile.mode,
+    credential: result.credential,
+    ...(result.email === undefined ? {} : { email: result.email }),
+    ...(result.expiresAt === undefined ? {} : { expires_at: formatTime(result.expiresAt) }),
+    attempted_profiles: result.attemptedProfiles,
+  }
+}
