@@ -1,0 +1,3 @@
+export type * from '../storage/contract.js'
+export type { SqliteStoreOptions } from '../storage/sqlite/index.js'
+export { openSqliteStore } from '../storage/sqlite/index.js'

@@ -1,0 +1,112 @@
+export type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
+export type { Keymux, OpenKeymuxOptions } from './compose.js'
+export { openKeymux } from './compose.js'
+export type { StoreConfig } from './compose-store.js'
+export { newStore } from './compose-store.js'
+export type { CandidateReason, ErrorCode, KeymuxErrorOptions } from './domain/errors.js'
+export { ERROR_CODES, isKeymuxError, KeymuxError, NoUsableProfileError } from './domain/errors.js'
+export type { ProfileId } from './domain/ids.js'
+export { newProfileId, profileName, profileProvider } from './domain/ids.js'
+export type {
+  CallOptions,
+  Clock,
+  FailureOptions,
+  Logger,
+  OAuthManager,
+  OAuthTokenRefresher,
+  ProfileManager,
+  ProfilePreference,
+  ProfileResolutionResult,
+  RefreshOptions,
+  Resolution,
+  ResolutionOptions,
+  VaultInterface,
+} from './domain/ports.js'
+export type {
+  ApiKeyCredential,
+  AuthMode,
+  AuthProfile,
+  OAuthCredential,
+  OAuthToken,
+  TokenCredential,
+  VaultGetter,
+} from './domain/profile.js'
+export {
+  clearProfileError,
+  fromOAuthToken,
+  getProfileApiKey,
+  getProfileToken,
+  isOAuthCredentialExpired,
+  isOAuthCredentialValid,
+  isProfileExpired,
+  isProfileValid,
+  markProfileError,
+  markProfileUsed,
+  toOAuthToken,
+} from './domain/profile.js'
+export { ProfileStore } from './domain/profile-store.js'
+export type {
+  AuthHeader,
+  OAuthEndpoint,
+  ProviderCheck,
+  ProviderFamily,
+  ProviderInfo,
+  ProviderMetadata,
+  ProviderOAuthConfig,
+} from './domain/provider.js'
+export { Secret } from './domain/secret.js'
+export type {
+  FailureReason,
+  FailureScope,
+  ProfileCooldownConfig,
+  ProfileUsageStats,
+  ProviderCooldownOverride,
+} from './domain/usage.js'
+export { classifyFailure, classifyFailureMessage } from './policy/classify-message.js'
+export type { ClassifyInput, ResponseVerdict } from './policy/classify-response.js'
+export { classifyResponse } from './policy/classify-response.js'
+export { calculateBillingDisable, calculateRateLimitCooldown } from './policy/cooldown.js'
+export type { MarkFailureOptions } from './policy/failure.js'
+export {
+  clearExpiredCooldowns,
+  isAuthCooldownBypassedForProfile,
+  isProfileInCooldown,
+  markProfileFailure,
+  resolveProfileUnusableUntil,
+} from './policy/failure.js'
+export { formatProfileList } from './profiles/format-list.js'
+export type { ProfileListItem, ProfileListResult } from './profiles/json-views.js'
+export type {
+  AddOptions,
+  AuditEntry,
+  ModelCooldownView,
+  NewProfile,
+  OutcomeReport,
+  ProfilePatch,
+  Profiles,
+  ProfileState,
+  ProfileView,
+  SlotView,
+  Unlock,
+  Vault,
+  VaultProblem,
+  VaultStatus,
+  ViewFilter,
+} from './profiles/types.js'
+export {
+  builtinProviders,
+  getOAuthScopes,
+  getProvider,
+  getProviderWithScopes,
+  getSuggestedProfileNames,
+  isValidProvider,
+  listProviders,
+  listProvidersByMode,
+  ProviderRegistry,
+  registerCustomProvider,
+  supportsMode,
+} from './providers/registry.js'
+export { FallbackChain, MultiResolver } from './resolver/multi.js'
+export type { CacheStats, ResolveOptions, ResolverConfig } from './resolver/resolver.js'
+export { Resolver } from './resolver/resolver.js'
+export { ProfileTools } from './tools/profile-tools.js'
