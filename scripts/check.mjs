@@ -22,13 +22,13 @@ const STEPS = [
   ['docs', ['scripts/docs-check.mjs']],
 ]
 if (!process.argv.includes('--no-tests')) {
-  STEPS.push(['tests and coverage', bin('vitest/vitest.mjs', 'run', '--coverage')])
+  STEPS.push(['tests and coverage', bin('vitest/vitest.mjs', 'run', '--coverage'), { capture: false }])
 }
 
 const results = []
-for (const [name, args] of STEPS) {
+for (const [name, args, options = { capture: true }] of STEPS) {
   const startedAt = performance.now()
-  const { code, output } = await runNode(args, { capture: true })
+  const { code, output } = await runNode(args, options)
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
   const line = `${code === 0 ? 'ok    ' : 'FAILED'}  ${name.padEnd(20)} ${seconds.padStart(7)} s`
   process.stdout.write(code === 0 ? `${line}\n` : `\n${output.trimEnd()}\n${line}\n\n`)
