@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { createFakeClock } from './fake-clock.js'
 import type { ScriptedUpstream } from './scripted-upstream.js'
 import { startScriptedUpstream } from './scripted-upstream.js'
@@ -53,12 +53,12 @@ describe('scripts', () => {
 
   it('takes scripts from the start', async () => {
     const other = await startScriptedUpstream({ script: badKey(), scripts: { a: ok() } })
+    onTestFinished(() => other.close())
     const call = (key: string): Promise<Response> =>
       fetch(`${other.url}/models`, { headers: { authorization: `Bearer ${key}` } })
     expect((await call('a')).status).toBe(200)
     expect((await call('__proto__')).status).toBe(401)
     expect((await call('constructor')).status).toBe(401)
-    await other.close()
   })
 
   it('lets a function choose by the whole request', async () => {
@@ -89,7 +89,8 @@ describe('scripts', () => {
 describe('what is recorded', () => {
   it('tells everything about a request', async () => {
     const clock = createFakeClock('2026-11-23T12:00:00Z')
-    await using dated = await startScriptedUpstream({ clock })
+    const dated = await startScriptedUpstream({ clock })
+    onTestFinished(() => dated.close())
     await (
       await fetch(`${dated.url}/v1/models?limit=1&key=from-query`, {
         headers: { 'X-Api-Key': 'from-header', 'anthropic-version': '2023-06-01' },
@@ -164,7 +165,8 @@ describe('what is recorded', () => {
   })
 
   it('plays one provider alone when told so', async () => {
-    await using fixed = await startScriptedUpstream({ provider: 'xai', script: badKey() })
+    const fixed = await startScriptedUpstream({ provider: 'xai', script: badKey() })
+    onTestFinished(() => fixed.close())
     const response = await fetch(`${fixed.url}/v1/messages`, { method: 'POST' })
     expect(response.status).toBe(400)
     expect(await response.json()).toHaveProperty('code')
@@ -199,6 +201,11 @@ describe('what is recorded', () => {
 })
 
 describe('close', () => {
+  it('is what disposing does', async () => {
+    await upstream[Symbol.asyncDispose]()
+    await expect(chat('a')).rejects.toThrow('fetch failed')
+  })
+
   it('ends every connection and every pause, and frees the port', async () => {
     upstream.respond(stall())
     const calls = ['a', 'b', 'c'].map((key) => chat(key))

@@ -14,7 +14,11 @@ export interface FaultPlace {
   readonly afterBytes?: number
 }
 
-/** The connection is reset (TCP RST), at once or in the middle of an answer. */
+/**
+ * The connection is reset (TCP RST), at once or in the middle of an answer. A reset that overtakes bytes the
+ * client has not read yet looks like an ordinary end to some systems: `when` holds it back until a promise
+ * settles, such as one that the test resolves once it has read the beginning.
+ */
 export function reset(place: FaultPlace & { readonly when?: Promise<unknown> } = {}): Reply {
   return interrupted(place, { kind: 'reset', ...(place.when === undefined ? {} : { pause: place.when }) })
 }
