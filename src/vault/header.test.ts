@@ -271,7 +271,7 @@ describe('the MAC', () => {
   })
 })
 
-test('a header that could not be read again is not written', () => {
+test('a header of more than 128 KiB is neither written nor read, however well formed', () => {
   const params = Object.fromEntries([...'abcdefghijklmnop'].map((key) => [key, 'x'.repeat(256)]))
   const many = Array.from({ length: 40 }, (_, index) => ({
     ...slot,
@@ -281,5 +281,10 @@ test('a header that could not be read again is not written', () => {
   expect(() => encodeHeader({ ...header, slots: many }, Buffer.alloc(32))).toThrow(
     expect.objectContaining({ code: 'invalid_value' }),
   )
-  expect(MAX_HEADER_BYTES).toBeGreaterThan(64 * 1024)
+  const large = edited((json) => {
+    const [first] = json.slots as Record<string, unknown>[]
+    json.slots = many.map(({ id }) => ({ ...first, id, params }))
+  })
+  expect(large.length).toBeGreaterThan(MAX_HEADER_BYTES)
+  expect(() => decodeHeader(large)).toThrow(corrupt)
 })

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { MAX_PART_BYTES, metaBucket, pad, secretBucket, unpad } from './padding.js'
 
 test('metadata: multiples of 128 up to 1 KiB, then powers of two', () => {
-  expect([0, 1, 128, 129, 1000, 1024, 1025, 2048, 2049].map(metaBucket)).toEqual([
-    128, 128, 128, 256, 1024, 1024, 2048, 2048, 4096,
+  expect([0, 1, 128, 129, 600, 1000, 1024, 1025, 2048, 2049].map(metaBucket)).toEqual([
+    128, 128, 128, 256, 640, 1024, 1024, 2048, 2048, 4096,
   ])
 })
 

@@ -1,3 +1,4 @@
+import { createCipheriv, createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isKeymuxError } from '../domain/errors.js'
@@ -187,6 +188,10 @@ describe('damage', () => {
     twin.copy(swapped, 29, secretAt, secretAt + 12)
     twin.copy(swapped, 45, secretAt + 12)
     expect(() => open(swapped)).toThrow(corrupt)
+    const doubled = Buffer.from(twin)
+    twin.copy(doubled, secretAt, 29, 41)
+    twin.copy(doubled, secretAt + 12, 45, secretAt)
+    expect(() => open(doubled).openSecret()).toThrow(corrupt)
   })
 
   test('random bytes, alone or behind a right beginning, give vault_corrupt and nothing else', () => {
@@ -209,6 +214,42 @@ describe('damage', () => {
       ),
       { examples: [[new Uint8Array(5), body.length - 5]] },
     )
+  })
+})
+
+describe('the layout', () => {
+  /** A row written by hand from the description, so that a change of the format cannot go unnoticed. */
+  function byHand(format: number): Buffer {
+    const length = (bytes: number): Buffer => Buffer.from(bytes.toString(16).padStart(8, '0'), 'hex')
+    const [salt, metaNonce, secretNonce] = [Buffer.alloc(16, 4), Buffer.alloc(12, 5), Buffer.alloc(12, 6)]
+    const start = Buffer.from([format, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7])
+    const head = Buffer.concat([start, salt, metaNonce, length(128 + 16)])
+    const key = createHmac('sha256', keyring.dataKey(3))
+      .update(Buffer.concat([Buffer.from('keymux/1 row'), salt, Buffer.from([1])]))
+      .digest()
+    const part = (name: string, nonce: Buffer, ...plaintext: Buffer[]): Buffer => {
+      const place = [vaultId, id, Buffer.from('profile')].flatMap((bytes) => [length(bytes.length), bytes])
+      const cipher = createCipheriv('aes-256-gcm', key, nonce)
+      cipher.setAAD(Buffer.concat([head, length(12 + 128 + 16), Buffer.from(name), ...place]))
+      const padded = Buffer.concat([...plaintext, Buffer.alloc(128)]).subarray(0, 128)
+      return Buffer.concat([cipher.update(padded), cipher.final(), cipher.getAuthTag()])
+    }
+    return Buffer.concat([
+      head,
+      part('m', metaNonce, Buffer.alloc(16, 9), length(meta.length), meta),
+      secretNonce,
+      part('s', secretNonce, length(secret.length), secret),
+    ])
+  }
+
+  test('is as described', () => {
+    const row = open(byHand(1))
+    expect(row).toMatchObject({ revision: 7, epoch: 3, mark: Buffer.alloc(16, 9), meta })
+    expect(row.openSecret()).toEqual(secret)
+  })
+
+  test('of another format is not guessed at', () => {
+    expect(() => open(byHand(2))).toThrow(corrupt)
   })
 })
 

@@ -167,6 +167,12 @@ describe('createSlot', () => {
     expect(twin.publicKey).not.toEqual(keyFileSlot.publicKey)
   })
 
+  test('puts nothing but a root key of 32 bytes behind a slot', async () => {
+    const short = Buffer.alloc(16)
+    await expect(createSlot(short, vaultId, keyFile, options)).rejects.toThrow(code('internal_error'))
+    expect(() => rewrapRoot(keyFileSlot, vaultId, root, short)).toThrow(code('internal_error'))
+  })
+
   test("leaves the caller's keys alone", async () => {
     const mine = Buffer.from(root)
     const key = Buffer.alloc(32, 0x33)

@@ -30,12 +30,6 @@ export function generateX25519(): X25519Pair {
   return pair
 }
 
-/** The public key that belongs to a private one. */
-export function publicX25519(privateKey: Uint8Array): Buffer {
-  const spki = createPublicKey(importPrivate(privateKey)).export({ format: 'der', type: 'spki' })
-  return Buffer.from(spki.subarray(PUBLIC_PREFIX.length))
-}
-
 /** The shared secret; `undefined` for a public key of small order, which would make it known to all. */
 export function agreeX25519(privateKey: Uint8Array, publicKey: Uint8Array): Buffer | undefined {
   const own = importPrivate(privateKey)
