@@ -1,7 +1,8 @@
 // Control characters (C0, DEL, C1), unpaired surrogates, line and paragraph separators, bidirectional
 // marks, embeddings, overrides and isolates, and characters without a shape: whatever could move the
 // cursor, forge a line or hide part of one. Joiners stay, names in several scripts and emoji need them.
-const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu
+const UNPRINTABLE =
+  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu
 const NEEDS_WORK = /[^\x20-\x7e]/
 
 /** Stored or foreign text, safe for a terminal: every unprintable character becomes `\uXXXX` (`\n`, `\r`, `\t`). */

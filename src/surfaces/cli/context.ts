@@ -2,7 +2,7 @@ import type { Clock } from '../../domain/ports.js'
 import type { Interrupts } from './interrupts.js'
 import { Output } from './output.js'
 import type { Prompter } from './prompt.js'
-import type { CliHandle, CliServices } from './services.js'
+import type { CliHandle, CliServices, OpenOptions } from './services.js'
 import { resolveSettings, type SettingFacts, type Settings } from './settings.js'
 import type { ByteSource, TextSink } from './streams.js'
 import { createStyle, type Style, wantsColor } from './style.js'
@@ -31,7 +31,7 @@ export interface CliContext {
    *
    * @throws KeymuxError `vault_not_found`, `vault_locked`, `wrong_passphrase`, …
    */
-  open(): Promise<CliHandle>
+  open(options?: OpenOptions): Promise<CliHandle>
   /** Closes the vault if it is open, before the command ends: the next `open()` opens it again. */
   close(): Promise<void>
 }
@@ -51,8 +51,8 @@ export function createContext(host: CliHost, flags: Readonly<Record<string, unkn
     output: new Output(host.stdout, host.stderr, settings),
     style: createStyle(colors),
     signal: host.interrupts.signal,
-    open() {
-      handle ??= openVault(context)
+    open(options) {
+      handle ??= openVault(context, options)
       return handle
     },
     async close() {
@@ -65,7 +65,7 @@ export function createContext(host: CliHost, flags: Readonly<Record<string, unkn
   return context
 }
 
-async function openVault(context: CliContext): Promise<CliHandle> {
+async function openVault(context: CliContext, options: OpenOptions | undefined): Promise<CliHandle> {
   const { openWithUnlock } = await import('./passphrase.js')
-  return openWithUnlock(context)
+  return openWithUnlock(context, options)
 }

@@ -2,7 +2,7 @@ import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import type { Unlock } from '../../profiles/types.js'
 import type { CliContext } from './context.js'
 import { readPassphraseDescriptor } from './descriptor.js'
-import type { CliHandle } from './services.js'
+import type { CliHandle, OpenOptions } from './services.js'
 
 const TRIES = 3
 
@@ -40,7 +40,7 @@ export function givenKeyFile({ host }: CliContext): string | undefined {
  *
  * @throws KeymuxError `vault_locked` with the list of ways, `wrong_passphrase`, …
  */
-export async function openWithUnlock(context: CliContext): Promise<CliHandle> {
+export async function openWithUnlock(context: CliContext, options: OpenOptions = {}): Promise<CliHandle> {
   const { host, settings, signal } = context
   for (let tries = 1; ; tries += 1) {
     let asked = false
@@ -52,10 +52,12 @@ export async function openWithUnlock(context: CliContext): Promise<CliHandle> {
     }
     try {
       return await host.services.openVault({
+        ...options,
         location: settings.vault,
         config: settings.config,
         configRequired: settings.configSource !== 'default',
         unlock,
+        env: host.env,
         clock: host.clock,
         signal,
       })

@@ -1,25 +1,32 @@
-import type { Clock } from '../../domain/ports.js'
-import type { ProviderMetadata } from '../../domain/provider.js'
+import type { KeymuxConfig } from '../../config/schema.js'
+import type { Clock, OAuthManager } from '../../domain/ports.js'
+import type { ProviderShelf } from '../../profiles/provider-shelf.js'
 import type { Profiles, Unlock, Vault } from '../../profiles/types.js'
+import type { ProviderRegistry } from '../../providers/registry.js'
 import type { Resolver } from '../../resolver/resolver.js'
-
-/** Providers known to a handle: the built-in ones and those of the config and the vault. */
-export interface CliProviders {
-  get(name: string): ProviderMetadata | undefined
-  list(): readonly ProviderMetadata[]
-}
 
 /** An open vault, as the commands use it. */
 export interface CliHandle {
   readonly profiles: Profiles
-  readonly resolver: Pick<Resolver, 'resolve'>
+  readonly resolver: Resolver
   readonly vault: Vault
-  readonly providers: CliProviders
+  readonly oauth: OAuthManager
+  /** The built-in providers, and those of the config and the vault. */
+  readonly providers: ProviderRegistry
+  /** Custom providers kept in the vault. */
+  readonly providerShelf: ProviderShelf
+  readonly config: KeymuxConfig
   close(): Promise<void>
 }
 
+/** What a command may say about the opening. */
+export interface OpenOptions {
+  /** Open although the vault looks rolled back or tampered with. */
+  readonly lenient?: boolean
+}
+
 /** Which vault to open, and how. */
-export interface OpenRequest {
+export interface OpenRequest extends OpenOptions {
   /** An absolute path, or a `postgres://` URL. */
   readonly location: string
   readonly config: string
@@ -32,6 +39,7 @@ export interface OpenRequest {
    * What it throws is thrown by the opening.
    */
   readonly unlock: (slotTypes: readonly string[]) => Promise<Unlock>
+  readonly env: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
   readonly signal: AbortSignal
 }

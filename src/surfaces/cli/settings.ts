@@ -1,8 +1,8 @@
 import { isAbsolute, resolve } from 'node:path'
+import { defaultConfigPath, defaultVaultPath, type PathFacts } from '../../config/paths.js'
 import { KeymuxError } from '../../domain/errors.js'
 import { quote } from '../../domain/ids.js'
 import { parseInteger } from './input.js'
-import { defaultConfigPath, defaultVaultPath, type PathFacts } from './paths.js'
 import type { OptionSpec } from './spec.js'
 
 /** Where a setting came from: a missing file is an error only where somebody named it. */

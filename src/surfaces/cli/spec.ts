@@ -13,6 +13,8 @@ export interface ArgumentSpec {
   /** Takes all that follow; only the last argument can. */
   readonly variadic?: boolean
   readonly completes?: Completion
+  /** Set where long random text is legitimate, such as another program's arguments: it is not taken for a key. */
+  readonly anyText?: boolean
 }
 
 /** One option. */

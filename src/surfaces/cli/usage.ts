@@ -28,6 +28,7 @@ export async function locate(argv: readonly string[], commands: readonly Command
   let entries: readonly CommandEntry[] = commands
   let command: CommandSpec | CommandGroup | undefined
   let valued = valuedFlags(GLOBAL_OPTIONS)
+  let position = 0
   let unknown = false
   for (let at = 0; at < args.length; at += 1) {
     const word = args[at] ?? ''
@@ -38,7 +39,8 @@ export async function locate(argv: readonly string[], commands: readonly Command
     }
     const entry = entries.find(({ name }) => name === word)
     if (entry === undefined) {
-      if (looksLikeSecret(word)) throw secretInArgv()
+      if (!takesAnyText(command, position) && looksLikeSecret(word)) throw secretInArgv()
+      position += 1
       if (entries.length > 0) unknown = true
       // Whatever comes next is not the name of a command any more.
       entries = []
@@ -106,6 +108,12 @@ function namesSubcommand(rest: readonly string[]): boolean {
 
 function valuedFlags(options: readonly OptionSpec[]): ReadonlySet<string> {
   return new Set(options.filter(({ flags }) => takesValue(flags)).map(({ flags }) => longFlag(flags)))
+}
+
+function takesAnyText(command: CommandSpec | CommandGroup | undefined, position: number): boolean {
+  if (command === undefined || isGroup(command)) return false
+  const declared = command.arguments?.[position] ?? command.arguments?.findLast(({ variadic }) => variadic)
+  return declared?.anyText === true
 }
 
 function carriesSecret(flag: string): boolean {

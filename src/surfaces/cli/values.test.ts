@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseInteger } from './input.js'
-import { defaultConfigPath, defaultVaultPath, keymuxFolder } from './paths.js'
 import { parseDuration, parseInstant, parseList } from './values.js'
 
 const NOW = new Date('2026-01-31T12:00:00Z')
@@ -88,29 +87,5 @@ describe('lists', () => {
     expect(parseList('--models', 'gpt-4*, o3')).toEqual(['gpt-4*', 'o3'])
     expect(() => parseList('--models', 'a,,b')).toThrowError('empty entry')
     expect(() => parseList('--models', '')).toThrowError('empty entry')
-  })
-})
-
-describe('default places', () => {
-  const linux = { platform: 'linux', env: {}, home: '/home/ada' } as const
-  const mac = { platform: 'darwin', env: {}, home: '/Users/ada' } as const
-  const windows = { platform: 'win32', env: {}, home: 'C:\\Users\\ada' } as const
-
-  it('follow the platform', () => {
-    expect(defaultVaultPath(linux)).toBe('/home/ada/.local/share/keymux/vault.db')
-    expect(defaultConfigPath(linux)).toBe('/home/ada/.config/keymux/config.yaml')
-    expect(keymuxFolder('state', linux)).toBe('/home/ada/.local/state/keymux')
-    expect(defaultVaultPath(mac)).toBe('/Users/ada/Library/Application Support/keymux/vault.db')
-    expect(defaultVaultPath(windows)).toBe('C:\\Users\\ada\\AppData\\Local\\keymux\\vault.db')
-    expect(defaultConfigPath({ ...windows, env: { APPDATA: 'D:\\roam' } })).toBe(
-      'D:\\roam\\keymux\\config.yaml',
-    )
-  })
-
-  it('follow XDG variables everywhere, relative ones excepted', () => {
-    expect(defaultVaultPath({ ...linux, env: { XDG_DATA_HOME: '/data' } })).toBe('/data/keymux/vault.db')
-    expect(defaultVaultPath({ ...mac, env: { XDG_DATA_HOME: '/data' } })).toBe('/data/keymux/vault.db')
-    expect(defaultVaultPath({ ...linux, env: { XDG_DATA_HOME: 'data' } })).toContain('/home/ada')
-    expect(defaultConfigPath({ ...linux, env: { XDG_CONFIG_HOME: '' } })).toContain('/home/ada')
   })
 })

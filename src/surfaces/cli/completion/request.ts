@@ -1,6 +1,6 @@
+import { defaultConfigPath } from '../../../config/paths.js'
 import { printable } from '../../../domain/printable.js'
 import type { CliHost } from '../context.js'
-import { defaultConfigPath } from '../paths.js'
 import type { CommandEntry } from '../spec.js'
 import { type Candidate, offer } from './engine.js'
 

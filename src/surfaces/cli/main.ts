@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import { runProcess } from './process.js'
+import type { CliHandle, CliServices, OpenRequest } from './services.js'
+
+// The rest of keymux is loaded when a command needs it: help and completion stay quick.
+const services: CliServices = { openVault, providerNames, version }
+
+async function openVault(request: OpenRequest): Promise<CliHandle> {
+  const { location, config, configRequired, create, ...rest } = request
+  const { composeKeymux } = await import('../../compose.js')
+  return composeKeymux({
+    ...rest,
+    vault: location,
+    config: { path: config, required: configRequired },
+    mustNotExist: create === true,
+    surface: 'cli',
+  })
+}
+
+async function providerNames(config: string): Promise<readonly string[]> {
+  const [{ listProviders }, { loadConfig }] = await Promise.all([
+    import('../../providers/registry.js'),
+    import('../../config/load.js'),
+  ])
+  const custom = await loadConfig(config).catch(() => undefined)
+  const names = [...listProviders().map(({ name }) => name), ...Object.keys(custom?.providers ?? {})]
+  return [...new Set(names)].sort()
+}
+
+// Read from the package that this file was built into: dist/cli.js lies next to package.json's folder.
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  return manifest instanceof Object && 'version' in manifest ? String(manifest.version) : 'unknown'
+}
+
+await runProcess(services)
