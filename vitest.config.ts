@@ -10,6 +10,8 @@ const config: ViteUserConfig = defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts'],
     pool: 'forks',
+    // Vitest leaves one core to itself; on two that is half of them.
+    maxWorkers: '100%',
     // Generous: the key derivation and the child processes share few cores.
     testTimeout: 60_000,
     hookTimeout: 60_000,
