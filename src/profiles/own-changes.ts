@@ -54,7 +54,19 @@ export class OwnChanges implements CoreTransaction {
     secret?.fill(0)
     await this.#tx.putRow(table, id, sealed.body)
     this.#note(table, id.toString('hex'), markNumber(sealed.mark))
-    this.changes.push({ table, rowId: id.toString('hex'), row: openRow(keyring, table, id, sealed.body) })
+    // What was just sealed need not be opened again, but for its secret, should somebody ask.
+    this.changes.push({
+      table,
+      rowId: id.toString('hex'),
+      row: {
+        revision: address.revision,
+        epoch: keyring.epoch,
+        mark: sealed.mark,
+        meta,
+        hasSecret: secret !== undefined,
+        openSecret: () => openRow(keyring, table, id, sealed.body).openSecret(),
+      },
+    })
   }
 
   delete(table: TableName, name: string): Promise<void> {
