@@ -1,0 +1,273 @@
+import { describe, expect, test } from 'vitest'
+import { openTestHandle } from '../../test/support/handle.js'
+import type { Store, StoredRow } from '../storage/contract.js'
+import { createMemoryStore, type MemoryStore } from '../storage/memory/index.js'
+import { createFakeClock } from '../testing/fake-clock.js'
+import type { PinStore } from './pin-keeper.js'
+
+const clock = createFakeClock()
+
+/** A vault with three accounts and a secret, and somebody who can write its bytes but has no key. */
+async function victim(): Promise<{ memory: MemoryStore; attacker: Store }> {
+  const memory = createMemoryStore()
+  const owner = await openTestHandle({ store: memory.connect(), clock })
+  for (const name of ['a', 'b', 'c'])
+    await owner.profiles.add({ provider: 'openai', name, secret: `sk-${name}` })
+  await owner.vault.set('NAMED', 'a named secret')
+  await owner.close()
+  return { memory, attacker: memory.connect() }
+}
+
+const rowsOf = (store: Store, table?: string): Promise<StoredRow[]> =>
+  store.read((reader) => reader.scan(table))
+
+async function put(store: Store, row: StoredRow, body: Uint8Array | undefined): Promise<void> {
+  await store.write(async (tx) => {
+    if (body === undefined) await tx.deleteRow(row.table, row.id)
+    else await tx.putRow(row.table, row.id, body)
+  })
+}
+
+function memoryPins(): PinStore & { readonly kept: Map<string, string> } {
+  const kept = new Map<string, string>()
+  return {
+    kept,
+    read: async (id) => kept.get(id),
+    write: async (id, text) => {
+      kept.set(id, text)
+    },
+  }
+}
+
+describe('somebody who can write the bytes but has no key', () => {
+  test('cannot remove a record unnoticed', async () => {
+    const { memory, attacker } = await victim()
+    const [row] = await rowsOf(attacker, 'profile')
+    if (row === undefined) throw new Error('no row')
+    await put(attacker, row, undefined)
+    await expect(openTestHandle({ store: memory.connect(), clock })).rejects.toMatchObject({
+      code: 'vault_tampered',
+      exitCode: 6,
+    })
+    const lenient = await openTestHandle({ store: memory.connect(), clock, lenient: true })
+    expect((await lenient.vault.check()).map((problem) => problem.code)).toEqual(['vault_tampered'])
+  })
+
+  test('cannot put an older record back in its place', async () => {
+    const { memory, attacker } = await victim()
+    const before = await rowsOf(attacker, 'profile')
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    for (const name of ['a', 'b', 'c']) {
+      await owner.profiles.add({ provider: 'openai', name, secret: `sk-new-${name}` }, { replace: true })
+    }
+    await owner.close()
+    const [old] = before
+    if (old === undefined) throw new Error('no row')
+    await put(attacker, old, old.body)
+    await expect(openTestHandle({ store: memory.connect(), clock })).rejects.toMatchObject({
+      code: 'vault_tampered',
+    })
+  })
+
+  test('cannot bring a deleted record back', async () => {
+    const { memory, attacker } = await victim()
+    const before = await rowsOf(attacker, 'profile')
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    await owner.profiles.delete('openai:a')
+    await owner.close()
+    const now = new Set((await rowsOf(attacker, 'profile')).map((row) => Buffer.from(row.id).toString('hex')))
+    const gone = before.find((row) => !now.has(Buffer.from(row.id).toString('hex')))
+    if (gone === undefined) throw new Error('nothing was deleted')
+    await put(attacker, gone, gone.body)
+    await expect(openTestHandle({ store: memory.connect(), clock })).rejects.toMatchObject({
+      code: 'vault_tampered',
+    })
+  })
+
+  test('is noticed by a process that is running', async () => {
+    const { memory, attacker } = await victim()
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    await owner.resolver.resolve('openai')
+    const [row] = await rowsOf(attacker, 'profile')
+    if (row === undefined) throw new Error('no row')
+    await put(attacker, row, undefined)
+    await expect(owner.resolver.resolve('openai')).rejects.toMatchObject({ code: 'vault_tampered' })
+    await expect(owner.profiles.markFailure('openai:b', 'auth')).rejects.toMatchObject({
+      code: 'vault_tampered',
+    })
+  })
+
+  test('cannot exchange two records: both are damaged, the third still works', async () => {
+    const { memory, attacker } = await victim()
+    const [one, two] = await rowsOf(attacker, 'profile')
+    if (one?.body === undefined || two?.body === undefined) throw new Error('no rows')
+    await put(attacker, one, two.body)
+    await put(attacker, two, one.body)
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    expect(owner.profiles.damaged()).toHaveLength(2)
+    const [left] = await owner.profiles.list()
+    expect((await owner.resolver.resolve('openai')).profile.id).toBe(left?.id)
+    expect(await owner.vault.get('NAMED')).toBe('a named secret')
+    expect((await owner.vault.check()).filter((problem) => problem.code === 'vault_corrupt')).toHaveLength(2)
+  })
+
+  test('cannot bring back a slot that was removed', async () => {
+    const { memory, attacker } = await victim()
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    await owner.vault.addSlot({ keyFile: '/second' }, { label: 'second' })
+    await owner.close()
+    const header = await attacker.read((reader) => reader.getBlob('header'))
+    const again = await openTestHandle({ store: memory.connect(), clock })
+    const second = (await again.vault.slots()).find((slot) => slot.label === 'second')
+    await again.vault.removeSlot(second?.id ?? '')
+    await again.close()
+    await attacker.write(async (tx) => tx.putBlob('header', header ?? new Uint8Array()))
+    await expect(openTestHandle({ store: memory.connect(), clock })).rejects.toMatchObject({
+      code: 'vault_tampered',
+    })
+  })
+
+  test('every byte of every record, changed one at a time, is noticed or harmless', async () => {
+    const { memory, attacker } = await victim()
+    const rows = await rowsOf(attacker)
+    const secrets = { 'openai:a': 'sk-a', 'openai:b': 'sk-b', 'openai:c': 'sk-c' }
+    for (const row of rows) {
+      const { body } = row
+      if (body === undefined) continue
+      for (let at = 0; at < body.length; at += 1) {
+        const damaged = Uint8Array.from(body)
+        damaged[at] = (damaged[at] ?? 0) ^ (1 << (at % 8))
+        await put(attacker, row, damaged)
+        const owner = await openTestHandle({ store: memory.connect(), clock })
+        const seen = await owner.profiles.list()
+        let unreadable = owner.profiles.damaged().length
+        for (const profile of seen) {
+          try {
+            expect(profile.apiKey?.key).toBe(secrets[profile.id as keyof typeof secrets])
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'vault_corrupt' })
+            unreadable += 1
+          }
+        }
+        if (row.table === 'profile') {
+          expect(unreadable).toBe(1)
+          expect((await owner.resolver.resolve('openai')).credential).toMatch(/^sk-[abc]$/)
+        }
+        if (row.table === 'secret') {
+          await expect(owner.vault.get('NAMED')).rejects.toMatchObject({ name: 'KeymuxError' })
+        }
+        await owner.close()
+      }
+      await put(attacker, row, body)
+    }
+  })
+})
+
+describe('an older copy of the whole vault', () => {
+  test('is refused, and accepted only when somebody says so', async () => {
+    const pins = memoryPins()
+    const memory = createMemoryStore()
+    const first = await openTestHandle({ store: memory.connect(), clock, pins })
+    await first.profiles.add({ provider: 'openai', name: 'a', secret: 'sk-a' })
+    await first.close()
+    const copy = memory.connect()
+    const rows = await rowsOf(copy)
+    const blobs = await copy.read(async (reader) => ({
+      header: await reader.getBlob('header'),
+      manifest: await reader.getBlob('manifest'),
+      log: await reader.readLog(1, 1000),
+    }))
+    const second = await openTestHandle({ store: memory.connect(), clock, pins })
+    await second.profiles.add({ provider: 'openai', name: 'b', secret: 'sk-b' })
+    await second.close()
+
+    const older = createMemoryStore()
+    await older.connect().write(async (tx) => {
+      for (const row of rows) if (row.body !== undefined) await tx.putRow(row.table, row.id, row.body)
+      await tx.putBlob('header', blobs.header ?? new Uint8Array())
+      await tx.putBlob('manifest', blobs.manifest ?? new Uint8Array())
+      for (const line of blobs.log) await tx.appendLog(line.body)
+    })
+    await expect(openTestHandle({ store: older.connect(), clock, pins })).rejects.toMatchObject({
+      code: 'vault_rolled_back',
+      exitCode: 6,
+      hint: expect.stringContaining('--accept-rollback'),
+    })
+    const lenient = await openTestHandle({ store: older.connect(), clock, pins, lenient: true })
+    expect((await lenient.vault.check()).map((problem) => problem.code)).toEqual(['vault_rolled_back'])
+    let marked = 0
+    await lenient.vault.acceptRollback(async () => {
+      marked += 1
+    })
+    await lenient.close()
+    expect(marked).toBe(1)
+    const accepted = await openTestHandle({ store: older.connect(), clock, pins })
+    expect((await accepted.profiles.list()).map((profile) => profile.id)).toEqual(['openai:a'])
+  })
+
+  test('a damaged or missing memory of it does not lock the owner out', async () => {
+    const pins = memoryPins()
+    const memory = createMemoryStore()
+    await (await openTestHandle({ store: memory.connect(), clock, pins })).close()
+    for (const id of pins.kept.keys()) pins.kept.set(id, 'garbage')
+    await (await openTestHandle({ store: memory.connect(), clock, pins })).close()
+    expect([...pins.kept.values()][0]).toMatch(/^keymux-pin-1:/)
+  })
+})
+
+describe('a damaged record', () => {
+  test('can be replaced, and the vault is whole again', async () => {
+    const { memory, attacker } = await victim()
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    const [row] = await rowsOf(attacker, 'profile')
+    if (row?.body === undefined) throw new Error('no row')
+    await put(attacker, row, row.body.slice(0, 40))
+    const before = new Set((await owner.profiles.list()).map((profile) => profile.name))
+    const lost = ['a', 'b', 'c'].find((name) => !before.has(name)) ?? ''
+    expect(before.size).toBe(2)
+    await owner.profiles.add({ provider: 'openai', name: lost, secret: 'sk-again' })
+    expect(owner.profiles.damaged()).toEqual([])
+    expect(await owner.vault.check()).toEqual([])
+    await owner.close()
+    const again = await openTestHandle({ store: memory.connect(), clock })
+    expect(await again.profiles.list()).toHaveLength(3)
+    expect(await again.vault.check()).toEqual([])
+  })
+
+  test('can be dropped', async () => {
+    const { memory, attacker } = await victim()
+    const [row] = await rowsOf(attacker, 'profile')
+    if (row?.body === undefined) throw new Error('no row')
+    await put(attacker, row, new Uint8Array(3))
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    expect(await owner.vault.dropDamaged()).toHaveLength(1)
+    expect(await owner.vault.check()).toEqual([])
+    await owner.close()
+    const again = await openTestHandle({ store: memory.connect(), clock })
+    expect(await again.profiles.list()).toHaveLength(2)
+  })
+})
+
+describe('the audit', () => {
+  test('tells what was done and by whom, without values, and a cut is found', async () => {
+    const { memory, attacker } = await victim()
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    await owner.profiles.markFailure('openai:a', 'billing')
+    await owner.profiles.noteRevealed('openai:a', 'revealed')
+    const entries = await owner.vault.audit()
+    expect(entries.map((entry) => entry.event)).toEqual([
+      'vault_created',
+      'created',
+      'created',
+      'created',
+      'secret_created',
+      'failure',
+      'revealed',
+    ])
+    expect(entries.at(-1)).toMatchObject({ subject: 'openai:a', surface: 'test', pid: process.pid })
+    expect(JSON.stringify(entries)).not.toContain('sk-')
+    expect(await owner.vault.verifyAudit()).toEqual([])
+    const lines = await attacker.read((reader) => reader.readLog(1, 100))
+    expect(Buffer.concat(lines.map((line) => line.body)).toString('latin1')).not.toContain('openai')
+  })
+})
