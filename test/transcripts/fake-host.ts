@@ -1,6 +1,7 @@
 import type { CliHost } from '../../src/surfaces/cli/context.js'
 import { signalStatus } from '../../src/surfaces/cli/interrupts.js'
 import type { Prompter } from '../../src/surfaces/cli/prompt.js'
+import { COMMANDS } from '../../src/surfaces/cli/registry.js'
 import { run } from '../../src/surfaces/cli/run.js'
 import type { CliServices } from '../../src/surfaces/cli/services.js'
 import type { CommandEntry } from '../../src/surfaces/cli/spec.js'
@@ -81,7 +82,7 @@ export function fakeHost(world: FakeWorld = {}): FakeHost {
 /** Runs a command line in this process. */
 export async function runCli(argv: readonly string[], world: FakeWorld = {}): Promise<Outcome> {
   const { host, outcome } = fakeHost(world)
-  return outcome(await run(argv, host, ...(world.commands === undefined ? [] : [world.commands])))
+  return outcome(await run(argv, host, world.commands ?? COMMANDS))
 }
 
 function collector(columns: number | undefined): { sink: TextSink; text: () => string } {

@@ -2,14 +2,19 @@ import { homedir } from 'node:os'
 import type { CliHost } from './context.js'
 import { watchInterrupts } from './interrupts.js'
 import { createPrompter } from './prompt.js'
+import { COMMANDS } from './registry.js'
 import { debugging, fail, run } from './run.js'
 import type { CliServices } from './services.js'
+import type { CommandEntry } from './spec.js'
 import { nodeSink, nodeSource } from './streams.js'
 import { openTerminal } from './terminal.js'
 import { hasFlag } from './usage.js'
 
 /** Runs the process's own command line and ends the process, once everything printed has been handed over. */
-export async function runProcess(services: CliServices): Promise<void> {
+export async function runProcess(
+  services: CliServices,
+  commands: readonly CommandEntry[] = COMMANDS,
+): Promise<void> {
   const argv = process.argv.slice(2)
   const host = processHost(services)
   const die = (error: unknown): void => {
@@ -18,9 +23,11 @@ export async function runProcess(services: CliServices): Promise<void> {
   }
   process.on('uncaughtException', die)
   process.on('unhandledRejection', die)
+  // The loop has run dry while the command still waits: nothing can answer it any more.
+  process.once('beforeExit', () => die(new Error('the command waits for something that never comes')))
   // Deprecations inside dependencies are nothing the reader of an error could act on.
   if (!debugging(process.env)) process.removeAllListeners('warning')
-  const status = await run(argv, host)
+  const status = await run(argv, host, commands)
   await host.stderr.flush()
   process.exit(status)
 }

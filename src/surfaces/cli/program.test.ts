@@ -218,6 +218,7 @@ describe('help', () => {
       expect(stdout).toContain('Start here:\n  keymux init')
       expect(stdout).toMatch(/Tests:\n +echo +repeat what is given/)
       expect(stdout).toContain('--vault <LOCATION>')
+      expect(stdout.indexOf('Start here')).toBeLessThan(stdout.indexOf('--vault'))
     }
   })
 
@@ -227,8 +228,9 @@ describe('help', () => {
       expect(code).toBe(0)
       expect(stdout).toContain('Usage: keymux echo ID [MORE…] [options]')
       expect(stdout).toContain('Repeat what is given.\n\nIt repeats what it was given.')
-      expect(stdout).toContain('Example:\n  keymux echo openai:work  repeats it')
-      expect(stdout).toMatch(/Global options:\n(.*\n)*.*--json/)
+      expect(stdout).toContain('Examples:\n  keymux echo openai:work  repeats it')
+      expect(stdout).toContain('--mode <MODE>      how (one of api_key, token)')
+      expect(stdout).toMatch(/Every command also takes .*--json/)
     }
   })
 
@@ -236,7 +238,7 @@ describe('help', () => {
     for (const line of ['vault --help', 'help vault']) {
       const { code, stdout } = await cli(line)
       expect(code).toBe(0)
-      expect(stdout).toMatch(/status +how it is\n +slots +its slots/)
+      expect(stdout).toMatch(/status +how it is \(the default\)\n +slots +its slots/)
     }
     expect((await cli('help vault slots')).stdout).toContain('Usage: keymux vault slots')
   })

@@ -4,7 +4,6 @@ import { type CliContext, type CliHost, createContext } from './context.js'
 import { reportError } from './errors.js'
 import { signalStatus } from './interrupts.js'
 import { parseInvocation } from './program.js'
-import { COMMANDS } from './registry.js'
 import type { CommandEntry } from './spec.js'
 import { createStyle, wantsColor } from './style.js'
 import { hasFlag } from './usage.js'
@@ -16,7 +15,7 @@ export const COMPLETE_COMMAND = '__complete'
 export async function run(
   argv: readonly string[],
   host: CliHost,
-  commands: readonly CommandEntry[] = COMMANDS,
+  commands: readonly CommandEntry[],
 ): Promise<number> {
   let context: CliContext | undefined
   try {
