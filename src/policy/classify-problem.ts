@@ -1,0 +1,111 @@
+import type { BodyContent } from './classify-body.js'
+import { items, own } from './classify-fields.js'
+import { LOOKED_AT, wordsOf } from './classify-wording.js'
+
+/** What a provider says about a failure, whatever the shape it says it in. */
+export interface Problem {
+  /** Machine-readable codes, types and statuses, finest first, as words (`rate limit exceeded`). */
+  readonly codes: readonly string[]
+  /** The provider's own message. */
+  readonly message: string
+  /** Status that the body claims, between 400 and 599. */
+  readonly status?: number
+  /** Names of the quotas that were exceeded (`google.rpc.QuotaFailure`). */
+  readonly quotas: readonly string[]
+  /** Waits that the body states, unread. */
+  readonly waits: BodyWaits
+}
+
+/** Waits as bodies state them. */
+export interface BodyWaits {
+  /** `google.rpc.RetryInfo.retryDelay`. */
+  readonly retryDelay?: unknown
+  readonly resetsInSeconds?: unknown
+  readonly resetsAt?: unknown
+  /** Rate-limit headers that OpenRouter repeats in `error.metadata.headers`. */
+  readonly headers?: unknown
+}
+
+const MAX_DETAILS = 16
+const LONGEST_CODE = 200
+
+/**
+ * Reads the error shapes of all known providers: `{error: {message, type, code}}` (OpenAI and the like),
+ * `{type, error: {type, message}}` (Anthropic), `{error: {code, message, status, details}}` (Gemini, also
+ * as the first element of a list), `{message}` and `{detail}` (Cohere, Mistral), `{code, error: text}`
+ * (xAI), `{code, message}` (DashScope), `base_resp` (MiniMax), `{error: code, error_description}` (OAuth).
+ */
+export function readProblem(content: BodyContent): Problem {
+  const root = Array.isArray(content.value) ? content.value[0] : content.value
+  const error = errorOf(root)
+  const holder = typeof error === 'object' && error !== null ? error : root
+  const details = items(own(holder, 'details'), MAX_DETAILS)
+  const metadata = own(holder, 'metadata')
+  const minimax = own(root, 'base_resp')
+  const type = own(root, 'type')
+  const codes = [
+    ...details.map((detail) => own(detail, 'reason')),
+    own(metadata, 'limit_source'),
+    own(own(holder, 'innererror'), 'code'),
+    own(holder, 'code'),
+    own(holder, 'type'),
+    own(holder, 'status'),
+    typeof error === 'string' && !error.trim().includes(' ') ? error : undefined,
+    own(root, 'code'),
+    type === 'error' ? undefined : type,
+    own(minimax, 'status_code'),
+  ]
+  const statuses = [own(holder, 'code'), own(holder, 'status'), own(root, 'status')]
+  const status = statuses.find((one) => typeof one === 'number' && one >= 400 && one <= 599)
+  return {
+    codes: [...new Set(codes.map(codeOf).filter((code) => code !== ''))],
+    message: content.text ?? messageOf(root, error, minimax),
+    ...(typeof status === 'number' ? { status } : {}),
+    quotas: details.flatMap((detail) => items(own(detail, 'violations'), MAX_DETAILS).map(quotaOf)),
+    waits: {
+      retryDelay: details.map((detail) => own(detail, 'retryDelay')).find((delay) => delay !== undefined),
+      resetsInSeconds: own(holder, 'resets_in_seconds') ?? own(root, 'resets_in_seconds'),
+      resetsAt: own(holder, 'resets_at') ?? own(root, 'resets_at'),
+      headers: own(metadata, 'headers'),
+    },
+  }
+}
+
+function errorOf(root: unknown): unknown {
+  const error = own(root, 'error') ?? own(own(root, 'response'), 'error') ?? items(own(root, 'errors'), 1)[0]
+  // Some proxies wrap the provider's error once more.
+  const inner = own(error, 'error')
+  return typeof inner === 'object' && inner !== null ? inner : error
+}
+
+function messageOf(root: unknown, error: unknown, minimax: unknown): string {
+  const said = [
+    own(root, 'error_description'),
+    error,
+    own(root, 'message'),
+    own(root, 'detail'),
+    own(minimax, 'status_msg'),
+  ]
+  return said.map((one) => textIn(one, 4)).find((text) => text !== '') ?? ''
+}
+
+/** The text in a message that may itself be a list or an object (Mistral's `{detail: [{msg}]}`). */
+function textIn(value: unknown, depth: number): string {
+  if (typeof value === 'string') return value.slice(0, LOOKED_AT).trim()
+  if (depth === 0) return ''
+  if (Array.isArray(value)) return textIn(value[0], depth - 1)
+  return (
+    ['message', 'msg', 'detail']
+      .map((key) => textIn(own(value, key), depth - 1))
+      .find((text) => text !== '') ?? ''
+  )
+}
+
+function codeOf(code: unknown): string {
+  if (typeof code === 'number') return String(code)
+  return typeof code === 'string' && code.length <= LONGEST_CODE ? wordsOf(code) : ''
+}
+
+function quotaOf(violation: unknown): string {
+  return wordsOf(`${codeOf(own(violation, 'quotaId'))} ${codeOf(own(violation, 'quotaMetric'))}`)
+}

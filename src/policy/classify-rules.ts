@@ -1,0 +1,162 @@
+import type { FailureReason, FailureScope } from '../domain/usage.js'
+
+/** One rule about a failure. All conditions that it has must hold. Texts are compared as `wordsOf` gives them. */
+export interface FailureRule {
+  readonly reason: FailureReason
+  /** Where it differs from what the reason sets aside anyway. */
+  readonly scope?: FailureScope
+  /** One of the codes. */
+  readonly code?: RegExp
+  /** The message. */
+  readonly words?: RegExp
+  /** One of the exceeded quotas. */
+  readonly quota?: RegExp
+}
+
+/** Rules for everyone: where a code says less, or something else, than it seems to. */
+export const GENERIC_RULES: readonly FailureRule[] = [
+  // One request larger than the whole minute's allowance: waiting never helps.
+  { reason: 'context_overflow', code: /^(?:rate limit exceeded|tokens)$/, words: /\brequest too large\b/ },
+  // A subscription's window: every model of the account waits.
+  { reason: 'rate_limit', scope: 'credential', code: /^usage limit (?:reached|exceeded)$/ },
+  // Whatever the wording says of plans and billing, a quota per minute or day fills up again by itself.
+  { reason: 'rate_limit', quota: /\bper (?:second|minute|hour|day)\b/ },
+]
+
+/** Codes that settle the matter, by reason. */
+const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
+  auth: [
+    'invalid api key',
+    'incorrect api key',
+    'missing api key',
+    'api key invalid',
+    'api key expired',
+    'invalid authentication',
+    'invalid token error',
+  ],
+  auth_permanent: [
+    'account deactivated',
+    'account disabled',
+    'account suspended',
+    'organization deactivated',
+    'organization restricted',
+    'unsupported country region territory',
+    'request forbidden',
+    'ip not authorized',
+    'consumer suspended',
+    'consumer invalid',
+    'service disabled',
+    'api key service blocked',
+    'api key ip address blocked',
+    'api key http referrer blocked',
+    'invalid client',
+    'unauthorized client',
+  ],
+  session_expired: [
+    'invalid grant',
+    'token expired',
+    'access token expired',
+    'session expired',
+    'token revoked',
+  ],
+  rate_limit: [
+    'rate limit exceeded',
+    'rate limit error',
+    'rate limit reached',
+    'rate limited',
+    'too many requests',
+    'throttling',
+    'throttling exception',
+  ],
+  billing: [
+    'insufficient quota',
+    'insufficient balance',
+    'insufficient credits',
+    'insufficient funds',
+    'billing error',
+    'billing hard limit reached',
+    'billing not active',
+    'billing disabled',
+    'payment required',
+    'arrearage',
+  ],
+  overloaded: [
+    'overloaded error',
+    'overloaded',
+    'server is overloaded',
+    'server overloaded',
+    'engine overloaded',
+    'engine overloaded error',
+    'service tier capacity exceeded',
+    'capacity exceeded',
+    'resource unavailable',
+    'service unavailable',
+  ],
+  model_not_found: [
+    'model not found',
+    'model decommissioned',
+    'model not available',
+    'model not supported',
+    'model not active',
+    'model terms required',
+    'invalid model',
+    'unknown model',
+    'unsupported model',
+    'deployment not found',
+  ],
+  context_overflow: [
+    'context length exceeded',
+    'context window exceeded',
+    'exceed context size error',
+    'request too large',
+    'payload too large',
+  ],
+  format: [
+    'unknown parameter',
+    'unsupported parameter',
+    'unsupported value',
+    'missing required parameter',
+    'invalid value',
+    'invalid type',
+    'invalid prompt',
+    'invalid parameter',
+    'string above max length',
+    'json validate failed',
+    'tool use failed',
+    'content filter',
+    'content policy violation',
+    'data inspection failed',
+  ],
+  timeout: ['timeout', 'timeout error', 'request timeout', 'request time out'],
+}
+
+/** The reason of each such code. */
+export const REASON_OF_CODE: ReadonlyMap<string, FailureReason> = new Map(
+  Object.entries(CODES).flatMap(([reason, codes]) =>
+    codes.map((code): [string, FailureReason] => [code, reason as FailureReason]),
+  ),
+)
+
+/**
+ * Types that say no more than an HTTP status: that of Anthropic's and OpenAI's types and of Google's
+ * canonical codes. They count where the response's own status says nothing: inside a stream, with a 200 or 400.
+ */
+export const STATUS_OF_CODE: ReadonlyMap<string, number> = new Map([
+  ['invalid request error', 400],
+  ['invalid argument', 400],
+  ['failed precondition', 400],
+  ['authentication error', 401],
+  ['unauthenticated', 401],
+  ['permission error', 403],
+  ['permission denied', 403],
+  ['not found error', 404],
+  ['not found', 404],
+  ['resource exhausted', 429],
+  ['api error', 500],
+  ['server error', 500],
+  ['internal', 500],
+  ['internal error', 500],
+  ['internal server error', 500],
+  ['unavailable', 503],
+  ['deadline exceeded', 504],
+])
