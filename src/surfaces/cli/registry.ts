@@ -6,6 +6,96 @@ import type { CommandEntry } from './spec.js'
  */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'add',
+    summary: 'add an account, or replace its key',
+    section: 'Accounts',
+    load: async () => (await import('./commands/add.js')).add,
+  },
+  {
+    name: 'list',
+    summary: 'list accounts and their state',
+    section: 'Accounts',
+    load: async () => (await import('./commands/list.js')).list,
+  },
+  {
+    name: 'show',
+    summary: 'show everything about one account',
+    section: 'Accounts',
+    load: async () => (await import('./commands/show.js')).show,
+  },
+  {
+    name: 'remove',
+    summary: 'delete accounts',
+    section: 'Accounts',
+    load: async () => (await import('./commands/remove.js')).remove,
+  },
+  {
+    name: 'enable',
+    summary: 'switch accounts on',
+    section: 'Accounts',
+    load: async () => (await import('./commands/enable.js')).enable,
+  },
+  {
+    name: 'disable',
+    summary: 'switch accounts off',
+    section: 'Accounts',
+    load: async () => (await import('./commands/disable.js')).disable,
+  },
+  {
+    name: 'priority',
+    summary: 'say which account goes first',
+    section: 'Accounts',
+    load: async () => (await import('./commands/priority.js')).priority,
+  },
+  {
+    name: 'rename',
+    summary: 'give an account another name',
+    section: 'Accounts',
+    load: async () => (await import('./commands/rename.js')).rename,
+  },
+  {
+    name: 'test',
+    summary: 'check whether accounts work',
+    section: 'Accounts',
+    load: async () => (await import('./commands/test.js')).test,
+  },
+  {
+    name: 'status',
+    summary: 'see who is usable now, and who is back when',
+    section: 'Use',
+    load: async () => (await import('./commands/status.js')).status,
+  },
+  {
+    name: 'resolve',
+    summary: 'print a credential that works now',
+    section: 'Use',
+    load: async () => (await import('./commands/resolve.js')).resolve,
+  },
+  {
+    name: 'exec',
+    summary: 'run a program with working credentials',
+    section: 'Use',
+    load: async () => (await import('./commands/exec.js')).exec,
+  },
+  {
+    name: 'env',
+    summary: 'print credentials as environment variables',
+    section: 'Use',
+    load: async () => (await import('./commands/env.js')).env,
+  },
+  {
+    name: 'report',
+    summary: 'tell how a request went',
+    section: 'Use',
+    load: async () => (await import('./commands/report.js')).report,
+  },
+  {
+    name: 'reset',
+    summary: 'lift cooldowns and disables',
+    section: 'Use',
+    load: async () => (await import('./commands/reset.js')).reset,
+  },
+  {
     name: 'config',
     summary: 'look at the configuration',
     section: 'Set-up',
