@@ -1,17 +1,17 @@
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { KeymuxError } from '../../domain/errors.js'
 import { printable } from '../../domain/printable.js'
 import { asColumns, type Database, type Driver } from './driver.js'
 import { cannotOpen, corruptError, readOnlyError, systemCode } from './errors.js'
-import { FileIdentity } from './files.js'
+import { companions, FileIdentity } from './files.js'
 import { checkSchema, migrate } from './migrate.js'
 import { prepareStatements, type Statements } from './statements.js'
 
 /**
- * How a file is opened. `immutable` is for a vault on a read-only medium that was closed properly: SQLite
- * could not make the files there that it needs to watch for changes, so it is told there are none.
+ * How a file is opened. `immutable` is for one that may only be read and was closed properly: SQLite neither
+ * locks nor watches it, which is left to the store.
  */
 export type Access = 'write' | 'read' | 'immutable'
 
@@ -48,9 +48,15 @@ export function fileUrl(path: string, access: Access): string {
   return `${url}?mode=${access === 'write' ? 'rw' : access === 'read' ? 'ro' : 'ro&immutable=1'}`
 }
 
-/** Opens the vault at `path` in the best way it permits. Throws SQLite's errors too, busy ones among them. */
+/**
+ * Opens the vault at `path` in the best way it permits. Throws SQLite's errors too, busy ones among them.
+ *
+ * A file that may only be read is opened as immutable when nobody is at work on it, because SQLite would
+ * leave read-only companions beside it otherwise, or fail where it cannot make them.
+ */
 export function connect(driver: Driver, path: string): Connection {
   if (isWritable(path)) return connectAs(driver, path, 'write')
+  if (!existsSync(`${path}-wal`)) return connectAs(driver, path, 'immutable')
   try {
     return connectAs(driver, path, 'read')
   } catch (error) {
@@ -66,7 +72,7 @@ function connectAs(driver: Driver, path: string, access: Access): Connection {
     const sql = prepareStatements(database)
     // The first read makes SQLite open, or make, the companions.
     sql.state.get()
-    return { database, sql, access, files: new FileIdentity([path, `${path}-wal`, `${path}-shm`]) }
+    return { database, sql, access, files: new FileIdentity([path, ...companions(path)]) }
   } catch (error) {
     database.close()
     throw error
@@ -108,8 +114,9 @@ function refuseCode(database: Database, path: string): void {
 
 function isWritable(path: string): boolean {
   try {
-    accessSync(path, constants.W_OK)
-    accessSync(dirname(path), constants.W_OK)
+    for (const file of [dirname(path), path, ...companions(path).filter((each) => existsSync(each))]) {
+      accessSync(file, constants.W_OK)
+    }
     return true
   } catch (error) {
     const code = systemCode(error)

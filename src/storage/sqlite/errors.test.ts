@@ -47,6 +47,17 @@ describe('storageError', () => {
     expect(storageError(system(name), path).code).toBe(code)
   })
 
+  it.each([
+    ['database disk image is malformed', 'vault_corrupt'],
+    ['database is locked', 'storage_busy'],
+    ['disk I/O error', 'storage_unavailable'],
+    ['database or disk is full', 'storage_full'],
+  ])('knows %j by its words where the binding gives no result code', (message, code) => {
+    const error = Object.assign(new Error(message), { code: 'ERR_SQLITE_ERROR' })
+    expect(storageError(error, path).code).toBe(code)
+    expect(storageError(new Error(message), path).code).toBe('storage_unavailable')
+  })
+
   it('passes its own errors on, and takes anything', () => {
     const own = new KeymuxError('vault_exists', 'there')
     expect(storageError(own, path)).toBe(own)

@@ -27,10 +27,29 @@ const NO_WRITING = new Set(['EROFS', 'EACCES', 'EPERM'])
 /** Fewer free blocks than this, and an otherwise unexplained write error is put down to a full disk. */
 const SCARCE_BLOCKS = 64
 
-/** SQLite's primary result code of an error, if it is one of SQLite's. */
+/** What SQLite says of a result code. The binding's `all` passes on the words alone. */
+const RESULT_TEXTS = new Map([
+  ['database is locked', BUSY],
+  ['database table is locked', LOCKED],
+  ['attempt to write a readonly database', READONLY],
+  ['disk I/O error', IOERR],
+  ['database disk image is malformed', CORRUPT],
+  ['database or disk is full', FULL],
+  ['unable to open database file', CANTOPEN],
+  ['locking protocol', PROTOCOL],
+  ['file is not a database', NOTADB],
+])
+
+/** SQLite's result code of an error, if it is one of SQLite's. The lower eight bits are the primary code. */
+function fullResultCode(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined
+  if ('errcode' in error && typeof error.errcode === 'number') return error.errcode
+  return systemCode(error) === 'ERR_SQLITE_ERROR' ? RESULT_TEXTS.get(error.message) : undefined
+}
+
 function resultCode(error: unknown): number | undefined {
-  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined
-  return typeof code === 'number' ? code & 0xff : undefined
+  const code = fullResultCode(error)
+  return code === undefined ? undefined : code & 0xff
 }
 
 /** The error name of a failed system call, such as `ENOENT`. */
@@ -130,8 +149,6 @@ function freeBlocks(path: string): number {
 
 /** An error without statement text: SQLite's own messages name tables and columns. */
 function describe(error: unknown): unknown {
-  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined
-  if (typeof code !== 'number') return error
-  const text = error instanceof Error && 'errstr' in error ? String(error.errstr) : 'unknown error'
-  return new Error(`SQLite result ${code}: ${text}`)
+  if (systemCode(error) !== 'ERR_SQLITE_ERROR') return error
+  return new Error(`SQLite result ${fullResultCode(error) ?? 'unknown'}`)
 }

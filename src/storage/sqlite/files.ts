@@ -4,8 +4,10 @@ import { printable } from '../../domain/printable.js'
 import { storageError, systemCode } from './errors.js'
 import { shellWord } from './shell.js'
 
-/** The files that SQLite keeps beside a database while it is in use. */
-const COMPANIONS = ['-wal', '-shm', '-journal'] as const
+/** The files that SQLite keeps beside a database while it is in use: its log, and the index of the log. */
+export function companions(path: string): string[] {
+  return [`${path}-wal`, `${path}-shm`]
+}
 
 /**
  * Looks at a vault file and the files SQLite keeps beside it, before anything is opened: a symbolic link,
@@ -16,7 +18,7 @@ const COMPANIONS = ['-wal', '-shm', '-journal'] as const
  */
 export function inspectVaultFile(path: string): BigIntStats | undefined {
   const stats = inspect(path)
-  if (stats !== undefined) for (const suffix of COMPANIONS) inspect(`${path}${suffix}`)
+  if (stats !== undefined) for (const file of [...companions(path), `${path}-journal`]) inspect(file)
   return stats
 }
 

@@ -121,6 +121,7 @@ export class SqliteStore implements Store {
       this.#readingSince = undefined
       reader.end()
       this.#rollback()
+      this.#assertUnchanged(snapshot)
     }
   }
 
@@ -241,7 +242,15 @@ export class SqliteStore implements Store {
     })
   }
 
-  /** On a read-only medium SQLite watches nothing, so a file that has changed is opened anew. */
+  /** Without locks a read may have seen half of what others wrote meanwhile, or taken it for damage. */
+  #assertUnchanged(snapshot: Snapshot): void {
+    if (this.#connection.access !== 'immutable' || this.#version() === snapshot.version) return
+    throw new KeymuxError('storage_busy', `${printable(this.location)} was changed while it was being read`, {
+      hint: 'try again',
+    })
+  }
+
+  /** SQLite does not watch an immutable file, so one that has changed is opened anew. */
   #reconnectIfFixed(): void {
     if (this.#connection.access !== 'immutable' || this.#version() === this.#checkedSchemaAt) return
     const fresh = connect(this.#parts.driver, this.location)

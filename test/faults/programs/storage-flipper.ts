@@ -63,7 +63,8 @@ async function open(): Promise<string> {
     return problems.length > 0 ? `${outcome}, reported` : outcome
   } catch (error) {
     if (!isKeymuxError(error)) throw error
-    if(error.code==='storage_unavailable')process.stderr.write(String((error as Error).cause)+'\n')
+    // Damage must not be taken for a disk or a file system at fault.
+    if (error.code === 'storage_unavailable') throw error
     return error.code
   } finally {
     await store?.close()
