@@ -1,8 +1,9 @@
 import { homedir } from 'node:os'
 import { isAbsolute, resolve as resolvePath } from 'node:path'
-import type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
+import { nativeProfiles } from './compose-store.js'
 import { loadConfig, parseConfigObject } from './config/load.js'
 import { keymuxFolder } from './config/paths.js'
+import type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
 import { KeymuxError } from './domain/errors.js'
 import type { Clock, Logger, OAuthManager, OAuthTokenRefresher } from './domain/ports.js'
 import { StoredProfiles } from './profiles/manager.js'
@@ -13,7 +14,6 @@ import { ProviderShelf } from './profiles/provider-shelf.js'
 import { createReferenceReader } from './profiles/references.js'
 import { SealedBackend } from './profiles/sealed-backend.js'
 import type { Profiles, Unlock } from './profiles/types.js'
-import { nativeProfiles } from './compose-store.js'
 import { VaultHandle } from './profiles/vault-handle.js'
 import { parseCustomProvider } from './providers/custom.js'
 import { defaultRegistry, ProviderRegistry } from './providers/registry.js'
@@ -22,8 +22,8 @@ import { Resolver } from './resolver/resolver.js'
 import type { Store } from './storage/contract.js'
 import { systemClock, systemRandom } from './system/clock.js'
 import { PinFiles } from './system/pin-file.js'
-import { slotSecretOf } from './system/slot-secret.js'
 import { readSecretFile } from './system/safe-file.js'
+import { slotSecretOf } from './system/slot-secret.js'
 import { ProfileTools } from './tools/profile-tools.js'
 import type { KdfCost } from './vault/kdf.js'
 
@@ -94,7 +94,7 @@ export async function composeKeymux(options: ComposeOptions): Promise<Keymux> {
   const env = options.env ?? process.env
   const config = await configOf(options.config)
   const registry = registryOf(config)
-  const store = await storeOf(options)
+  const store = await composeStore(options)
   try {
     return await assemble(options, env, config, registry, store)
   } catch (error) {
@@ -213,7 +213,14 @@ function pinsOf(env: Readonly<Record<string, string | undefined>>): PinStore {
   return new PinFiles(keymuxFolder('state', { platform: process.platform, env, home: homedir() }))
 }
 
-async function storeOf(options: ComposeOptions): Promise<Store> {
+/**
+ * The storage of a vault.
+ *
+ * @throws KeymuxError `vault_not_found`, storage errors
+ */
+export async function composeStore(
+  options: Pick<ComposeOptions, 'vault' | 'create' | 'mustNotExist' | 'signal'>,
+): Promise<Store> {
   if (typeof options.vault !== 'string') return options.vault
   if (/^postgres(ql)?:\/\//i.test(options.vault)) {
     throw new KeymuxError('storage_unavailable', 'vaults on PostgreSQL are not part of this version', {
@@ -233,6 +240,15 @@ async function configOf(config: ComposeOptions['config']): Promise<KeymuxConfig>
   if (typeof config === 'string') return loadConfig(config, { required: true })
   if (config !== undefined && 'path' in config) return loadConfig(config.path, { required: config.required })
   return parseConfigObject(config ?? {})
+}
+
+/**
+ * What is known of providers without a vault: the built-in and registered ones, and those of the config.
+ *
+ * @throws KeymuxError `invalid_config`, `file_not_found`
+ */
+export async function composeProviders(config: KeymuxConfigSource): Promise<ProviderRegistry> {
+  return registryOf(await configOf(config))
 }
 
 /** The built-in and registered providers, and those of the config. */

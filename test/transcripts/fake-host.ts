@@ -64,6 +64,8 @@ export function fakeHost(world: FakeWorld = {}): FakeHost {
     },
     services: {
       openVault: () => Promise.reject(new Error('this test opens no vault')),
+      openStore: () => Promise.reject(new Error('this test opens no vault')),
+      providers: () => Promise.reject(new Error('this test asks for no providers')),
       providerNames: async () => ['anthropic', 'groq', 'openai'],
       version: () => '1.2.3',
       ...world.services,

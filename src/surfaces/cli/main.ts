@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
+import type { ProviderRegistry } from '../../providers/registry.js'
+import type { Store } from '../../storage/contract.js'
 import { runProcess } from './process.js'
 import type { CliHandle, CliServices, OpenRequest } from './services.js'
 
 // The rest of keymux is loaded when a command needs it: help and completion stay quick.
-const services: CliServices = { openVault, providerNames, version }
+const services: CliServices = { openVault, openStore, providers, providerNames, version }
 
 async function openVault(request: OpenRequest): Promise<CliHandle> {
   const { location, config, configRequired, create, ...rest } = request
@@ -15,6 +17,16 @@ async function openVault(request: OpenRequest): Promise<CliHandle> {
     mustNotExist: create === true,
     surface: 'cli',
   })
+}
+
+async function openStore(location: string, signal: AbortSignal): Promise<Store> {
+  const { composeStore } = await import('../../compose.js')
+  return composeStore({ vault: location, signal })
+}
+
+async function providers(config: string, configRequired: boolean): Promise<ProviderRegistry> {
+  const { composeProviders } = await import('../../compose.js')
+  return composeProviders({ path: config, required: configRequired })
 }
 
 async function providerNames(config: string): Promise<readonly string[]> {

@@ -2,9 +2,16 @@ import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import type { Unlock } from '../../profiles/types.js'
 import type { CliContext } from './context.js'
 import { readPassphraseDescriptor } from './descriptor.js'
+import { parseInteger } from './input.js'
 import type { CliHandle, OpenOptions } from './services.js'
 
 const TRIES = 3
+
+/** An open vault, and what opened it. */
+export interface Unlocked {
+  readonly handle: CliHandle
+  readonly unlock: Unlock
+}
 
 /**
  * The passphrase that the environment or a descriptor gives; `undefined` when neither is used.
@@ -16,12 +23,7 @@ export async function givenPassphrase({
   settings,
   signal,
 }: CliContext): Promise<string | Uint8Array | undefined> {
-  const fromEnv = host.env.KEYMUX_PASSPHRASE
-  if (fromEnv === '') {
-    throw new KeymuxError('invalid_value', 'KEYMUX_PASSPHRASE is empty', {
-      hint: 'unset it, or give a passphrase',
-    })
-  }
+  const fromEnv = filledVariable(host.env, 'KEYMUX_PASSPHRASE')
   if (fromEnv !== undefined) return fromEnv
   if (settings.passphraseFd === undefined) return undefined
   return readPassphraseDescriptor(settings.passphraseFd, signal)
@@ -33,6 +35,47 @@ export function givenKeyFile({ host }: CliContext): string | undefined {
   return path === undefined || path === '' ? undefined : path
 }
 
+/** Whether a vault with these slots can be opened without asking anybody. Reads no descriptor. */
+export function opensUnasked(context: CliContext, slotTypes: readonly string[]): boolean {
+  const { host, settings } = context
+  const passphrase = host.env.KEYMUX_PASSPHRASE !== undefined || settings.passphraseFd !== undefined
+  return (
+    (passphrase && takesPassphrase(slotTypes)) ||
+    (givenKeyFile(context) !== undefined && slotTypes.includes('key_file'))
+  )
+}
+
+/** Where a new passphrase may come from. */
+export interface NewPassphrase {
+  /** Environment variable that may hold it. */
+  readonly variable: string
+  /** The option that names a descriptor, as it is written, and its value. */
+  readonly fdOption: string
+  readonly fd: string | undefined
+  /** What the terminal asks for: `Passphrase for the new vault`. */
+  readonly question: string
+}
+
+/**
+ * A passphrase that is to open something new: from a variable, a descriptor, or typed twice. `undefined`
+ * when there is none and no terminal to ask on.
+ *
+ * @throws KeymuxError `invalid_value`, `usage`
+ */
+export async function newPassphrase(
+  { host, settings, signal }: CliContext,
+  { variable, fdOption, fd, question }: NewPassphrase,
+): Promise<string | Uint8Array | undefined> {
+  const fromEnv = filledVariable(host.env, variable)
+  if (fromEnv !== undefined) return fromEnv
+  if (fd === undefined) return host.prompter.newPassphrase(question)
+  const number = parseInteger(fdOption, fd, { min: 0, max: 65_535 })
+  if (number === settings.passphraseFd) {
+    throw new KeymuxError('usage', `--passphrase-fd and ${fdOption} cannot be the same descriptor`)
+  }
+  return readPassphraseDescriptor(number, signal)
+}
+
 /**
  * Opens the vault with the first that applies: `KEYMUX_PASSPHRASE`, `--passphrase-fd`, `KEYMUX_KEY_FILE`, a
  * prompt. A way for which the vault has no key slot does not apply. A passphrase mistyped at the prompt may
@@ -41,19 +84,30 @@ export function givenKeyFile({ host }: CliContext): string | undefined {
  * @throws KeymuxError `vault_locked` with the list of ways, `wrong_passphrase`, …
  */
 export async function openWithUnlock(context: CliContext, options: OpenOptions = {}): Promise<CliHandle> {
+  const { vault } = context.settings
+  return (await openAt(context, vault, { ...options, shown: shownLocation(vault) })).handle
+}
+
+/** {@link openWithUnlock} for a vault elsewhere, which is called `shown` when its passphrase is asked for. */
+export async function openAt(
+  context: CliContext,
+  location: string,
+  { shown, ...options }: OpenOptions & { readonly shown: string },
+): Promise<Unlocked> {
   const { host, settings, signal } = context
   for (let tries = 1; ; tries += 1) {
     let asked = false
+    let used: Unlock | undefined
     const unlock = async (slotTypes: readonly string[]): Promise<Unlock> => {
-      const given = await givenUnlock(context, slotTypes)
-      if (given !== undefined) return given
-      asked = true
-      return askUnlock(context, slotTypes, tries > 1)
+      used = await givenUnlock(context, slotTypes)
+      asked = used === undefined
+      used ??= await askUnlock(context, slotTypes, shown, tries > 1)
+      return used
     }
     try {
-      return await host.services.openVault({
+      const handle = await host.services.openVault({
         ...options,
-        location: settings.vault,
+        location,
         config: settings.config,
         configRequired: settings.configSource !== 'default',
         unlock,
@@ -61,6 +115,8 @@ export async function openWithUnlock(context: CliContext, options: OpenOptions =
         clock: host.clock,
         signal,
       })
+      if (used === undefined) throw new Error('the vault was opened without its key')
+      return { handle, unlock: used }
     } catch (error) {
       if (!asked || tries === TRIES || !isKeymuxError(error, 'wrong_passphrase')) throw error
     }
@@ -75,12 +131,14 @@ async function givenUnlock(context: CliContext, slotTypes: readonly string[]): P
   return undefined
 }
 
-async function askUnlock(context: CliContext, slotTypes: readonly string[], again: boolean): Promise<Unlock> {
-  const { host, settings } = context
+async function askUnlock(
+  context: CliContext,
+  slotTypes: readonly string[],
+  shown: string,
+  again: boolean,
+): Promise<Unlock> {
   const typed = takesPassphrase(slotTypes)
-    ? await host.prompter.hidden(
-        `${again ? 'Wrong passphrase. ' : ''}Passphrase for ${shownLocation(settings.vault)}: `,
-      )
+    ? await context.host.prompter.hidden(`${again ? 'Wrong passphrase. ' : ''}Passphrase for ${shown}: `)
     : undefined
   if (typed === undefined) throw locked(slotTypes)
   if (typed === '') throw new KeymuxError('wrong_passphrase', 'no passphrase was typed')
@@ -102,8 +160,14 @@ function takesPassphrase(slotTypes: readonly string[]): boolean {
   return slotTypes.includes('passphrase')
 }
 
+function filledVariable(env: Readonly<Record<string, string | undefined>>, name: string): string | undefined {
+  const value = env[name]
+  if (value !== '') return value
+  throw new KeymuxError('invalid_value', `${name} is empty`, { hint: 'unset it, or give a passphrase' })
+}
+
 /** A path as it is; a database URL without user, password and settings. */
-function shownLocation(location: string): string {
+export function shownLocation(location: string): string {
   if (!/^postgres(ql)?:\/\//i.test(location) || !URL.canParse(location)) return location
   const { protocol, host, pathname } = new URL(location)
   return `${protocol}//${host}${pathname}`

@@ -1,15 +1,17 @@
 import type { KeymuxConfig } from '../../config/schema.js'
 import type { Clock, OAuthManager } from '../../domain/ports.js'
 import type { ProviderShelf } from '../../profiles/provider-shelf.js'
-import type { Profiles, Unlock, Vault } from '../../profiles/types.js'
+import type { Profiles, Unlock } from '../../profiles/types.js'
+import type { VaultHandle } from '../../profiles/vault-handle.js'
 import type { ProviderRegistry } from '../../providers/registry.js'
 import type { Resolver } from '../../resolver/resolver.js'
+import type { Store } from '../../storage/contract.js'
 
 /** An open vault, as the commands use it. */
 export interface CliHandle {
   readonly profiles: Profiles
   readonly resolver: Resolver
-  readonly vault: Vault
+  readonly vault: VaultHandle
   readonly oauth: OAuthManager
   /** The built-in providers, and those of the config and the vault. */
   readonly providers: ProviderRegistry
@@ -48,6 +50,18 @@ export interface OpenRequest extends OpenOptions {
 export interface CliServices {
   /** @throws KeymuxError `vault_not_found`, `wrong_passphrase`, `invalid_config`, storage errors, … */
   openVault(request: OpenRequest): Promise<CliHandle>
+  /**
+   * The storage of the vault at an absolute path or a URL, without opening the vault itself. Makes nothing.
+   *
+   * @throws KeymuxError `vault_not_found`, storage errors
+   */
+  openStore(location: string, signal: AbortSignal): Promise<Store>
+  /**
+   * The built-in providers and those of the config: all that is known without opening a vault.
+   *
+   * @throws KeymuxError `invalid_config`, `file_not_found`
+   */
+  providers(config: string, configRequired: boolean): Promise<ProviderRegistry>
   /** Names of the providers that are known without opening a vault, for completion. */
   providerNames(config: string): Promise<readonly string[]>
   version(): string
