@@ -25,6 +25,8 @@ export class Secret {
   }
 
   static {
-    Object.defineProperty(Secret.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: () => REDACTED })
+    Object.defineProperty(Secret.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+      value: () => REDACTED,
+    })
   }
 }

@@ -4,6 +4,7 @@ import { newProfileId, parseProfileName, parseProviderName, quote } from '../dom
 import type { AuthMode, AuthProfile } from '../domain/profile.js'
 import { AUTH_MODES } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import { parseBaseUrl } from '../providers/url.js'
 import type { NewProfile } from './types.js'
 
 /** The part of the provider registry that profiles need. */
@@ -39,7 +40,7 @@ export function buildProfile(input: NewProfile, providers: ProviderLookup, now: 
     updatedAt: now,
     account: input.account,
     models: input.models,
-    baseUrl: input.baseUrl,
+    baseUrl: input.baseUrl === undefined ? undefined : normalBaseUrl(input.baseUrl),
     apiKey: mode === 'api_key' ? withoutUndefined({ key: input.secret, keyRef: input.reference }) : undefined,
     token:
       mode === 'token'
@@ -82,34 +83,21 @@ export function checkProfile(profile: AuthProfile, providers: ProviderLookup): v
   if (profile.oauth !== undefined) checkTime('expires_at', profile.oauth.expiresAt)
   if (profile.account !== undefined) checkText('account', profile.account)
   if (profile.models !== undefined) checkModels(profile.models)
-  if (profile.baseUrl !== undefined) checkBaseUrl(profile.baseUrl)
+  if (profile.baseUrl !== undefined) normalBaseUrl(profile.baseUrl)
 }
 
 /**
- * Checks a URL requests will carry credentials to: http(s), no credentials, query or fragment; plain HTTP
- * on loopback alone.
+ * A base URL as it is kept: https, or http on loopback; no user name, query or fragment; no trailing slash.
  *
  * @throws KeymuxError `invalid_value`
  */
-export function checkBaseUrl(text: string): void {
-  const fail = (what: string): KeymuxError =>
-    new KeymuxError('invalid_value', `${quote(text)} is not a base URL: ${what}`, {
-      hint: 'use https://HOST[/PATH]',
-    })
-  if (!URL.canParse(text)) throw fail('it cannot be read as a URL')
-  const url = new URL(text)
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw fail('it is neither https nor http')
-  if (url.username !== '' || url.password !== '') {
-    throw new KeymuxError('invalid_value', 'a base URL must not carry a user name or password')
-  }
-  if (url.search !== '' || url.hash !== '') throw fail('it has a query or fragment')
-  if (url.protocol === 'http:' && !isLoopback(url.hostname))
-    throw fail('plain http is allowed on loopback alone')
-}
-
-/** Whether a URL's host name is this machine itself. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+export function normalBaseUrl(text: string): string {
+  const url = typeof text === 'string' ? parseBaseUrl(text) : undefined
+  if (url !== undefined) return url
+  // A URL may carry a password, so it is not repeated.
+  throw new KeymuxError('invalid_value', 'the base URL cannot be used', {
+    hint: 'use https://HOST[/PATH] without user name, query or fragment; plain http is for loopback alone',
+  })
 }
 
 /**

@@ -58,7 +58,20 @@ export async function askProvider(
   const { status, headers } = response
   if (status >= 300 && status < 400)
     return { outcome: 'unreachable', status, message: 'it answered with a redirect' }
-  const verdict = classifyResponse({ provider, status, headers, body, now })
+  const { family } = metadata
+  const verdict = classifyResponse({
+    provider,
+    status,
+    headers,
+    body,
+    now,
+    ...(family === undefined ? {} : { family }),
+  })
+  if (verdict === undefined && saysInvalid(body)) {
+    const message = 'the provider says that the key is not valid'
+    await profiles.reportFailure(id, 'auth', { signal, message })
+    return { outcome: 'refused', status, reason: 'auth', message }
+  }
   if (verdict === undefined) {
     await profiles.markSuccess(id, { signal })
     return { outcome: 'works', status }
@@ -111,4 +124,14 @@ function networkMessage(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'network error'
   return code
+}
+
+/** Cohere's check answers 200 with `{"valid": false}` for a key it does not know. */
+function saysInvalid(body: Uint8Array): boolean {
+  try {
+    const answer: unknown = JSON.parse(new TextDecoder().decode(body))
+    return answer instanceof Object && 'valid' in answer && answer.valid === false
+  } catch {
+    return false
+  }
 }

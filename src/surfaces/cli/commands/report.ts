@@ -1,5 +1,6 @@
 import { KeymuxError } from '../../../domain/errors.js'
 import { parseProfileId, quote } from '../../../domain/ids.js'
+import type { ProviderFamily } from '../../../domain/provider.js'
 import { formatTime } from '../../../domain/rfc3339.js'
 import { FAILURE_REASONS, type FailureReason } from '../../../domain/usage.js'
 import { classifyFailureMessage } from '../../../policy/classify-message.js'
@@ -54,8 +55,8 @@ const failure: CommandSpec = {
   ],
   async run(context, input) {
     const { id, provider } = parseProfileId(input.argument('ID'))
-    const told = await readOutcome(context, input, provider)
-    const { profiles } = await context.open()
+    const { profiles, providers } = await context.open()
+    const told = await readOutcome(context, input, provider, providers.get(provider)?.family)
     const report = await profiles.reportFailure(id, told.reason, {
       signal: context.signal,
       ...(told.retryAfterMs === undefined ? {} : { retryAfterMs: told.retryAfterMs }),
@@ -86,7 +87,12 @@ interface Outcome {
   readonly message?: string | undefined
 }
 
-async function readOutcome(context: CliContext, input: CommandInput, provider: string): Promise<Outcome> {
+async function readOutcome(
+  context: CliContext,
+  input: CommandInput,
+  provider: string,
+  family: ProviderFamily | undefined,
+): Promise<Outcome> {
   const statusCode = input.integer('status', { min: 100, max: 599 })
   const message = input.text('message')
   const bodyFile = input.text('body-file')
@@ -108,6 +114,7 @@ async function readOutcome(context: CliContext, input: CommandInput, provider: s
     status: statusCode ?? 200,
     headers: {},
     body: body ?? message ?? '',
+    ...(family === undefined ? {} : { family }),
     now: context.host.clock.now(),
     ...(model === undefined ? {} : { model }),
   })
@@ -116,8 +123,14 @@ async function readOutcome(context: CliContext, input: CommandInput, provider: s
       hint: 'use keymux report success, or name the --reason',
     })
   }
-  const { reason } = verdict
-  return { reason, retryAfterMs: stated ?? verdict.retryAfterMs, model, message: message ?? verdict.message }
+  const { reason, scope } = verdict
+  return {
+    reason,
+    retryAfterMs: stated ?? verdict.retryAfterMs,
+    // What sets the whole credential aside must not be narrowed to one model.
+    model: scope === 'credential' ? undefined : model,
+    message: message ?? verdict.message,
+  }
 }
 
 function retryAfter(input: CommandInput): number | undefined {
