@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   import_failed: 1,
   aborted: 1,
   output_failed: 1,
+  reveal_refused: 1,
   // 2: the caller asked for something malformed
   usage: 2,
   invalid_profile_id: 2,

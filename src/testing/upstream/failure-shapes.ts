@@ -90,7 +90,7 @@ function dashScopeStyle(status: number, code: string, words: (model: string) => 
   })
 }
 
-/** MiniMax answers 200 and says in `base_resp` that it failed. */
+/** MiniMax answers 200, as a rule, and says in `base_resp` that it failed. */
 function minimaxStyle(statusCode: number, words: (model: string) => string): Wire {
   return ({ model, message }) => ({
     status: 200,
@@ -467,13 +467,15 @@ const MINIMAX: Failures = {
   rate_limited: minimaxStyle(1002, () => 'rate limit'),
   out_of_money: minimaxStyle(1008, () => 'insufficient balance'),
   bad_key: minimaxStyle(2049, () => 'invalid api key'),
-  permission: ({ message }) => ({
-    status: 403,
-    body: { base_resp: { status_code: 1004, status_msg: message ?? 'no permission for this group' } },
-  }),
+  permission: minimaxStyle(2042, () => "you don't have access to this voice_id"),
   overloaded: ({ message }) => ({
-    status: 503,
-    body: { base_resp: { status_code: 1033, status_msg: message ?? 'the service is overloaded' } },
+    status: 529,
+    body: {
+      base_resp: {
+        status_code: 2064,
+        status_msg: message ?? 'the server cluster is currently under high load',
+      },
+    },
   }),
   server_error: minimaxStyle(1013, () => 'internal service error'),
   model_not_found: minimaxStyle(2013, (model) => `invalid params, unknown model '${model}'`),

@@ -1,0 +1,143 @@
+import type { ErrorCode } from '../domain/errors.js'
+import type { AuthMode } from '../domain/profile.js'
+import type { ProfileListResult } from '../profiles/json-views.js'
+
+/** What every result may carry besides its own fields. */
+export interface ToolOutcome {
+  readonly success: boolean
+  /** One sentence, where something is wrong. It never holds a secret. */
+  readonly error?: string
+  /** The stable code of `error`. */
+  readonly code?: ErrorCode
+  /** What can be done about it, or next. */
+  readonly hint?: string
+}
+
+/** What `add` takes. */
+export interface ProfileAddArgs {
+  readonly provider: string
+  /** `default` when absent. */
+  readonly name?: string
+  /** Follows from `api_key` or `token` when absent. */
+  readonly mode?: AuthMode
+  /** For mode `api_key`. */
+  readonly api_key?: string
+  /** For mode `token`. */
+  readonly token?: string
+  /** Higher goes first. Default 0. */
+  readonly priority?: number
+  readonly base_url?: string
+  /** The organisation, project or subscription behind the credential. */
+  readonly account?: string
+  /** Globs of the models it may serve; all by default. */
+  readonly models?: readonly string[]
+  /** Overwrite a profile of the same id. Default false. */
+  readonly replace?: boolean
+}
+
+/** What `add` and `import` give. */
+export interface ProfileAddResult extends ToolOutcome {
+  readonly profile_id?: string
+  /** Said when the profile is there and cannot be used yet. */
+  readonly message?: string
+}
+
+/** What `delete`, `export` and `test` take. */
+export interface ProfileIdArgs {
+  readonly profile_id: string
+}
+
+/** What `enable` takes. */
+export interface ProfileEnableArgs extends ProfileIdArgs {
+  /** False switches the profile off. */
+  readonly enable: boolean
+}
+
+/** What `setPriority` takes. */
+export interface ProfileSetPriorityArgs extends ProfileIdArgs {
+  /** Higher goes first. */
+  readonly priority: number
+}
+
+/** What `list` takes: filters. */
+export interface ProfileListArgs {
+  readonly provider?: string
+  readonly mode?: AuthMode
+  readonly enabled?: boolean
+}
+
+/** What `list` gives; `success` is there only where it is false. */
+export interface ProfileListToolResult extends ProfileListResult, Partial<ToolOutcome> {}
+
+/** What `import` takes. */
+export interface ProfileImportArgs {
+  readonly provider: string
+  /** `default` when absent. */
+  readonly name?: string
+  readonly mode: AuthMode
+  /** The credential as `export` gives it, parsed or as JSON text. */
+  readonly data: ApiKeyData | TokenData | OAuthData | string
+  /** Overwrite a profile of the same id. Default false. */
+  readonly replace?: boolean
+}
+
+/** Credential data of mode `api_key`: one of both. */
+export interface ApiKeyData {
+  readonly key?: string
+  readonly key_ref?: string
+}
+
+/** Credential data of mode `token`: a token or a reference. */
+export interface TokenData {
+  readonly token?: string
+  readonly token_ref?: string
+  /** RFC 3339 */
+  readonly expires_at?: string
+}
+
+/** Credential data of mode `oauth`. */
+export interface OAuthData {
+  readonly access_token?: string
+  readonly refresh_token?: string
+  /** RFC 3339; may be left out where there is a refresh token. */
+  readonly expires_at?: string
+  readonly email?: string
+  readonly client_id?: string
+  readonly scopes?: readonly string[]
+  readonly metadata?: Readonly<Record<string, string>>
+}
+
+/** What `export` gives. `data` holds the secrets. */
+export interface ProfileExportResult extends ToolOutcome {
+  readonly data?: object
+  readonly mode?: AuthMode
+}
+
+/** What `test` gives. `success` says that the test could be made, `valid` what it found. */
+export interface ProfileTestResult extends ToolOutcome {
+  readonly valid: boolean
+  /** Only where it is true. An OAuth login that can be renewed is valid all the same. */
+  readonly expired?: boolean
+  readonly email?: string
+  /** Milliseconds until the credential expires. */
+  readonly expires_in?: number
+  readonly state?: string
+  /** RFC 3339 */
+  readonly unusable_until?: string
+  readonly unusable_reason?: string
+}
+
+/** A provider in the names of JSON. */
+export interface ProviderInfoJson {
+  readonly name: string
+  readonly label: string
+  readonly description: string
+  readonly modes: readonly AuthMode[]
+  readonly env_key?: string
+  readonly website?: string
+}
+
+/** What `providers` gives; `success` is there only where it is false. */
+export interface ProvidersListResult extends Partial<ToolOutcome> {
+  readonly providers: readonly ProviderInfoJson[]
+}

@@ -1,0 +1,105 @@
+import { withoutUndefined } from '../domain/defined.js'
+import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
+import type { CallOptions } from '../domain/ports.js'
+import { formatTime } from '../domain/rfc3339.js'
+import type { ProfileView } from '../profiles/types.js'
+import type { Resolver } from '../resolver/resolver.js'
+import { oneLine } from './tool-failure.js'
+import type { ToolManager } from './tool-manager.js'
+import type { ProfileTestResult } from './types.js'
+
+/** What testing needs. */
+export interface TestParts {
+  readonly manager: ToolManager
+  readonly resolver: Pick<Resolver, 'resolve'>
+  readonly now: Date
+}
+
+/**
+ * Tells whether a profile's credential works as far as that can be told without asking the provider: it is
+ * there, can be read (references included) and has not expired for good.
+ */
+export async function testProfile(
+  id: string,
+  { manager, resolver, now }: TestParts,
+  options: CallOptions,
+): Promise<ProfileTestResult> {
+  const view = await manager.view(id, options)
+  const problem = problemOf(view) ?? (await readingProblem(view, manager, resolver, options))
+  const leftMs = view.expiresAt === undefined ? 0 : view.expiresAt.getTime() - now.getTime()
+  return withoutUndefined({
+    success: true,
+    valid: view.valid && problem === undefined,
+    expired: view.expired || undefined,
+    email: view.email,
+    expires_in: leftMs > 0 ? leftMs : undefined,
+    state: view.state,
+    unusable_until: view.unusableUntil && formatTime(view.unusableUntil),
+    unusable_reason: view.unusableReason,
+    error: problem && oneLine(problem.message),
+    code: problem?.code,
+    hint: problem?.hint,
+  })
+}
+
+/** What the profile's state says against it. A profile that merely waits is sound. */
+function problemOf(view: ProfileView): KeymuxError | undefined {
+  if (view.state === 'off') return failed(`${view.id} is switched off`, 'enable it')
+  if (view.loginNeeded === true) return failed(`${view.id} needs a login`, `run keymux login ${view.id}`)
+  if (view.state === 'invalid')
+    return failed(`${view.id} has no credential`, 'add it again with replace: true')
+  if (view.state !== 'expired') return undefined
+  const hint = view.mode === 'oauth' ? `run keymux login ${view.id}` : 'add it again with replace: true'
+  const since = view.expiresAt === undefined ? '' : ` at ${formatTime(view.expiresAt)}`
+  return failed(`${view.id} expired${since} and cannot be renewed`, hint)
+}
+
+/** Opens the credential, without counting that as a use where it lies in the profile itself. */
+async function readingProblem(
+  view: ProfileView,
+  manager: ToolManager,
+  resolver: Pick<Resolver, 'resolve'>,
+  options: CallOptions,
+): Promise<KeymuxError | undefined> {
+  try {
+    if (view.reference === undefined) await openStored(view, manager, options)
+    else if (view.state === 'available')
+      await resolver.resolve(view.provider, view.name, { ...options, strict: true })
+    return undefined
+  } catch (error) {
+    if (!(error instanceof KeymuxError) || error.code === 'vault_locked') throw error
+    return error instanceof NoUsableProfileError ? unreadable(view, error) : error
+  }
+}
+
+async function openStored(view: ProfileView, manager: ToolManager, options: CallOptions): Promise<void> {
+  const profile = await manager.get(view.id, options)
+  const secrets = [
+    profile?.apiKey?.key,
+    profile?.token?.token,
+    profile?.oauth?.accessToken,
+    profile?.oauth?.refreshToken,
+  ]
+  if (!secrets.some((secret) => secret !== undefined && secret !== '')) {
+    throw failed(`${view.id} has no credential`, 'add it again with replace: true')
+  }
+}
+
+/** The resolver passed it over: because its reference gave nothing, or because it began to wait meanwhile. */
+function unreadable(view: ProfileView, { reasons }: NoUsableProfileError): KeymuxError | undefined {
+  const [reason] = reasons
+  if (reason !== undefined && reason.state !== 'failed') return undefined
+  // A command line may hold anything.
+  const shown = view.reference?.startsWith('exec://') === true ? 'exec://…' : view.reference
+  return new KeymuxError(
+    'reference_unresolved',
+    `${view.id} reads its secret from ${shown}, which gives none`,
+    {
+      hint: 'set it, or add the profile again with replace: true',
+    },
+  )
+}
+
+function failed(message: string, hint: string): KeymuxError {
+  return new KeymuxError('test_failed', message, { hint })
+}
