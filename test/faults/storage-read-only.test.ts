@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { chmodSync, chownSync, existsSync, readdirSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -87,11 +87,12 @@ describe.skipIf('missing' in mounts)(title, () => {
     const { folder, path } = await makeVault()
     const reader = await startReader(folder)
     expect(await reader.run(`open ${path}`)).toBe('ok ')
-    const reading = reader.run('slowly 400')
+    const reading = reader.run(`readUntil ${lab.folder}/written`)
     await once(reader.child.stderr, 'data')
     const writer = await startRemote(lab)
     expect(await writer.run(`open ${path}`)).toBe('ok ')
     expect(await writer.run('put 2')).toBe('ok ')
+    writeFileSync(join(lab.folder, 'written'), '')
     expect(await reading).toBe('error storage_busy')
     expect(await reader.run('count')).toBe('ok 2')
     expect(await writer.end()).toMatchObject({ code: 0 })

@@ -66,13 +66,16 @@ export function connect(driver: Driver, path: string): Connection {
 }
 
 function connectAs(driver: Driver, path: string, access: Access): Connection {
+  const before = new FileIdentity([path])
   const database = driver.open(fileUrl(path, access))
   try {
     configure(database, path, access)
     const sql = prepareStatements(database)
     // The first read makes SQLite open, or make, the companions.
     sql.state.get()
-    return { database, sql, access, files: new FileIdentity([path, ...companions(path)]) }
+    const files = new FileIdentity([path, ...companions(path)])
+    if (!before.holds()) throw new KeymuxError('storage_unavailable', `${printable(path)} is being replaced`)
+    return { database, sql, access, files }
   } catch (error) {
     database.close()
     throw error

@@ -78,6 +78,14 @@ export function corruptError(path: string, what: string, cause?: unknown): Keymu
   })
 }
 
+/** There is something already where a new vault is to be. */
+export function existsError(path: string, cause?: unknown): KeymuxError {
+  return new KeymuxError('vault_exists', `${printable(path)} exists already`, {
+    hint: 'use it, or choose another place with --vault',
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
 /** Somebody held the lock for longer than we wait. */
 export function busyError(path: string): KeymuxError {
   return new KeymuxError('storage_busy', `another process keeps ${printable(path)} locked`, {

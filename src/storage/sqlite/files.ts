@@ -72,27 +72,36 @@ function unsafe(path: string, what: string, hint: string): KeymuxError {
   return new KeymuxError('unsafe_permissions', `${printable(path)} ${what}`, { hint })
 }
 
+interface KnownFile {
+  readonly path: string
+  readonly dev: bigint
+  readonly ino: bigint
+}
+
 /** Tells whether the names of a set of files still lead to the files they led to when it was made. */
 export class FileIdentity {
-  readonly #files: readonly (readonly [path: string, identity: string])[]
+  readonly #files: readonly KnownFile[]
 
+  /** Names that lead nowhere are left out. */
   constructor(paths: readonly string[]) {
     this.#files = paths.flatMap((path) => {
-      const identity = identify(path)
-      return identity === undefined ? [] : [[path, identity] as const]
+      const stats = statOf(path)
+      return stats === undefined ? [] : [{ path, dev: stats.dev, ino: stats.ino }]
     })
   }
 
   /** Costs about 2 µs a file. */
   holds(): boolean {
-    return this.#files.every(([path, identity]) => identify(path) === identity)
+    return this.#files.every(({ path, dev, ino }) => {
+      const stats = statOf(path)
+      return stats !== undefined && stats.ino === ino && stats.dev === dev
+    })
   }
 }
 
-function identify(path: string): string | undefined {
+function statOf(path: string): BigIntStats | undefined {
   try {
-    const stats = statSync(path, { bigint: true, throwIfNoEntry: false })
-    return stats === undefined ? undefined : `${stats.dev}:${stats.ino}`
+    return statSync(path, { bigint: true, throwIfNoEntry: false })
   } catch {
     return undefined
   }
@@ -104,10 +113,6 @@ export function contentSignature(paths: readonly string[]): string {
 }
 
 function describeContent(path: string): string {
-  try {
-    const stats = statSync(path, { bigint: true, throwIfNoEntry: false })
-    return stats === undefined ? '-' : `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}`
-  } catch {
-    return '?'
-  }
+  const stats = statOf(path)
+  return stats === undefined ? '-' : `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}`
 }

@@ -108,6 +108,18 @@ describe('creating', () => {
     await expect(open(path, { mustNotExist: true })).rejects.toMatchObject({ code: 'vault_exists' })
   })
 
+  it('lets one of several take over, and refuses the first write of the others', async () => {
+    const both = [await open(path, { mustNotExist: true }), await open(path, { mustNotExist: true })]
+    const fill = (store: Store): Promise<void> => store.write((tx) => tx.putBlob('header', Uint8Array.of(2)))
+    const outcomes = await Promise.allSettled(both.map(fill))
+    expect(outcomes.map((outcome) => outcome.status).sort()).toEqual(['fulfilled', 'rejected'])
+    const winner = outcomes[0]?.status === 'fulfilled' ? 0 : 1
+    const late = both[1 - winner]
+    await expect(late?.write(async () => undefined)).rejects.toMatchObject({ code: 'vault_exists' })
+    await both[winner]?.write((tx) => tx.putBlob('header', Uint8Array.of(3)))
+    expect(late && (await header(late))).toEqual(Uint8Array.of(3))
+  })
+
   it('is not hindered by what a killed creation left, and sweeps it away after an hour', async () => {
     const [young, old] = [join(folder, '.vault.db.new-young'), join(folder, '.vault.db.new-old')]
     const other = join(folder, '.other.db.new-old')

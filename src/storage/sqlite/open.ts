@@ -5,7 +5,7 @@ import { printable } from '../../domain/printable.js'
 import type { Store } from '../contract.js'
 import { type Connection, connect, fileUrl } from './connection.js'
 import { asColumns, asInteger, type Driver, loadDriver } from './driver.js'
-import { busyError, storageError } from './errors.js'
+import { busyError, existsError, storageError } from './errors.js'
 import { inspectVaultFile } from './files.js'
 import { createSchema } from './migrate.js'
 import { ensureFolder, publishNewFile } from './publish.js'
@@ -18,7 +18,8 @@ export interface SqliteStoreOptions {
   readonly create?: boolean
   /**
    * Make the file, and refuse one that is there. A file that nobody has written to yet is taken over: it
-   * is what a creation leaves that was interrupted between making the file and filling it. Default false.
+   * is what a creation leaves that was interrupted between making the file and filling it. Of several who
+   * do so at once, one can write; the first write of the others rejects with `vault_exists`. Default false.
    */
   readonly mustNotExist?: boolean
   /** Gives up waiting for other processes. */
@@ -93,13 +94,6 @@ async function takeOver(driver: Driver, file: string, options: SqliteStoreOption
   }
 }
 
-function existsError(file: string, cause?: unknown): KeymuxError {
-  return new KeymuxError('vault_exists', `${printable(file)} exists already`, {
-    hint: 'use it, or choose another place with --vault',
-    ...(cause === undefined ? {} : { cause }),
-  })
-}
-
 /** @returns whether the name was free */
 function createFile(driver: Driver, file: string): Promise<boolean> {
   ensureFolder(file)
@@ -132,5 +126,6 @@ function lastChange(connection: Connection): number {
 
 function makeStore(driver: Driver, path: string, connection: Connection, options: SqliteStoreOptions): Store {
   const { busyTimeoutMs = BUSY_TIMEOUT_MS, now = () => performance.now() } = options
-  return new SqliteStore({ driver, path, connection, busyTimeoutMs, now })
+  const mustBeFirst = options.mustNotExist === true
+  return new SqliteStore({ driver, path, connection, busyTimeoutMs, now, mustBeFirst })
 }

@@ -1,6 +1,6 @@
 // A store that is told over standard input what to do, one command a line, and answers each with one line:
 // `ok VALUE`, `error CODE`, or `crash MESSAGE` for an error that is not keymux's.
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { isKeymuxError } from '../../../src/domain/errors.js'
 import type { Store } from '../../../src/storage/contract.js'
@@ -43,11 +43,11 @@ const commands: Record<string, (...args: string[]) => Promise<unknown>> = {
   delete: (n = '') => store().write((tx) => tx.deleteRow('t', rowId(n))),
   get: (n = '') =>
     store().read(async (reader) => Buffer.from((await reader.getRow('t', rowId(n))) ?? []).toString()),
-  slowly: (ms = '0') =>
+  readUntil: (signal = '') =>
     store().read(async (reader) => {
       await reader.cursor()
       process.stderr.write('reading\n')
-      await new Promise((resolve) => setTimeout(resolve, Number(ms)))
+      while (!existsSync(signal)) await new Promise((resolve) => setTimeout(resolve, 5))
       return (await reader.scan()).length
     }),
   count: (table) => store().read(async (reader) => (await reader.scan(table)).length),
