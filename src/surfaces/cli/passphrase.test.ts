@@ -71,6 +71,19 @@ describe('unlocking', () => {
     }
   })
 
+  it('reads a descriptor after the environment and before everything else', async () => {
+    const { log, services } = vault(['passphrase'], 'p')
+    const bad = ['--passphrase-fd', '9999']
+    expect(await cli({ services, answers: ['p'] }, ...bad)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('file descriptor 9999: it is not open'),
+    })
+    expect((await cli({ services, env: { KEYMUX_PASSPHRASE: 'p' } }, ...bad)).code).toBe(0)
+    expect(log.unlocks).toEqual([{ passphrase: 'p' }])
+    expect(await cli({ services }, '--passphrase-fd', 'x')).toMatchObject({ code: 2 })
+    expect(await cli({ services }, '--passphrase-fd', '-1')).toMatchObject({ code: 2 })
+  })
+
   it('lets a passphrase be mistyped at the prompt, not in the environment', async () => {
     const typed = vault(['passphrase'], 'right')
     const lucky = await cli({ services: typed.services, answers: ['wrong', 'wronger', 'right'] })

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type FakeWorld, fakeHost, runCli } from '../../../test/transcripts/fake-host.js'
 import { plainScreen } from '../../../test/transcripts/harness.js'
@@ -106,7 +107,8 @@ describe('global flags', () => {
     expect((await cli('--quiet vault --json slots')).stdout).toBe('slots\n')
   })
 
-  it('end at --', async () => {
+  it('end at -- behind the command', async () => {
+    expect(await given('-- echo x')).toMatchObject({ id: 'x' })
     expect(await given('echo x -- --json --unknown -z')).toMatchObject({
       json: false,
       more: ['--json', '--unknown', '-z'],
@@ -150,6 +152,11 @@ describe('arguments and options', () => {
     ['', 'echo x --priority 1.5', '--priority wants a whole number, not "1.5"'],
     ['', 'echo x --mode magic', 'is invalid. Allowed choices are api_key, token'],
     ['', 'echo x --quiet --verbose', '--quiet and --verbose cannot be used together'],
+    ['', '--foo echo x', 'unknown option --foo'],
+    ['', '--foo', 'unknown option --foo'],
+    ['', '- echo', 'unknown command "-"'],
+    ['', 'constructor', 'unknown command "constructor"'],
+    ['', 'echo x --vault=', '--vault is empty'],
     ['', 'echo x --vault mysql://h/d', 'a vault cannot be at a "mysql://" URL'],
   ])('%s%s', async (_, line, message) => {
     const { code, stdout, stderr } = await cli(line)
@@ -207,6 +214,56 @@ describe('a key among the arguments', () => {
 
   it('is none of our business after --', async () => {
     expect((await runCli(['echo', 'x', '--', KEY], { commands: COMMANDS })).code).toBe(0)
+  })
+})
+
+describe('any command line', () => {
+  const word = fc.oneof(
+    fc.constantFrom(
+      'echo',
+      'vault',
+      'slots',
+      'secret',
+      'help',
+      '--',
+      '-',
+      '--json',
+      '--vault',
+      '-q',
+      '-h',
+      '-V',
+    ),
+    fc.constantFrom(
+      '--mode',
+      'token',
+      '--priority',
+      '5',
+      '--no-browser',
+      '--recipient',
+      '-qv',
+      '--json=1',
+      '--quiet=no',
+    ),
+    fc.string({ unit: 'binary', maxLength: 12 }),
+    fc.string({ maxLength: 8 }).map((text) => `-${text}`),
+    fc.string({ maxLength: 8 }).map((text) => `--${text}`),
+  )
+
+  it('is run, explained or refused in one line', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(word, { maxLength: 7 }), async (argv) => {
+        const { code, stdout, stderr } = await runCli(argv, { commands: COMMANDS })
+        expect([0, 2, 3]).toContain(code)
+        if (code === 2) {
+          expect(stdout).toBe('')
+          expect(stderr).toMatch(/^(keymux: [^\n]*|\{"error":\{"code":"(usage|invalid_value)".*\}\})\n$/)
+        } else {
+          expect(stdout).not.toBe('')
+          expect(stderr).toBe('')
+        }
+      }),
+      { numRuns: 600 },
+    )
   })
 })
 

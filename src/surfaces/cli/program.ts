@@ -34,7 +34,7 @@ export async function parseInvocation(
   const words = located.path.map(({ name }) => name)
   const program = bare('keymux', help, () => overview(commands, help))
   program.option('-V, --version', 'print the version')
-  stubs(program, commands, help)
+  stubs(program, commands, located.path[0], help)
   if (words.length === 0 && asksVersion(located.argv)) {
     help.write(`${version()}\n`)
     return undefined
@@ -51,7 +51,9 @@ export async function parseInvocation(
     help.write(overview(commands, help))
     return undefined
   }
-  return grown()
+  const invocation = grown()
+  if (invocation === undefined) throw usageProblem('no command was named', words)
+  return invocation
 }
 
 /** Fills in the commands on the path; what it gives back tells what the last one was given. */
@@ -63,14 +65,14 @@ async function grow(
   let invocation: Invocation | undefined
   let parent = program
   let words = 'keymux'
-  for (const entry of path) {
+  for (const [depth, entry] of path.entries()) {
     const here = parent.commands.find((command) => command.name() === entry.name)
     if (here === undefined) throw new Error(`command ${entry.name} is not registered`)
     const loaded = await entry.load()
     words = `${words} ${entry.name}`
     const title = words
     if (isGroup(loaded)) {
-      stubs(here, loaded.subcommands, help)
+      stubs(here, loaded.subcommands, path[depth + 1], help)
       here.configureHelp({ formatHelp: () => groupHelp(title, entry.summary, loaded, help) })
     } else {
       takeSpec(here, loaded)
@@ -99,8 +101,15 @@ function bare(name: string, help: HelpSink, formatHelp: () => string): Command {
   return command
 }
 
-function stubs(parent: Command, entries: readonly CommandEntry[], help: HelpSink): void {
-  for (const { name } of entries) parent.addCommand(bare(name, help, () => ''))
+/** Makes the command that is named; all of them where none is, for suggestions. */
+function stubs(
+  parent: Command,
+  entries: readonly CommandEntry[],
+  named: CommandEntry | undefined,
+  help: HelpSink,
+): void {
+  for (const { name } of named === undefined ? entries : [named])
+    parent.addCommand(bare(name, help, () => ''))
 }
 
 function takeSpec(command: Command, spec: CommandSpec): void {

@@ -47,6 +47,8 @@ describe('a sink', () => {
     expect(sink.columns).toBe(120)
     stream.columns = 80
     expect(sink.columns).toBe(80)
+    stream.columns = 0
+    expect(sink.columns).toBeUndefined()
     expect(nodeSink(new PassThrough()).columns).toBeUndefined()
   })
 })

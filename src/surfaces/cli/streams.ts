@@ -31,7 +31,8 @@ export function nodeSink(stream: Writable & { isTTY?: boolean; columns?: number 
   return {
     isTTY: stream.isTTY === true,
     get columns() {
-      return stream.isTTY === true ? stream.columns : undefined
+      // Some pseudo-terminals say 0 before anybody has told them their size.
+      return stream.isTTY === true && stream.columns !== 0 ? stream.columns : undefined
     },
     get closed() {
       return closed

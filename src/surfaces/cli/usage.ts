@@ -11,8 +11,6 @@ export interface Located {
   readonly argv: readonly string[]
   /** From the first word of the command to the last. */
   readonly path: readonly CommandEntry[]
-  /** The command that the path ends in; undefined when no command is named, or an unknown one. */
-  readonly command?: CommandSpec | CommandGroup
 }
 
 const HELP_FLAGS = ['-h', '--help']
@@ -32,7 +30,13 @@ export async function locate(argv: readonly string[], commands: readonly Command
   let unknown = false
   for (let at = 0; at < args.length; at += 1) {
     const word = args[at] ?? ''
-    if (word === '--') break
+    if (word === '--') {
+      if (command !== undefined && !isGroup(command)) break
+      // Nothing to keep apart yet, and commander would not look for a command behind it.
+      args.splice(at, 1)
+      at -= 1
+      continue
+    }
     if (word.startsWith('-') && word !== '-') {
       if (valued.has(word)) at += 1
       continue
@@ -58,8 +62,7 @@ export async function locate(argv: readonly string[], commands: readonly Command
     }
   }
   // Commander would rather explain the parent than say that there is no such command to explain.
-  const words = unknown ? args.filter((word) => !HELP_FLAGS.includes(word)) : args
-  return command === undefined ? { argv: words, path } : { argv: words, path, command }
+  return { argv: unknown ? args.filter((word) => !HELP_FLAGS.includes(word)) : args, path }
 }
 
 /** Whether a flag stands among the words before `--`. Good enough to shape errors about the words themselves. */
