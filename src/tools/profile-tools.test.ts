@@ -611,6 +611,29 @@ describe('a vault of keymux', () => {
     await close()
   })
 
+  it('finds an expired login valid that can be renewed, and does not renew it', async () => {
+    let renewals = 0
+    const refresher = {
+      refreshToken: async () => {
+        renewals += 1
+        throw new KeymuxError('refresh_failed', 'not now')
+      },
+    }
+    const handle = await openTestHandle({ refresher })
+    const tools = new ProfileTools(handle.profiles, handle.resolver, { clock: handle.clock })
+    const data = { access_token: 'at', refresh_token: 'rt', expires_at: '2026-01-01T01:00:00Z' }
+    await tools.import({ provider: 'gemini', name: 'a', mode: 'oauth', data })
+    handle.clock.advance(7_200_000)
+    expect(await tools.test({ profile_id: 'gemini:a' })).toEqual({
+      success: true,
+      valid: true,
+      expired: true,
+      state: 'available',
+    })
+    expect(renewals).toBe(0)
+    await handle.close()
+  })
+
   it('writes an export into the audit, and shows nothing when that fails', async () => {
     const handle = await openTestHandle()
     const tools = new ProfileTools(handle.profiles, handle.resolver)
