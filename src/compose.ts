@@ -155,7 +155,7 @@ async function assemble(
   return {
     profiles,
     resolver,
-    tools: new ProfileTools(profiles, resolver),
+    tools: new ProfileTools(profiles, resolver, { providers: registry, clock }),
     vault,
     oauth: renewer,
     providers: registry,

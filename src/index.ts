@@ -1,8 +1,8 @@
-export type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
 export type { Keymux, OpenKeymuxOptions } from './compose.js'
 export { openKeymux } from './compose.js'
 export type { StoreConfig } from './compose-store.js'
 export { newStore } from './compose-store.js'
+export type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
 export type { CandidateReason, ErrorCode, KeymuxErrorOptions } from './domain/errors.js'
 export { ERROR_CODES, isKeymuxError, KeymuxError, NoUsableProfileError } from './domain/errors.js'
 export type { ProfileId } from './domain/ids.js'
@@ -83,8 +83,8 @@ export type {
   NewProfile,
   OutcomeReport,
   ProfilePatch,
-  Profiles,
   ProfileState,
+  Profiles,
   ProfileView,
   SlotView,
   Unlock,
@@ -109,4 +109,21 @@ export {
 export { FallbackChain, MultiResolver } from './resolver/multi.js'
 export type { CacheStats, ResolveOptions, ResolverConfig } from './resolver/resolver.js'
 export { Resolver } from './resolver/resolver.js'
+export type { ProfileToolsOptions } from './tools/profile-tools.js'
 export { ProfileTools } from './tools/profile-tools.js'
+export type { ToolDefinition, ToolMethod } from './tools/tool-definitions.js'
+export { TOOL_DEFINITIONS } from './tools/tool-definitions.js'
+export type {
+  ProfileAddArgs,
+  ProfileAddResult,
+  ProfileEnableArgs,
+  ProfileExportResult,
+  ProfileIdArgs,
+  ProfileImportArgs,
+  ProfileListArgs,
+  ProfileListToolResult,
+  ProfileSetPriorityArgs,
+  ProfileTestResult,
+  ProvidersListResult,
+  ToolOutcome,
+} from './tools/types.js'

@@ -41,7 +41,11 @@ export const PROVIDER_RULES: ReadonlyMap<string, readonly FailureRule[]> = new M
       { reason: 'auth', code: /^(?:1004|2049)$/ },
       { reason: 'timeout', code: /^1001$/ },
       { reason: 'server_error', code: /^(?:1000|1013|1024|1033)$/ },
-      { reason: 'format', code: /^(?:1026|1027|1042|2013)$/ },
+      { reason: 'format', code: /^(?:1026|1027|1042)$/ },
+      // "invalid params": its wording says which, so the general wording is asked first.
+      { reason: 'model_not_found', code: /^2013$/, words: /\bmodel\b/ },
+      { reason: 'context_overflow', code: /^2013$/, words: /\bcontext\b|\btokens?\b/ },
+      { reason: 'format', code: /^2013$/ },
     ],
   ],
   [

@@ -11,7 +11,7 @@ interface WordingRule {
 }
 
 const MODEL_GONE =
-  'not found|(?:does|do) not exist|decommissioned|has been (?:deprecated|removed|retired)|no longer (?:supported|available)'
+  'not found|(?:(?:does|do) )?not exist|decommissioned|has been (?:deprecated|removed|retired)|no longer (?:supported|available)'
 
 /**
  * What providers, SDKs and operating systems say when something fails. The first group that fits decides,

@@ -1,0 +1,376 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { badKey, ok, rateLimited, startScriptedUpstream } from '../../src/entries/testing.js'
+import { type CliVault, makeCliVault } from '../support/cli-vault.js'
+
+let vault: CliVault
+
+beforeEach(() => {
+  vault = makeCliVault()
+})
+afterEach(() => vault.dispose())
+
+async function add(id: string, secret: string, ...options: string[]): Promise<void> {
+  const { code, stderr } = await vault.run(['add', id, '--stdin', ...options], { stdin: secret })
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+}
+
+const json = (text: string): unknown => JSON.parse(text) as unknown
+
+describe('add', () => {
+  test('prints the id alone, and with --json the profile_id', async () => {
+    expect(await vault.run(['add', 'OpenAI:work', '--stdin'], { stdin: 'sk-a\n' })).toMatchObject({
+      code: 0,
+      stdout: 'openai:work\n',
+    })
+    const { stdout } = await vault.run(['add', 'groq', '--stdin', '--json'], { stdin: 'gsk' })
+    expect(json(stdout)).toEqual({ profile_id: 'groq:default' })
+  })
+
+  test.each([
+    ['sk-a', 'sk-a'],
+    ['sk-a\n', 'sk-a'],
+    ['sk-a\r\n', 'sk-a'],
+    ['line one\nline two\n', 'line one\nline two'],
+    ['ключ 🔑', 'ключ 🔑'],
+    ['x'.repeat(1024 * 1024), 'x'.repeat(1024 * 1024)],
+  ])('keeps what came on standard input but one final newline', async (given, kept) => {
+    await add('openai:a', given)
+    expect((await vault.run(['resolve', 'openai'])).stdout).toBe(`${kept}\n`)
+  })
+
+  test.each([
+    ['', 'empty'],
+    ['\n', 'a newline alone'],
+    ['x'.repeat(1024 * 1024 + 2), 'over 1 MiB'],
+  ])('refuses a bad secret (%#: %s)', async (given) => {
+    expect(await vault.run(['add', 'openai:a', '--stdin'], { stdin: given })).toMatchObject({
+      code: 2,
+      stdout: '',
+    })
+    expect(json((await vault.run(['list', '--json'])).stdout)).toEqual({ profiles: [], total: 0 })
+  })
+
+  test('an existing id is a conflict, told before the secret is asked for, unless it shall be replaced', async () => {
+    await add('openai:work', 'sk-a')
+    const again = await vault.run(['add', 'openai:work'], { answers: [] })
+    expect(again).toMatchObject({ code: 7, asked: [], stderr: expect.stringContaining('--replace') })
+    await add('openai:work', 'sk-b', '--replace')
+    expect((await vault.run(['resolve', 'openai'])).stdout).toBe('sk-b\n')
+  })
+
+  test('asks on the terminal, and says what to do where there is none', async () => {
+    const asked = await vault.run(['add', 'openai:work'], { answers: ['sk-typed'] })
+    expect(asked).toMatchObject({ code: 0, asked: ['API key for openai:work: '] })
+    expect((await vault.run(['resolve', 'openai'])).stdout).toBe('sk-typed\n')
+    expect(await vault.run(['add', 'openai:other'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--stdin'),
+    })
+  })
+
+  test('a key as an argument is refused and not repeated', async () => {
+    const key = 'sk-proj-abcdefghijklmnopqrstuvwxyz0123456789'
+    for (const argv of [
+      ['add', 'openai', key],
+      ['add', `openai:${key}`],
+      ['add', 'openai', '--from-env', key],
+    ]) {
+      const { code, stdout, stderr } = await vault.run(argv)
+      expect(code).toBe(2)
+      expect(stdout + stderr).not.toContain(key)
+    }
+  })
+
+  test('an OAuth profile without credentials succeeds and names the login', async () => {
+    const { code, stdout, stderr } = await vault.run(['add', 'gemini:me', '--mode', 'oauth'])
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'gemini:me\n' })
+    expect(stderr).toContain('keymux login gemini:me')
+    const { stdout: listed } = await vault.run(['list', '--json'])
+    expect(json(listed)).toMatchObject({ profiles: [{ id: 'gemini:me', state: 'invalid', valid: false }] })
+    expect(await vault.run(['resolve', 'gemini'])).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('keymux login gemini:me'),
+    })
+  })
+
+  test.each([
+    [['add', 'nobody', '--stdin'], 'unknown_provider'],
+    [['add', 'openai', '--stdin', '--from-env', 'X'], 'usage'],
+    [['add', 'openai', '--stdin', '--mode', 'oauth'], 'usage'],
+    [['add', 'groq', '--mode', 'oauth'], 'unsupported_mode'],
+    [['add', 'openai', '--mode', 'nonsense'], 'usage'],
+    [['add', 'openai', '--stdin', '--priority', '1.5'], 'invalid_value'],
+    [['add', 'openai', '--stdin', '--expires-at', '2030-01-01'], 'usage'],
+    [['add', 'openai', '--stdin', '--mode', 'token', '--expires-at', 'soon'], 'invalid_value'],
+    [['add', 'openai', '--stdin', '--base-url', 'http://example.com'], 'invalid_value'],
+    [['add', 'openai', '--ref', 'gopher://x'], 'invalid_reference'],
+    [['add', 'openai', '--api-key', 'x'], 'usage'],
+    [['add'], 'usage'],
+  ])('%j is refused (%s)', async (argv, code) => {
+    const {
+      code: status,
+      stdout,
+      stderr,
+    } = await vault.run([...argv, '--json'], { stdin: 'sk', env: { X: 'y' } })
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(json(stderr)).toMatchObject({ error: { code } })
+  })
+})
+
+describe('list and show', () => {
+  test('list is by provider, in the order of choice, and can be filtered', async () => {
+    await add('openai:low', 'sk-1')
+    await add('openai:high', 'sk-2', '--priority', '7', '--account', 'org-1', '--models', 'gpt-4*, o3')
+    await add('anthropic:t', 'tok', '--mode', 'token', '--expires-at', '30d')
+    await vault.run(['disable', 'openai:low'])
+    const ids = async (...argv: string[]): Promise<string[]> => {
+      const { stdout } = await vault.run(['list', '--json', ...argv])
+      return (json(stdout) as { profiles: { id: string }[] }).profiles.map((profile) => profile.id)
+    }
+    expect(await ids()).toEqual(['anthropic:t', 'openai:high', 'openai:low'])
+    expect(await ids('OPENAI')).toEqual(['openai:high', 'openai:low'])
+    expect(await ids('--mode', 'token')).toEqual(['anthropic:t'])
+    expect(await ids('--enabled')).toEqual(['anthropic:t', 'openai:high'])
+    expect(await ids('--disabled')).toEqual(['openai:low'])
+    expect((await vault.run(['list', '--enabled', '--disabled'])).code).toBe(2)
+  })
+
+  test('show prints the secret only when it is asked to, and the audit knows', async () => {
+    await add('openai:work', 'sk-secret-1')
+    const quiet = await vault.run(['show', 'openai:work'])
+    expect(quiet.stdout + quiet.stderr).not.toContain('sk-secret-1')
+    expect((await vault.run(['show', 'openai:work', '--json'])).stdout).not.toContain('sk-secret-1')
+    const shown = await vault.run(['show', 'openai:work', '--reveal', '--json'])
+    expect(json(shown.stdout)).toMatchObject({ id: 'openai:work', key: 'sk-secret-1' })
+    const handle = await vault.open()
+    expect((await handle.vault.audit()).at(-1)).toMatchObject({ event: 'revealed', subject: 'openai:work' })
+    await handle.close()
+  })
+
+  test('show --reveal --json holds the refresh token too', async () => {
+    const handle = await vault.open()
+    await handle.profiles.add({
+      provider: 'gemini',
+      name: 'me',
+      oauth: { accessToken: 'at', refreshToken: 'rt', expiresAt: new Date('2027-01-01'), email: 'me@x.com' },
+    })
+    await handle.close()
+    const shown = await vault.run(['show', 'gemini:me', '--reveal', '--json'])
+    expect(json(shown.stdout)).toMatchObject({ access_token: 'at', refresh_token: 'rt', email: 'me@x.com' })
+  })
+})
+
+describe('changing', () => {
+  test('every changing command prints the ids that it changed', async () => {
+    await add('openai:a', 'sk-a')
+    await add('openai:b', 'sk-b')
+    for (const [argv, ids] of [
+      [
+        ['disable', 'openai:a', 'openai:b', 'openai:a'],
+        ['openai:a', 'openai:b'],
+      ],
+      [
+        ['enable', 'openai:a', 'openai:b'],
+        ['openai:a', 'openai:b'],
+      ],
+      [['priority', 'openai:a', '-3'], ['openai:a']],
+      [['rename', 'openai:a', 'c'], ['openai:c']],
+      [['reset', 'openai:b'], ['openai:b']],
+      [
+        ['remove', 'openai:b', 'openai:c'],
+        ['openai:b', 'openai:c'],
+      ],
+    ] as const) {
+      const { code, stdout, stderr } = await vault.run([...argv, '--json'])
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      expect(json(stdout)).toMatchObject({ changed: ids })
+    }
+  })
+
+  test('a mistyped id among several changes nothing', async () => {
+    await add('openai:a', 'sk-a')
+    expect((await vault.run(['remove', 'openai:a', 'openai:typo'])).code).toBe(4)
+    expect((await vault.run(['disable', 'openai:a', 'nonsense:'])).code).toBe(2)
+    expect((await vault.run(['resolve', 'openai'])).stdout).toBe('sk-a\n')
+  })
+
+  test('remove asks on a terminal, and not with --yes or without one', async () => {
+    await add('openai:a', 'sk-a')
+    expect(await vault.run(['remove', 'openai:a'], { stdinIsTTY: true, answers: [false] })).toMatchObject({
+      code: 1,
+    })
+    expect((await vault.run(['resolve', 'openai'])).code).toBe(0)
+    expect(await vault.run(['remove', 'openai:a', '--yes'], { stdinIsTTY: true, answers: [] })).toMatchObject(
+      { code: 0 },
+    )
+    await add('openai:a', 'sk-a')
+    expect(await vault.run(['remove', 'openai:a'])).toMatchObject({ code: 0, asked: [] })
+  })
+})
+
+describe('resolve', () => {
+  test('a cooling account gives way to the next, and when none is left says when one will be back', async () => {
+    await add('openai:work', 'sk-work', '--priority', '5')
+    await add('openai:home', 'sk-home')
+    const reported = await vault.run([
+      'report',
+      'failure',
+      'openai:work',
+      '--status',
+      '429',
+      '--retry-after',
+      '90',
+      '--json',
+    ])
+    expect(json(reported.stdout)).toEqual({
+      profile_id: 'openai:work',
+      reason: 'rate_limit',
+      scope: 'credential',
+      state: 'cooling',
+      unusable_until: '2026-01-31T12:01:30Z',
+    })
+    expect((await vault.run(['resolve', 'openai'])).stdout).toBe('sk-home\n')
+    await vault.run(['report', 'failure', 'openai:home', '--message', 'insufficient_quota'])
+    const none = await vault.run(['resolve', 'openai', '--json'])
+    expect(none).toMatchObject({ code: 5, stdout: '' })
+    expect(json(none.stderr)).toMatchObject({
+      error: {
+        code: 'no_usable_profile',
+        retry_at: '2026-01-31T12:01:30Z',
+        reasons: [
+          { profile_id: 'openai:work' },
+          { profile_id: 'openai:home', state: 'disabled', reason: 'billing' },
+        ],
+      },
+    })
+    vault.clock.advance(90_000)
+    expect((await vault.run(['resolve', 'openai'])).stdout).toBe('sk-work\n')
+    await vault.run(['report', 'success', 'openai:home'])
+    expect((await vault.run(['resolve', 'openai:home'])).stdout).toBe('sk-home\n')
+  })
+
+  test('chains, modes, models and strictness', async () => {
+    await add('groq:g', 'gsk')
+    await add('openai:t', 'tok', '--mode', 'token')
+    await add('openai:k', 'sk', '--models', 'gpt-4*')
+    expect((await vault.run(['resolve', 'anthropic,groq'])).stdout).toBe('gsk\n')
+    expect((await vault.run(['resolve', 'anthropic:x,openai:k,groq'])).stdout).toBe('sk\n')
+    expect((await vault.run(['resolve', 'openai', '--mode', 'token'])).stdout).toBe('tok\n')
+    expect((await vault.run(['resolve', 'openai', '--model', 'o3'])).stdout).toBe('tok\n')
+    expect((await vault.run(['resolve', 'openai:ghost'])).stdout).not.toBe('')
+    expect((await vault.run(['resolve', 'openai:ghost', '--strict'])).code).toBe(4)
+    expect((await vault.run(['resolve', 'openai', '--strict'])).code).toBe(2)
+    expect((await vault.run(['resolve', 'mistral'])).code).toBe(5)
+    expect((await vault.run(['resolve', 'nobody'])).code).toBe(2)
+    const { stdout } = await vault.run(['resolve', 'openai:k', '--json'])
+    expect(json(stdout)).toEqual({
+      provider: 'openai',
+      profile_id: 'openai:k',
+      mode: 'api_key',
+      credential: 'sk',
+      attempted_profiles: ['openai:k'],
+    })
+  })
+
+  test('a provider’s message that repeats the key is redacted before it is stored', async () => {
+    await add('openai:work', 'my very own odd secret')
+    await vault.run(['report', 'failure', 'openai:work', '--message', 'bad key my very own odd secret given'])
+    const { stdout } = await vault.run(['list', '--json'])
+    expect(stdout).toContain('[redacted]')
+    expect(stdout).not.toContain('odd secret')
+  })
+})
+
+describe('env', () => {
+  test.each([
+    ['sh', `export OPENAI_API_KEY='a'\\''b $(x)'\n`],
+    ['fish', `set -gx OPENAI_API_KEY 'a\\'b $(x)'\n`],
+    ['powershell', `$env:OPENAI_API_KEY = 'a''b $(x)'\n`],
+    ['json', `{"OPENAI_API_KEY":"a'b $(x)"}\n`],
+  ])('%s quotes everything', async (format, line) => {
+    await add('openai', `a'b $(x)`)
+    expect((await vault.run(['env', 'openai', '--format', format])).stdout).toBe(line)
+  })
+
+  test('the variable is the one the SDK reads for that mode', async () => {
+    await add('anthropic:k', 'key', '--priority', '1')
+    await add('anthropic:t', 'tok', '--mode', 'token')
+    await add('gemini', 'AIza', '--base-url', 'http://127.0.0.1:9')
+    expect((await vault.run(['env', 'anthropic:k'])).stdout).toBe(`export ANTHROPIC_API_KEY='key'\n`)
+    expect((await vault.run(['env', 'anthropic:t'])).stdout).toBe(`export ANTHROPIC_AUTH_TOKEN='tok'\n`)
+    const { stdout } = await vault.run(['env', 'gemini', '--json'])
+    expect(json(stdout)).toEqual({
+      GOOGLE_API_KEY: 'AIza',
+      GEMINI_API_KEY: 'AIza',
+      GOOGLE_GEMINI_BASE_URL: 'http://127.0.0.1:9',
+    })
+  })
+})
+
+describe('test --live', () => {
+  test('asks the provider at the profile’s own base URL, and remembers what it said', async () => {
+    await using upstream = await startScriptedUpstream({ provider: 'openai' })
+    upstream.respond(ok(), 'sk-good')
+    upstream.respond(badKey(), 'sk-bad')
+    upstream.respond(rateLimited({ retryAfter: 20 }), 'sk-slow')
+    for (const name of ['good', 'bad', 'slow']) {
+      await add(`openai:${name}`, `sk-${name}`, '--base-url', `${upstream.url}/v1`)
+    }
+    const live = await vault.run(['test', 'openai:good', 'openai:bad', 'openai:slow', '--live', '--json'])
+    expect(live.code).toBe(1)
+    expect(json(live.stdout)).toMatchObject({
+      results: [
+        { profile_id: 'openai:good', valid: true, live: { outcome: 'works', status: 200 } },
+        { profile_id: 'openai:bad', live: { outcome: 'refused', reason: 'auth', status: 401 } },
+        { profile_id: 'openai:slow', state: 'cooling', live: { outcome: 'limited', reason: 'rate_limit' } },
+      ],
+    })
+    expect(upstream.requests.map((request) => `${request.method} ${request.path}`)).toEqual(
+      Array(3).fill('GET /v1/models'),
+    )
+    expect((await vault.run(['test', 'openai:good'])).stdout).toContain('looks valid')
+  })
+
+  test('a provider that cannot be reached is told apart from a bad key', async () => {
+    await add('openai:a', 'sk-a', '--base-url', 'http://127.0.0.1:1/v1')
+    const { code, stdout } = await vault.run(['test', 'openai:a', '--live', '--json'])
+    expect(code).toBe(0)
+    expect(json(stdout)).toMatchObject({ results: [{ live: { outcome: 'unreachable' } }] })
+  })
+})
+
+describe('status', () => {
+  test('counts down, shows models, and tells programs everything', async () => {
+    await add('openai:work', 'sk-1')
+    await vault.run([
+      'report',
+      'failure',
+      'openai:work',
+      '--status',
+      '429',
+      '--model',
+      'gpt-4o',
+      '--retry-after',
+      '45',
+    ])
+    const { stdout } = await vault.run(['status', '--json'])
+    expect(json(stdout)).toEqual({
+      providers: [
+        {
+          provider: 'openai',
+          profiles: [
+            {
+              id: 'openai:work',
+              state: 'available',
+              model_cooldowns: [{ model: 'gpt-4o', until: '2026-01-31T12:00:45Z', reason: 'rate_limit' }],
+              error_count: 1,
+              failure_counts: { rate_limit: 1 },
+              last_good: false,
+            },
+          ],
+        },
+      ],
+    })
+    expect((await vault.run(['status'], { columns: 80 })).stdout).toContain('gpt-4o')
+  })
+})
