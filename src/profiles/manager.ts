@@ -1,4 +1,4 @@
-import { KeymuxError } from '../domain/errors.js'
+import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import { newProfileId, parseProfileName, quote } from '../domain/ids.js'
 import type {
   CallOptions,
@@ -13,16 +13,19 @@ import type {
 import type { AuthProfile } from '../domain/profile.js'
 import { redactSecrets } from '../domain/redact.js'
 import type { FailureReason, ProfileCooldownConfig, ProfileUsageStats } from '../domain/usage.js'
+import { newUsageStats } from '../domain/usage.js'
 import { applyFailure, applyReset, applySuccess } from '../policy/failure.js'
 import { clampWindows, clearExpiredWindows } from '../policy/windows.js'
 import type { ProfileBackend, ProfileState, ProfileTransaction } from './backend.js'
 import { CandidateSource } from './candidates.js'
 import { accountKey, Catalogue } from './catalogue.js'
 import type { Entry } from './entry.js'
+import type { ProfileRecord, ProfileSecrets } from './record.js'
 import { credentialChanged, splitProfile } from './record.js'
 import type { ReferenceReader } from './references.js'
 import type {
   AddOptions,
+  ImportedUsage,
   NewProfile,
   OutcomeReport,
   ProfilePatch,
@@ -134,6 +137,43 @@ export class StoredProfiles implements Profiles {
       await tx.audit(known === undefined ? 'created' : 'changed', profile.id)
     })
     return this.#mustFind(profile.id).freshProfile()
+  }
+
+  async importProfile(profile: AuthProfile, usage?: ImportedUsage, options: AddOptions = {}): Promise<void> {
+    checkProfile(profile, this.#config.providers)
+    const secrets = Object.values(splitProfile(profile).secrets)
+    const { lastError } = profile
+    const clean =
+      lastError === undefined ? profile : { ...profile, lastError: cleanMessage(lastError, secrets) }
+    await this.#transact(options, async (tx) => {
+      const known = this.#find(profile.id)
+      if (known !== undefined && options.replace !== true) {
+        throw new KeymuxError('profile_exists', `${profile.id} exists already`, {
+          hint: 'use --replace to overwrite it',
+        })
+      }
+      await this.#store(tx, clean, known)
+      if (usage !== undefined) await tx.putState(profile.id, importedState(clean, usage.stats))
+      if (usage?.lastGood === true) await tx.putLastGood(profile.provider, profile.id)
+      await tx.audit('imported', profile.id)
+    })
+  }
+
+  async requireLogins(options: CallOptions = {}): Promise<string[]> {
+    return this.#transact(options, async (tx) => {
+      const ids: string[] = []
+      for (const { id, record } of this.#sorted()) {
+        const { meta } = record
+        if (meta.mode !== 'oauth' || meta.loginNeeded === true || !(meta.hasSecret || meta.hasRefresh))
+          continue
+        const secrets = secretsUnlessDamaged(record)
+        if (secrets === undefined) continue
+        await tx.putProfile({ ...meta, loginNeeded: true, updatedAt: this.#now().getTime() }, secrets)
+        await tx.audit('changed', id, 'login_needed')
+        ids.push(id)
+      }
+      return ids
+    })
   }
 
   async update(id: string, patch: ProfilePatch, options: CallOptions = {}): Promise<AuthProfile> {
@@ -395,10 +435,7 @@ export class StoredProfiles implements Profiles {
   }
 
   #lastError(entry: Entry, message: string): { lastError: string; lastErrorAt: Date } {
-    const known = Object.values(entry.record.openSecrets()).filter((text) => text !== undefined)
-    const lastError = redactSecrets(message, known)
-      .replace(/\p{Cc}+/gu, ' ')
-      .slice(0, MAX_STORED_MESSAGE)
+    const lastError = cleanMessage(message, Object.values(entry.record.openSecrets()))
     return { lastError, lastErrorAt: this.#now() }
   }
 
@@ -471,12 +508,30 @@ function disproves(stats: ProfileUsageStats | undefined, model: string | undefin
   )
 }
 
-function importedState(profile: AuthProfile): ProfileState {
+/** A message that may be stored: on one line, without secrets, not too long. */
+function cleanMessage(message: string, secrets: readonly (string | undefined)[]): string {
+  const known = secrets.filter((text) => text !== undefined)
+  return redactSecrets(message, known)
+    .replace(/\p{Cc}+/gu, ' ')
+    .slice(0, MAX_STORED_MESSAGE)
+}
+
+function secretsUnlessDamaged(record: ProfileRecord): ProfileSecrets | undefined {
+  try {
+    return record.openSecrets()
+  } catch (error) {
+    if (isKeymuxError(error, 'vault_corrupt')) return undefined
+    throw error
+  }
+}
+
+function importedState(profile: AuthProfile, stats: ProfileUsageStats = newUsageStats()): ProfileState {
   return {
     stats: {
-      errorCount: 0,
-      failureCounts: {},
-      ...(profile.lastUsedAt === undefined ? {} : { lastUsed: profile.lastUsedAt }),
+      ...stats,
+      ...(stats.lastUsed !== undefined || profile.lastUsedAt === undefined
+        ? {}
+        : { lastUsed: profile.lastUsedAt }),
     },
     ...(profile.lastError === undefined ? {} : { lastError: profile.lastError }),
     ...(profile.lastErrorAt === undefined ? {} : { lastErrorAt: profile.lastErrorAt }),

@@ -103,10 +103,25 @@ export interface AddOptions extends CallOptions {
   readonly replace?: boolean
 }
 
+/** What another program remembers of a profile's use. */
+export interface ImportedUsage {
+  readonly stats: ProfileUsageStats
+  /** It served its provider last. */
+  readonly lastGood: boolean
+}
+
 /** The manager of a handle: the seed's {@link ProfileManager} and what the surfaces need. */
 export interface Profiles extends ProfileManager {
   /** @throws KeymuxError `profile_exists`, `invalid_secret`, `unsupported_mode`, `unknown_provider`, … */
   add(profile: NewProfile, options?: AddOptions): Promise<AuthProfile>
+  /**
+   * Takes over a profile of another program as it is, with what is remembered of its use.
+   *
+   * @throws KeymuxError `profile_exists`, `unknown_provider`, …
+   */
+  importProfile(profile: AuthProfile, usage?: ImportedUsage, options?: AddOptions): Promise<void>
+  /** Marks every OAuth login as ended, because its tokens may be used up elsewhere. Gives the ids. */
+  requireLogins(options?: CallOptions): Promise<string[]>
   /** @throws KeymuxError `profile_not_found` */
   update(id: string, patch: ProfilePatch, options?: CallOptions): Promise<AuthProfile>
   /** Renames within the provider; usage, windows and last-good go along. @throws KeymuxError `profile_exists` */

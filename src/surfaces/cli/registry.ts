@@ -6,6 +6,12 @@ import type { CommandEntry } from './spec.js'
  */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'init',
+    summary: 'create the vault',
+    section: 'Start',
+    load: async () => (await import('./commands/init.js')).init,
+  },
+  {
     name: 'add',
     summary: 'add an account, or replace its key',
     section: 'Accounts',
@@ -94,6 +100,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'lift cooldowns and disables',
     section: 'Use',
     load: async () => (await import('./commands/reset.js')).reset,
+  },
+  {
+    name: 'vault',
+    summary: 'look after the vault: slots, passphrase, backup',
+    section: 'Vault',
+    load: async () => (await import('./commands/vault.js')).vault,
+  },
+  {
+    name: 'secret',
+    summary: 'keep plain named secrets',
+    section: 'Vault',
+    load: async () => (await import('./commands/secret.js')).secret,
+  },
+  {
+    name: 'audit',
+    summary: 'read who did what to the vault',
+    section: 'Vault',
+    load: async () => (await import('./commands/audit.js')).audit,
   },
   {
     name: 'config',

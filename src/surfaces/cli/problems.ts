@@ -1,0 +1,24 @@
+import { ERROR_CODES } from '../../domain/errors.js'
+import { printable } from '../../domain/printable.js'
+import type { VaultProblem } from '../../profiles/types.js'
+import type { Style } from './style.js'
+
+/** Exit status of a check that found something. */
+export const PROBLEMS_FOUND: number = ERROR_CODES.vault_corrupt
+
+/** A problem as JSON has it. */
+export function problemToJson({ code, message, record }: VaultProblem): Record<string, unknown> {
+  return { code, message, ...(record === undefined ? {} : { record }) }
+}
+
+/** Problems for people, one a line. */
+export function renderProblems(problems: readonly VaultProblem[], style: Style): string {
+  return problems
+    .map(({ code, message }) => `${style.bad('✗')} ${printable(message)} ${style.dim(`(${code})`)}`)
+    .join('\n')
+}
+
+/** Whether somebody may have put an older or another state of the vault in its place. */
+export function isDisputed({ code }: VaultProblem): boolean {
+  return code === 'vault_rolled_back' || code === 'vault_tampered'
+}
