@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { composeKeymux, type Keymux } from '../../src/compose.js'
 import type { KeymuxConfigInput } from '../../src/config/schema.js'
+import { KeymuxError } from '../../src/domain/errors.js'
+import { defaultRegistry, ProviderRegistry } from '../../src/providers/registry.js'
 import { createMemoryStore } from '../../src/storage/memory/index.js'
 import type { CliServices, OpenRequest } from '../../src/surfaces/cli/services.js'
 import { createFakeClock, type FakeClock } from '../../src/testing/fake-clock.js'
@@ -26,7 +28,14 @@ export function makeCliVault(config: KeymuxConfigInput = {}): CliVault {
   const open = (unlock: OpenRequest['unlock'], env: OpenRequest['env'], create: boolean): Promise<Keymux> =>
     composeKeymux({ vault: memory.connect(), unlock, create, surface: 'cli', clock, config, env })
   const own = (): Promise<Keymux> => open(async () => ({ keyFile }), {}, true)
-  const services: Partial<CliServices> = { openVault: ({ unlock, env }) => open(unlock, env, false) }
+  const services: Partial<CliServices> = {
+    async openVault({ unlock, env, create }) {
+      if (create !== true) return open(unlock, env, false)
+      throw new KeymuxError('vault_exists', 'there is a vault already')
+    },
+    openStore: async () => memory.connect(),
+    providers: async () => new ProviderRegistry([], defaultRegistry),
+  }
   let made: Promise<void> | undefined
   return {
     clock,
