@@ -1,3 +1,5 @@
+import type { RefreshLocks } from './locks.js'
+
 /**
  * Where the vault's bytes live. A store knows nothing of keys, profiles or secrets: it keeps opaque rows
  * by (table, id), a few named blobs, and an append-only log, and changes all of them atomically.
@@ -13,6 +15,8 @@ export interface Store {
   readonly kind: string
   /** Where it is, for people: a path, or a URL without credentials. */
   readonly location: string
+  /** Locks shared by everybody who uses the same storage. */
+  readonly locks: RefreshLocks
 
   /** Runs `body` on one consistent snapshot. */
   read<T>(body: (reader: StoreReader) => Promise<T>): Promise<T>
@@ -64,7 +68,11 @@ export interface ChangeSet {
   readonly rows: StoredRow[]
 }
 
-/** Reading side of a transaction. */
+/**
+ * Reading side of a transaction. Names of tables and blobs are not empty and hold no zero and no unpaired
+ * surrogate; such a name, a row id of another length than 16 bytes and a use after the end of the
+ * transaction reject with `internal_error`.
+ */
 export interface StoreReader {
   getBlob(name: string): Promise<Uint8Array | undefined>
   getRow(table: string, id: Uint8Array): Promise<Uint8Array | undefined>

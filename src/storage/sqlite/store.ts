@@ -1,9 +1,11 @@
 import { closedError } from '../checks.js'
 import type { Store, StoreReader, StoreTransaction } from '../contract.js'
+import type { RefreshLocks } from '../locks.js'
 import { SerialQueue } from '../queue.js'
 import { copyVaultFile } from './backup.js'
 import { existsError, readOnlyError } from './errors.js'
 import { findProblems } from './integrity.js'
+import { SqliteLocks } from './locks.js'
 import { type DataVersion, Session, type SessionParts, type Snapshot } from './session.js'
 import { SqliteReader, SqliteTransaction } from './transaction.js'
 import { ChangeWatch, isOutdated } from './watch.js'
@@ -20,6 +22,7 @@ export interface SqliteStoreParts extends SessionParts {
 export class SqliteStore implements Store {
   readonly kind = 'sqlite'
   readonly location: string
+  readonly locks: RefreshLocks
   readonly #parts: SqliteStoreParts
   readonly #session: Session
   readonly #watch: ChangeWatch
@@ -34,6 +37,7 @@ export class SqliteStore implements Store {
   constructor(parts: SqliteStoreParts) {
     this.#parts = parts
     this.location = parts.path
+    this.locks = new SqliteLocks(`${parts.path}-locks`)
     this.#mustBeFirst = parts.mustBeFirst
     this.#session = new Session(parts)
     this.#seen = this.#session.version()
@@ -49,7 +53,7 @@ export class SqliteStore implements Store {
   }
 
   hasForeignChanges(): boolean {
-    return this.#watch.changed()
+    return this.#closing === undefined && this.#watch.changed()
   }
 
   integrityProblems(): Promise<string[]> {
@@ -123,9 +127,7 @@ export class SqliteStore implements Store {
   }
 
   #lookForChanges(now: number): boolean {
-    const { database, files } = this.#session.connection
-    if (!database.isOpen) return false
-    if (!files.holds()) return true
+    if (!this.#session.connection.files.holds()) return true
     // While a read is under way SQLite tells of nothing newer than its snapshot.
     if (this.#readingSince !== undefined && isOutdated(this.#readingSince, now)) return true
     try {

@@ -28,7 +28,7 @@ export async function whileBusy<T>(attempt: () => T, options: WaitOptions): Prom
       return attempt()
     } catch (error) {
       if (!isBusy(error)) throw error
-      if (performance.now() - start >= options.timeoutMs) throw options.busy()
+      if (!(performance.now() - start < options.timeoutMs)) throw options.busy()
     }
     const pause = PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)]
     await (pause === 0 ? nextTurn() : sleep(pause))
