@@ -129,6 +129,7 @@ async function assemble(
     }),
     cooldown: config.cooldown,
     canRefresh: true,
+    surface: options.surface ?? 'library',
     ...(logger === undefined ? {} : { logger }),
   })
   nativeProfiles.set(vault, profiles)

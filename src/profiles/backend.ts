@@ -1,4 +1,4 @@
-import type { ProfileUsageStats } from '../domain/usage.js'
+import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
 import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
 
 /** What is remembered of one profile's use, stored apart from the profile itself. */
@@ -6,12 +6,37 @@ export interface ProfileState {
   readonly stats: ProfileUsageStats
   readonly lastError?: string
   readonly lastErrorAt?: Date
+  /** When a use by a surface was last written to the audit, in epoch milliseconds. */
+  readonly auditedUses?: Readonly<Record<string, number>>
+}
+
+/** What is remembered of the renewals of one OAuth profile. All times are the clock's. */
+export interface RefreshState {
+  /** A request that was begun, and of whose outcome nothing is known. */
+  readonly attempt?: RefreshAttempt
+  /** Set by failures in a row; gone after a success, a login, or a reset. */
+  readonly backoff?: {
+    readonly failures: number
+    readonly until: Date
+    readonly reason: FailureReason
+  }
+}
+
+/** A request for new tokens that is, or was, under way. */
+export interface RefreshAttempt {
+  /** SHA-256 of the refresh token that it spends, in hexadecimal. */
+  readonly digest: string
+  /** When it was recorded, just before it was sent. */
+  readonly startedAt: Date
+  /** When it has certainly ended, whatever became of it. */
+  readonly deadlineAt: Date
 }
 
 /** One thing that is different now. `undefined` means it is gone. */
 export type ProfileChange =
   | { readonly kind: 'profile'; readonly id: string; readonly record: ProfileRecord | undefined }
   | { readonly kind: 'state'; readonly id: string; readonly state: ProfileState | undefined }
+  | { readonly kind: 'refresh'; readonly id: string; readonly refresh: RefreshState | undefined }
   | { readonly kind: 'account'; readonly key: string; readonly stats: ProfileUsageStats | undefined }
   | { readonly kind: 'last_good'; readonly provider: string; readonly id: string | undefined }
 
@@ -45,6 +70,8 @@ export interface ProfileTransaction {
   deleteProfile(id: string): Promise<void>
   /** `undefined` forgets it. */
   putState(id: string, state: ProfileState | undefined): Promise<void>
+  /** `undefined` forgets it. */
+  putRefresh(id: string, refresh: RefreshState | undefined): Promise<void>
   putAccount(key: string, stats: ProfileUsageStats | undefined): Promise<void>
   putLastGood(provider: string, id: string | undefined): Promise<void>
   audit(event: AuditEvent, subject: string, detail?: string): Promise<void>

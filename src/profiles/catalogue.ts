@@ -1,6 +1,6 @@
 import { profileProvider } from '../domain/ids.js'
 import type { ProfileUsageStats } from '../domain/usage.js'
-import type { ProfileChange, ProfileDelta, ProfileState } from './backend.js'
+import type { ProfileChange, ProfileDelta, ProfileState, RefreshState } from './backend.js'
 import type { StandingContext } from './entry.js'
 import { Entry } from './entry.js'
 import { ProviderGroup } from './provider-group.js'
@@ -15,6 +15,8 @@ export function accountKey(provider: string, account: string): string {
 export class Catalogue {
   readonly entries: Map<string, Entry> = new Map()
   readonly groups: Map<string, ProviderGroup> = new Map()
+  /** Of the few profiles whose renewal is under way or has failed, by id. */
+  readonly refreshes: Map<string, RefreshState> = new Map()
   readonly #accounts = new Map<string, { stats?: ProfileUsageStats; members: Set<Entry> }>()
   /** States that arrived before their profile. */
   readonly #orphanStates = new Map<string, ProfileState>()
@@ -52,6 +54,7 @@ export class Catalogue {
   #clear(): void {
     this.entries.clear()
     this.groups.clear()
+    this.refreshes.clear()
     this.#accounts.clear()
     this.#orphanStates.clear()
   }
@@ -64,6 +67,10 @@ export class Catalogue {
         break
       case 'state':
         this.#putState(change.id, change.state, now)
+        break
+      case 'refresh':
+        if (change.refresh === undefined) this.refreshes.delete(change.id)
+        else this.refreshes.set(change.id, change.refresh)
         break
       case 'account':
         this.#putAccount(change.key, change.stats, now)

@@ -12,6 +12,7 @@ import type {
   ProfileDelta,
   ProfileState,
   ProfileTransaction,
+  RefreshState,
 } from './backend.js'
 import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
 import { splitProfile, toProfile } from './record.js'
@@ -26,6 +27,8 @@ export const STORE_SECRET_NAME = 'auth:profiles:store'
 export class KvBackend implements ProfileBackend {
   readonly #vault: VaultInterface
   readonly #logger: Logger | undefined
+  /** Has no place in the original's format: it lasts as long as this process. */
+  readonly #refreshes = new Map<string, RefreshState>()
   #sink: (delta: ProfileDelta) => void = () => {}
   #loaded: 'not yet' | 'locked' | 'open' = 'not yet'
   #queue: Promise<unknown> = Promise.resolve()
@@ -72,7 +75,8 @@ export class KvBackend implements ProfileBackend {
       const tx = new KvTransaction(store)
       const value = await body(tx)
       if (tx.changes.length > 0) {
-        await this.#vault.set(STORE_SECRET_NAME, JSON.stringify(store.toJSON()))
+        if (tx.touched) await this.#vault.set(STORE_SECRET_NAME, JSON.stringify(store.toJSON()))
+        for (const change of tx.changes) this.#remember(change)
         this.#sink({ full: false, changes: tx.changes })
       }
       return value
@@ -92,7 +96,14 @@ export class KvBackend implements ProfileBackend {
     }
     for (const [provider, id] of Object.entries(store.lastGood))
       changes.push({ kind: 'last_good', provider, id })
+    for (const [id, refresh] of this.#refreshes) changes.push({ kind: 'refresh', id, refresh })
     this.#sink({ full: true, changes })
+  }
+
+  #remember(change: ProfileChange): void {
+    if (change.kind !== 'refresh') return
+    if (change.refresh === undefined) this.#refreshes.delete(change.id)
+    else this.#refreshes.set(change.id, change.refresh)
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -105,6 +116,11 @@ export class KvBackend implements ProfileBackend {
 class KvTransaction implements ProfileTransaction {
   readonly changes: ProfileChange[] = []
   readonly #store: ProfileStore
+
+  /** Whether the document has changed, not only what is kept beside it. */
+  get touched(): boolean {
+    return this.changes.some(({ kind }) => kind !== 'refresh')
+  }
 
   constructor(store: ProfileStore) {
     this.#store = store
@@ -142,6 +158,10 @@ class KvTransaction implements ProfileTransaction {
       this.#store.usageStats[id] = state?.stats ?? newUsageStats()
     }
     this.changes.push({ kind: 'state', id, state })
+  }
+
+  async putRefresh(id: string, refresh: RefreshState | undefined): Promise<void> {
+    this.changes.push({ kind: 'refresh', id, refresh })
   }
 
   /** Windows of an account have no place in the original's format: they last as long as this process. */

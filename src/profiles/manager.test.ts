@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { openTestHandle } from '../../test/support/handle.js'
+import { KeymuxError } from '../domain/errors.js'
 import { isProfileValid } from '../domain/profile.js'
 import { createMemoryStore } from '../storage/memory/index.js'
+import { createFakeClock } from '../testing/fake-clock.js'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -127,6 +129,23 @@ describe('profiles', () => {
     expect((await third.resolver.resolve('openai')).credential).toBe('sk-a')
   })
 
+  test('two machines whose clocks differ by hours agree within one window', async () => {
+    const memory = createMemoryStore()
+    const ahead = createFakeClock('2026-01-01T03:00:00Z')
+    const right = createFakeClock('2026-01-01T00:00:00Z')
+    const there = await openTestHandle({ store: memory.connect(), clock: ahead })
+    const here = await openTestHandle({ store: memory.connect(), clock: right })
+    await there.profiles.add({ provider: 'openai', name: 'a', secret: 'sk-a' })
+    await there.profiles.markFailure('openai:a', 'rate_limit')
+    const until = (await here.profiles.view('openai:a')).unusableUntil
+    expect(until).toEqual(new Date('2026-01-01T00:00:30Z'))
+    right.advance(30_000)
+    expect((await here.resolver.resolve('openai')).credential).toBe('sk-a')
+    await here.profiles.markFailure('openai:a', 'rate_limit')
+    // Three hours ago as seen from there: over long since, and not in the way.
+    expect((await there.resolver.resolve('openai')).credential).toBe('sk-a')
+  })
+
   test('clearing expired cooldowns tells whether anything changed and keeps the exponent', async () => {
     const { profiles, clock } = await openTestHandle()
     await profiles.add({ provider: 'openai', name: 'a', secret: 'sk-a' })
@@ -138,6 +157,37 @@ describe('profiles', () => {
     await profiles.markFailure('openai:a', 'billing')
     const { unusableUntil } = await profiles.view('openai:a')
     expect(unusableUntil).toEqual(new Date(clock.now().getTime() + 10 * HOUR))
+  })
+
+  test('uses are written to the audit once an hour for each surface, not once each', async () => {
+    const memory = createMemoryStore()
+    const clock = createFakeClock()
+    const use = async (): Promise<number> => {
+      const handle = await openTestHandle({ store: memory.connect(), clock })
+      await handle.resolver.resolve('openai')
+      await handle.close()
+      const again = await openTestHandle({ store: memory.connect(), clock })
+      const uses = (await again.vault.audit()).filter((entry) => entry.event === 'used').length
+      await again.close()
+      return uses
+    }
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    await owner.profiles.add({ provider: 'openai', secret: 'sk' })
+    await owner.close()
+    expect([await use(), await use(), await use()]).toEqual([1, 1, 1])
+    clock.advance(HOUR + 1)
+    expect(await use()).toBe(2)
+  })
+
+  test('a store that cannot be written any more does not fail the closing', async () => {
+    const memory = createMemoryStore()
+    const connection = memory.connect()
+    const { profiles, resolver } = await openTestHandle({ store: connection })
+    await profiles.add({ provider: 'openai', secret: 'sk' })
+    await resolver.resolve('openai')
+    connection.write = () => Promise.reject(new KeymuxError('storage_full', 'the disk is full'))
+    await expect(profiles.flush()).rejects.toMatchObject({ code: 'storage_full' })
+    await expect(profiles.close()).resolves.toBeUndefined()
   })
 
   test('listing opens no secret, and a listed profile is as valid as a read one', async () => {

@@ -49,9 +49,13 @@ export interface ManagerConfig {
   readonly logger?: Logger
   /** Whether expired OAuth logins can be renewed by whoever resolves. Default false. */
   readonly canRefresh?: boolean
+  /** Who uses the profiles, for the audit. Default `library`. */
+  readonly surface?: string
 }
 
 const MAX_STORED_MESSAGE = 500
+/** A line of audit for each hour in which a surface used a profile: one for each use would fill the disk. */
+const AUDIT_USE_EVERY_MS = 3_600_000
 
 /**
  * The profiles of one vault: everything in memory for choosing, everything durable before it is
@@ -61,8 +65,6 @@ export class StoredProfiles implements Profiles {
   readonly #config: ManagerConfig
   readonly #catalogue: Catalogue
   readonly #uses: UseLog
-  /** Profiles whose use by this process is in the audit already: one line each tells who uses what. */
-  readonly #audited = new Set<string>()
   /** What resolvers choose from. */
   readonly candidates: CandidateSource
 
@@ -385,23 +387,37 @@ export class StoredProfiles implements Profiles {
     await this.#uses.flush()
   }
 
-  /** Writes down what is left and stops the timers. */
+  /**
+   * Writes down what is left and stops the timers. Times of use that cannot be written (a full disk, a
+   * read-only one) are no reason to fail: whoever asked for a credential has it.
+   */
   async close(): Promise<void> {
-    await this.#uses.close()
+    try {
+      await this.#uses.close()
+    } catch (error) {
+      this.#config.logger?.warn('times of use could not be written', {
+        code: error instanceof KeymuxError ? error.code : 'unknown',
+      })
+    }
   }
 
   async #writeUses(entries: readonly Entry[]): Promise<void> {
     if (!this.#config.backend.isUnlocked()) return
+    const surface = this.#config.surface ?? 'library'
+    const nowMs = this.#now().getTime()
     await this.#config.backend.transact(async (tx) => {
       for (const { id } of entries) {
         const entry = this.#find(id)
         if (entry === undefined) continue
-        await tx.putState(id, stateWithUse(entry))
+        const state = stateWithUse(entry)
+        const audited = state.auditedUses?.[surface]
+        const due = audited === undefined || Math.abs(nowMs - audited) > AUDIT_USE_EVERY_MS
+        const auditedUses = { ...state.auditedUses, [surface]: nowMs }
+        await tx.putState(id, due ? { ...state, auditedUses } : state)
         await this.#writeCutAccount(tx, entry)
-        if (!this.#audited.has(id)) await tx.audit('used', id)
+        if (due) await tx.audit('used', id)
       }
     })
-    for (const { id } of entries) this.#audited.add(id)
   }
 
   async #writeCutAccount(tx: ProfileTransaction, entry: Entry): Promise<void> {

@@ -30,6 +30,7 @@ export class ProviderGroup {
   readonly #alarms = new TimeHeap<Entry>()
   readonly #context: StandingContext
   #lookedAt = 0
+  #lastStamp = 0
   #nextAlarm = Number.POSITIVE_INFINITY
 
   constructor(context: StandingContext) {
@@ -70,13 +71,14 @@ export class ProviderGroup {
 
   /** Notes a use without writing it down. The hot path: touches the lists only where the order changes. */
   used(entry: Entry, nowMs: number): void {
-    if (nowMs <= entry.lastUsedMs) return
+    const stamp = this.#stamp(nowMs)
+    if (stamp <= entry.lastUsedMs) return
     for (const view of this.#views.values()) {
       if (!holds(view, entry) || keepsPlace(view, entry)) continue
-      this.#reinsert(entry, nowMs)
+      this.#reinsert(entry, stamp)
       return
     }
-    entry.lastUsedMs = nowMs
+    entry.lastUsedMs = stamp
   }
 
   /** Brings everything up to `nowMs`: windows that have ended, tokens that have expired, a clock that was set back. */
@@ -109,6 +111,13 @@ export class ProviderGroup {
   /** All entries in the order of preference, whatever their state. */
   ordered(preference: ProfilePreference): Entry[] {
     return [...this.entries.values()].sort(compareBy(preference))
+  }
+
+  /** Uses within one millisecond still happen one after the other: going round in turn depends on it. */
+  #stamp(nowMs: number): number {
+    const sameMoment = nowMs <= this.#lastStamp && nowMs > this.#lastStamp - 1_000
+    this.#lastStamp = sameMoment ? this.#lastStamp + 0.001 : nowMs
+    return this.#lastStamp
   }
 
   #byId(id: string | undefined): Entry | undefined {

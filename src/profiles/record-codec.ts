@@ -2,8 +2,8 @@ import { withoutUndefined } from '../domain/defined.js'
 import type { ProfileId } from '../domain/ids.js'
 import type { AuthMode } from '../domain/profile.js'
 import { usageFromJson, usageToJson } from '../domain/profile-codec.js'
-import type { ProfileUsageStats } from '../domain/usage.js'
-import type { ProfileState } from './backend.js'
+import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
+import type { ProfileState, RefreshState } from './backend.js'
 import type { ProfileMeta, ProfileSecrets } from './record.js'
 
 /*
@@ -23,6 +23,8 @@ interface MetaJson {
   r?: 1
   ref?: string
   exp?: number
+  iat?: number
+  gen?: number
   email?: string
   cid?: string
   sc?: readonly string[]
@@ -33,9 +35,10 @@ interface MetaJson {
   url?: string
 }
 
-/** A row of use: of one profile, of one account, or a provider's last good profile. */
+/** A row of use: of one profile, of its renewals, of one account, or a provider's last good profile. */
 export type StateRow =
   | { readonly kind: 'profile'; readonly id: string; readonly state: ProfileState }
+  | { readonly kind: 'refresh'; readonly id: string; readonly refresh: RefreshState }
   | { readonly kind: 'account'; readonly key: string; readonly stats: ProfileUsageStats }
   | { readonly kind: 'last_good'; readonly provider: string; readonly id: string }
 
@@ -51,6 +54,8 @@ export function encodeMeta(meta: ProfileMeta): Buffer {
     r: meta.hasRefresh ? (1 as const) : undefined,
     ref: meta.reference,
     exp: meta.expiresAt,
+    iat: meta.issuedAt,
+    gen: meta.generation,
     email: meta.email,
     cid: meta.clientId,
     sc: meta.scopes,
@@ -77,6 +82,8 @@ export function decodeMeta(bytes: Buffer): ProfileMeta {
   }
   if (json.ref !== undefined) meta.reference = json.ref
   if (json.exp !== undefined) meta.expiresAt = json.exp
+  if (json.iat !== undefined) meta.issuedAt = json.iat
+  if (json.gen !== undefined) meta.generation = json.gen
   if (json.email !== undefined) meta.email = json.email
   if (json.cid !== undefined) meta.clientId = json.cid
   if (json.sc !== undefined) meta.scopes = json.sc
@@ -103,7 +110,7 @@ export function stateRowName(row: {
   key?: string
   provider?: string
 }): string {
-  return `${row.kind}\u0000${row.kind === 'account' ? row.key : row.kind === 'profile' ? row.id : row.provider}`
+  return `${row.kind}\u0000${row.key ?? row.id ?? row.provider}`
 }
 
 export function encodeState(row: StateRow): Buffer {
@@ -115,7 +122,10 @@ export function encodeState(row: StateRow): Buffer {
         st: usageToJson(row.state.stats),
         e: row.state.lastError,
         ea: row.state.lastErrorAt?.getTime(),
+        au: row.state.auditedUses,
       })
+    case 'refresh':
+      return jsonBuffer({ k: 'r', id: row.id, ...refreshToJson(row.refresh) })
     case 'account':
       return jsonBuffer({ k: 'a', key: row.key, st: usageToJson(row.stats) })
     case 'last_good':
@@ -125,14 +135,16 @@ export function encodeState(row: StateRow): Buffer {
 
 export function decodeState(bytes: Buffer): StateRow {
   const json = JSON.parse(bytes.toString()) as {
-    k: 'p' | 'a' | 'g'
+    k: 'p' | 'r' | 'a' | 'g'
     id: string
     key: string
     pr: string
     st: unknown
     e?: string
     ea?: number
-  }
+    au?: Readonly<Record<string, number>>
+  } & RefreshJson
+  if (json.k === 'r') return { kind: 'refresh', id: json.id, refresh: refreshFromJson(json) }
   if (json.k === 'g') return { kind: 'last_good', provider: json.pr, id: json.id }
   const stats = usageFromJson(json.st, 'state')
   if (json.k === 'a') return { kind: 'account', key: json.key, stats }
@@ -140,8 +152,30 @@ export function decodeState(bytes: Buffer): StateRow {
     stats,
     lastError: json.e,
     lastErrorAt: json.ea === undefined ? undefined : new Date(json.ea),
+    auditedUses: json.au,
   })
   return { kind: 'profile', id: json.id, state }
+}
+
+interface RefreshJson {
+  /** Digest, start and deadline of an attempt. */
+  at?: readonly [string, number, number]
+  /** Failures in a row, end and reason of a backoff. */
+  bo?: readonly [number, number, FailureReason]
+}
+
+function refreshToJson({ attempt, backoff }: RefreshState): RefreshJson {
+  return withoutUndefined({
+    at: attempt && ([attempt.digest, attempt.startedAt.getTime(), attempt.deadlineAt.getTime()] as const),
+    bo: backoff && ([backoff.failures, backoff.until.getTime(), backoff.reason] as const),
+  })
+}
+
+function refreshFromJson({ at, bo }: RefreshJson): RefreshState {
+  return withoutUndefined({
+    attempt: at && { digest: at[0], startedAt: new Date(at[1]), deadlineAt: new Date(at[2]) },
+    backoff: bo && { failures: bo[0], until: new Date(bo[1]), reason: bo[2] },
+  })
 }
 
 function jsonBuffer(value: object): Buffer {

@@ -30,6 +30,9 @@ export interface ProfileMeta {
   readonly hasRefresh: boolean
   readonly reference?: string
   readonly expiresAt?: number
+  readonly issuedAt?: number
+  /** Counts the credentials that an OAuth profile has had. */
+  readonly generation?: number
   readonly email?: string
   readonly clientId?: string
   readonly scopes?: readonly string[]
@@ -74,6 +77,8 @@ export function splitProfile(profile: AuthProfile): { meta: ProfileMeta; secrets
     hasRefresh: secrets.refreshToken !== undefined,
     reference: profile.mode === 'api_key' ? filled(apiKey?.keyRef) : filled(token?.tokenRef),
     expiresAt: (profile.mode === 'oauth' ? oauth?.expiresAt : token?.expiresAt)?.getTime(),
+    issuedAt: oauth?.issuedAt?.getTime(),
+    generation: oauth?.generation,
     email: oauth?.email,
     clientId: oauth?.clientId,
     scopes: oauth?.scopes,
@@ -153,6 +158,8 @@ function oauthOf(record: ProfileRecord): OAuthCredential | undefined {
     accessToken: '',
     refreshToken: '',
     expiresAt: new Date(meta.expiresAt ?? 0),
+    issuedAt: meta.issuedAt === undefined ? undefined : new Date(meta.issuedAt),
+    generation: meta.generation,
     email: meta.email,
     clientId: meta.clientId,
     scopes: meta.scopes,

@@ -6,6 +6,7 @@ import type {
   ProfileDelta,
   ProfileState,
   ProfileTransaction,
+  RefreshState,
 } from './backend.js'
 import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
 import type { StateRow } from './record-codec.js'
@@ -88,6 +89,8 @@ export class SealedBackend implements ProfileBackend {
     const gone = state === undefined
     if (what.kind === 'profile')
       changes.push({ kind: 'state', id: what.id, state: gone ? undefined : what.state })
+    else if (what.kind === 'refresh')
+      changes.push({ kind: 'refresh', id: what.id, refresh: gone ? undefined : what.refresh })
     else if (what.kind === 'account')
       changes.push({ kind: 'account', key: what.key, stats: gone ? undefined : what.stats })
     else changes.push({ kind: 'last_good', provider: what.provider, id: gone ? undefined : what.id })
@@ -112,6 +115,10 @@ class SealedTransaction implements ProfileTransaction {
 
   putState(id: string, state: ProfileState | undefined): Promise<void> {
     return this.#putState({ kind: 'profile', id }, state && { kind: 'profile', id, state })
+  }
+
+  putRefresh(id: string, refresh: RefreshState | undefined): Promise<void> {
+    return this.#putState({ kind: 'refresh', id }, refresh && { kind: 'refresh', id, refresh })
   }
 
   putAccount(key: string, stats: ProfileUsageStats | undefined): Promise<void> {

@@ -75,6 +75,16 @@ describe('choice', () => {
     expect(seen).toEqual(['a', 'b', 'c', 'a'])
   })
 
+  test('going round in turn is fair within one millisecond', async () => {
+    const { profiles, resolver } = await openTestHandle()
+    for (const name of ['a', 'b', 'c']) await profiles.add({ provider: 'openai', name, secret: `sk-${name}` })
+    const seen: string[] = []
+    for (let call = 0; call < 300; call += 1) {
+      seen.push((await resolver.resolve('openai', undefined, { preference: 'type' })).profile.name)
+    }
+    for (const name of ['a', 'b', 'c']) expect(seen.filter((each) => each === name)).toHaveLength(100)
+  })
+
   test('models and model cooldowns are honoured', async () => {
     const { profiles, resolver } = await openTestHandle()
     await profiles.add({ provider: 'openai', name: 'a', secret: 'sk-a', priority: 2, models: ['gpt-4*'] })
