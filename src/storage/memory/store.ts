@@ -1,8 +1,10 @@
 import { KeymuxError } from '../../domain/errors.js'
 import { closedError } from '../checks.js'
 import type { Store, StoreReader, StoreTransaction } from '../contract.js'
+import type { RefreshLocks } from '../locks.js'
 import { SerialQueue } from '../queue.js'
 import { MemoryCore } from './core.js'
+import { MemoryLocks } from './locks.js'
 import { MemoryReader, MemoryTransaction } from './transaction.js'
 
 /** Memory that behaves as a vault file does, until the process ends. */
@@ -14,19 +16,22 @@ export interface MemoryStore {
 /** Makes an empty memory. */
 export function createMemoryStore(): MemoryStore {
   const core = new MemoryCore()
-  return { connect: () => new MemoryHandle(core) }
+  const locks = new MemoryLocks()
+  return { connect: () => new MemoryHandle(core, locks) }
 }
 
 class MemoryHandle implements Store {
   readonly kind = 'memory'
   readonly location = 'memory'
+  readonly locks: RefreshLocks
   readonly #core: MemoryCore
   readonly #queue = new SerialQueue()
   #seen: number
   #closing: Promise<void> | undefined
 
-  constructor(core: MemoryCore) {
+  constructor(core: MemoryCore, locks: RefreshLocks) {
     this.#core = core
+    this.locks = locks
     this.#seen = core.change
   }
 
