@@ -137,6 +137,8 @@ export interface RefreshOptions extends CallOptions {
   readonly profileId?: string
   readonly clientId?: string
   readonly scopes?: readonly string[]
+  /** The credential's own metadata. */
+  readonly metadata?: Readonly<Record<string, string>>
 }
 
 export type { CandidateReason }

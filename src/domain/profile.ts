@@ -27,10 +27,17 @@ export interface OAuthCredential {
   readonly accessToken: string
   readonly refreshToken: string
   readonly expiresAt: Date
+  /** When the access token was obtained: with {@link expiresAt} it tells how long such tokens live. */
+  readonly issuedAt?: Date
+  /**
+   * Which tokens these are: counted up by the profile manager whenever a profile gets others, by a renewal
+   * or by a login. What callers put here is not stored.
+   */
+  readonly generation?: number
   readonly email?: string
   readonly clientId?: string
   readonly scopes?: readonly string[]
-  /** Provider-specific data such as a project id. */
+  /** Provider-specific data such as a project id; `subject` is the account's own id at the provider. */
   readonly metadata?: Readonly<Record<string, string>>
   /** The provider has ended this login for good: nothing but a new one helps. The tokens are kept. */
   readonly loginNeeded?: boolean
@@ -43,6 +50,7 @@ export interface OAuthToken {
   /** Absent in a refresh answer that keeps the old one (RFC 6749 section 6). */
   readonly refreshToken?: string
   readonly expiresAt: Date
+  readonly issuedAt?: Date
   readonly email?: string
   readonly clientId?: string
   readonly scopes?: readonly string[]
@@ -172,7 +180,7 @@ export function clearProfileError(profile: AuthProfile, now: Date = new Date()):
 
 /** The credential as the oauth module speaks of it. */
 export function toOAuthToken(credential: OAuthCredential): OAuthToken {
-  const { profileName: _name, loginNeeded: _needed, ...token } = credential
+  const { profileName: _name, loginNeeded: _needed, generation: _generation, ...token } = credential
   return token
 }
 
@@ -196,12 +204,32 @@ export function mergeRefreshedCredential(old: OAuthCredential, fresh: OAuthToken
     accessToken: fresh.accessToken,
     refreshToken: filled(fresh.refreshToken) ? fresh.refreshToken : old.refreshToken,
     expiresAt: fresh.expiresAt,
+    ...(fresh.issuedAt === undefined ? {} : { issuedAt: fresh.issuedAt }),
     ...(email === undefined ? {} : { email }),
     ...(clientId === undefined ? {} : { clientId }),
     ...(scopes === undefined ? {} : { scopes }),
     ...(metadata === undefined ? {} : { metadata }),
   }
 }
+
+/** Whether two credentials are the same tokens, not one and what a renewal or login made of it. */
+export function isSameVersion(a: OAuthCredential, b: OAuthCredential): boolean {
+  return a.generation === b.generation && a.refreshToken === b.refreshToken && a.accessToken === b.accessToken
+}
+
+/**
+ * Whether two credentials may belong to one account: their subjects agree, else their e-mail addresses do,
+ * else there is nothing to tell them apart by.
+ */
+export function isSameAccount(a: AccountFacts, b: AccountFacts): boolean {
+  const [subject, other] = [a.metadata?.subject, b.metadata?.subject]
+  if (subject !== undefined && other !== undefined) return subject === other
+  if (a.email !== undefined && b.email !== undefined) return a.email.toLowerCase() === b.email.toLowerCase()
+  return true
+}
+
+/** What tells accounts apart. */
+type AccountFacts = Pick<OAuthToken, 'email' | 'metadata'>
 
 /** The secret name behind a `vault://NAME` reference or DevClaw's bare `NAME`; `undefined` for other schemes. */
 export function vaultReferenceName(reference: string): string | undefined {

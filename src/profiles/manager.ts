@@ -20,9 +20,10 @@ import type { ProfileBackend, ProfileState, ProfileTransaction } from './backend
 import { CandidateSource } from './candidates.js'
 import { accountKey, Catalogue } from './catalogue.js'
 import type { Entry } from './entry.js'
-import type { ProfileRecord, ProfileSecrets } from './record.js'
+import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
 import { credentialChanged, splitProfile } from './record.js'
 import type { ReferenceReader } from './references.js'
+import { RefreshLedger } from './refresh-ledger.js'
 import type {
   AddOptions,
   ImportedUsage,
@@ -67,6 +68,8 @@ export class StoredProfiles implements Profiles {
   readonly #uses: UseLog
   /** What resolvers choose from. */
   readonly candidates: CandidateSource
+  /** Where renewals of logins are written down. */
+  readonly refreshes: RefreshLedger
 
   constructor(config: ManagerConfig) {
     this.#config = config
@@ -83,6 +86,13 @@ export class StoredProfiles implements Profiles {
       uses: this.#uses,
       readReference: config.readReference,
       sync: () => this.#sync(),
+    })
+    this.refreshes = new RefreshLedger({
+      backend: config.backend,
+      now: () => this.#now(),
+      find: (id) => this.#mustFind(id),
+      entries: () => this.#catalogue.entries.values(),
+      refreshOf: (id) => this.#catalogue.refreshes.get(id),
     })
     config.backend.connect((delta) => this.#catalogue.apply(delta, this.#now()))
   }
@@ -120,6 +130,7 @@ export class StoredProfiles implements Profiles {
     checkProfile(profile, this.#config.providers)
     await this.#transact(options, async (tx) => {
       const known = this.#find(profile.id)
+      refuseOutdated(profile, known)
       await this.#store(tx, { ...profile, updatedAt: this.#now() }, known)
       await tx.audit(known === undefined ? 'created' : 'changed', profile.id)
     })
@@ -209,6 +220,8 @@ export class StoredProfiles implements Profiles {
       })
       await tx.putProfile(meta, secrets)
       await tx.putState(fresh, stateWithUse(entry))
+      await tx.putRefresh(fresh, this.#catalogue.refreshes.get(entry.id))
+      await tx.putRefresh(entry.id, undefined)
       if (entry.lastGood) await tx.putLastGood(entry.provider, fresh)
       await tx.deleteProfile(entry.id)
       await tx.putState(entry.id, undefined)
@@ -222,6 +235,7 @@ export class StoredProfiles implements Profiles {
       const entry = this.#mustFind(id)
       await tx.deleteProfile(entry.id)
       await tx.putState(entry.id, undefined)
+      await tx.putRefresh(entry.id, undefined)
       if (entry.lastGood) await tx.putLastGood(entry.provider, undefined)
       await tx.audit('removed', entry.id)
     })
@@ -337,7 +351,10 @@ export class StoredProfiles implements Profiles {
       const entries = id === undefined ? this.#sorted() : [this.#mustFind(id)]
       const changed: string[] = []
       for (const entry of entries) {
-        if (!isHeld(entry.state.stats) && !isHeld(entry.accountStats)) continue
+        const refresh = this.#catalogue.refreshes.get(entry.id)
+        const backing = refresh?.backoff !== undefined
+        if (!isHeld(entry.state.stats) && !isHeld(entry.accountStats) && !backing) continue
+        if (backing) await tx.putRefresh(entry.id, refresh.attempt && { attempt: refresh.attempt })
         await tx.putState(entry.id, stateWithUse(entry, applyReset(entry.state.stats)))
         const account = entry.record.meta.account
         if (account !== undefined && entry.accountStats !== undefined) {
@@ -430,12 +447,15 @@ export class StoredProfiles implements Profiles {
   /** Stores a profile; a changed credential lifts what was held against the old one. */
   async #store(tx: ProfileTransaction, profile: AuthProfile, known: Entry | undefined): Promise<void> {
     const { meta, secrets } = splitProfile(profile)
-    const record = await tx.putProfile(meta, secrets)
+    const changed =
+      known !== undefined && credentialChanged(known.record, { meta, openSecrets: () => secrets })
+    await tx.putProfile(withGeneration(meta, known, changed), secrets)
     const usedAt = profile.lastUsedAt
     if (known === undefined) {
       if (usedAt === undefined && profile.lastError === undefined) return
       await tx.putState(profile.id, importedState(profile))
-    } else if (credentialChanged(known.record, record)) {
+    } else if (changed) {
+      await tx.putRefresh(profile.id, undefined)
       const { lastError: _message, lastErrorAt: _at, ...state } = stateWithUse(known)
       await tx.putState(profile.id, { ...state, stats: applyReset(state.stats) })
     }
@@ -495,6 +515,28 @@ export class StoredProfiles implements Profiles {
   #now(): Date {
     return new Date(Number(this.#config.clock.now()))
   }
+}
+
+/** Metadata that counts the credentials of an OAuth profile: other tokens are another generation. */
+function withGeneration(meta: ProfileMeta, known: Entry | undefined, changed: boolean): ProfileMeta {
+  const { generation: _callers, ...rest } = meta
+  if (meta.mode !== 'oauth' || !(meta.hasSecret || meta.hasRefresh)) return rest
+  const before = known?.record.meta.generation ?? 0
+  const generation = known === undefined || changed ? before + 1 : before
+  return generation === 0 ? rest : { ...rest, generation }
+}
+
+/**
+ * Refuses to put tokens back that have been renewed since the profile was read: they are used up.
+ *
+ * @throws KeymuxError `conflict`
+ */
+function refuseOutdated(profile: AuthProfile, known: Entry | undefined): void {
+  const [given, stored] = [profile.oauth?.generation, known?.record.meta.generation]
+  if (given === undefined || stored === undefined || given >= stored) return
+  throw new KeymuxError('conflict', `the login of ${profile.id} was renewed after it had been read`, {
+    hint: 'read the profile again, then change it',
+  })
 }
 
 /** The entry's memory of use with the latest time of use, and other statistics where given. */

@@ -1,0 +1,183 @@
+import { createHash } from 'node:crypto'
+import { withoutUndefined } from '../domain/defined.js'
+import { KeymuxError } from '../domain/errors.js'
+import type { OAuthCredential } from '../domain/profile.js'
+import { isSameVersion } from '../domain/profile.js'
+import type { FailureReason } from '../domain/usage.js'
+import type { ProfileBackend, ProfileTransaction, RefreshState } from './backend.js'
+import type { Entry } from './entry.js'
+import { splitProfile } from './record.js'
+
+/** What is to happen to a login that its caller wants renewed. */
+export type RefreshStep =
+  /** The attempt is recorded: send the request. */
+  | { readonly kind: 'go'; readonly oauth: OAuthCredential }
+  /** Others have put newer tokens there: no request is needed. */
+  | { readonly kind: 'newer'; readonly oauth: OAuthCredential }
+  /** Somebody died, or lost sight of his request, with this refresh token in his hands. */
+  | { readonly kind: 'wait'; readonly until: Date }
+  | { readonly kind: 'backoff'; readonly until: Date; readonly reason: FailureReason }
+  /** There is nothing to renew with. */
+  | { readonly kind: 'login'; readonly oauth: OAuthCredential }
+
+/** How an attempt failed. */
+export interface RefreshFailureFacts {
+  readonly reason: FailureReason
+  /** When the next try may be. */
+  readonly until: Date
+  /** The outcome is known: the server has not taken the refresh token. Otherwise the attempt stays on record. */
+  readonly resolved: boolean
+  /** The provider has ended the login. */
+  readonly loginEnded: boolean
+}
+
+/** Options of {@link RefreshLedger.begin}. */
+export interface BeginOptions {
+  /** When the request that is about to be sent has certainly ended. */
+  readonly deadlineAt: Date
+  /** The deadline of an earlier attempt has been waited out. */
+  readonly waited: boolean
+}
+
+/** What a ledger is made of. */
+export interface LedgerParts {
+  readonly backend: ProfileBackend
+  readonly now: () => Date
+  /** @throws KeymuxError `profile_not_found` */
+  readonly find: (id: string) => Entry
+  readonly entries: () => Iterable<Entry>
+  readonly refreshOf: (id: string) => RefreshState | undefined
+}
+
+/**
+ * The durable side of renewals: attempts, backoffs, and new tokens in the place of old ones. Every step is
+ * one transaction that first takes over what other processes wrote, so that what it decides on is the truth.
+ */
+export class RefreshLedger {
+  readonly #parts: LedgerParts
+
+  constructor(parts: LedgerParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Looks at what is stored and, when a request is due, records that it is about to be sent.
+   *
+   * @param seen what the caller knows; other tokens than these count as newer
+   * @throws KeymuxError `profile_not_found`, `unsupported_mode`, storage errors
+   */
+  begin(id: string, seen: OAuthCredential, { deadlineAt, waited }: BeginOptions): Promise<RefreshStep> {
+    return this.#parts.backend.transact(async (tx): Promise<RefreshStep> => {
+      const entry = this.#parts.find(id)
+      const oauth = oauthOf(entry)
+      if (!isSameVersion(oauth, seen)) return { kind: 'newer', oauth }
+      if (oauth.refreshToken === '' || oauth.loginNeeded === true) return { kind: 'login', oauth }
+      const digest = digestOf(oauth.refreshToken)
+      const { attempt, backoff } = this.#stateOf(entry)
+      const now = this.#parts.now()
+      if (backoff !== undefined && backoff.until > now) return { kind: 'backoff', ...backoff }
+      const open = attempt !== undefined && attempt.digest === digest && attempt.deadlineAt > now
+      if (open && !waited) return { kind: 'wait', until: attempt.deadlineAt }
+      const begun = { digest, startedAt: now, deadlineAt }
+      await tx.putRefresh(entry.id, withoutUndefined({ attempt: begun, backoff }))
+      return { kind: 'go', oauth }
+    })
+  }
+
+  /**
+   * Puts new tokens in the place of those they were got with, unless others stand there by now: then those
+   * stay. Windows and runs are left alone: a rate limit holds for the account, whatever its token.
+   *
+   * @returns what is stored now
+   * @throws KeymuxError `profile_not_found`, `unsupported_mode`, storage errors
+   */
+  complete(id: string, used: OAuthCredential, fresh: OAuthCredential): Promise<OAuthCredential> {
+    return this.#parts.backend.transact(async (tx) => {
+      const entry = this.#follow(id, used)
+      const stored = oauthOf(entry)
+      if (!isSameVersion(stored, used)) return stored
+      const { loginNeeded: _ended, ...tokens } = fresh
+      const { profileName } = stored
+      const oauth = { ...tokens, profileName, generation: (stored.generation ?? 0) + 1 }
+      await this.#put(tx, entry, oauth)
+      await tx.putRefresh(entry.id, undefined)
+      await tx.audit('refreshed', entry.id)
+      return oauth
+    })
+  }
+
+  /**
+   * Writes down that an attempt failed, and whether that ended the login. Tokens are never touched.
+   *
+   * @returns newer tokens, where somebody else has stored some meanwhile
+   */
+  fail(
+    id: string,
+    used: OAuthCredential,
+    failure: RefreshFailureFacts,
+  ): Promise<OAuthCredential | undefined> {
+    return this.#parts.backend.transact(async (tx) => {
+      const entry = this.#follow(id, used)
+      const stored = oauthOf(entry)
+      if (!isSameVersion(stored, used)) return stored
+      const { attempt, backoff } = this.#stateOf(entry)
+      const { reason, until, resolved, loginEnded } = failure
+      if (loginEnded) {
+        await this.#put(tx, entry, { ...stored, loginNeeded: true })
+        await tx.putRefresh(entry.id, undefined)
+      } else {
+        const next = { failures: (backoff?.failures ?? 0) + 1, until, reason }
+        await tx.putRefresh(
+          entry.id,
+          withoutUndefined({ attempt: resolved ? undefined : attempt, backoff: next }),
+        )
+      }
+      await tx.audit('failure', entry.id, `refresh: ${reason}`)
+      return undefined
+    })
+  }
+
+  /** How many renewals in a row have failed. */
+  failures(id: string): number {
+    return this.#stateOf(this.#parts.find(id)).backoff?.failures ?? 0
+  }
+
+  async #put(tx: ProfileTransaction, entry: Entry, oauth: OAuthCredential): Promise<void> {
+    const updatedAt = this.#parts.now()
+    const { meta, secrets } = splitProfile({ ...entry.freshProfile(), oauth, updatedAt })
+    await tx.putProfile(meta, secrets)
+  }
+
+  /** The profile the tokens were taken from, whatever it is called by now. */
+  #follow(id: string, used: OAuthCredential): Entry {
+    try {
+      return this.#parts.find(id)
+    } catch (error) {
+      for (const entry of this.#parts.entries()) {
+        const { meta } = entry.record
+        const same = entry.provider === used.provider && meta.generation === used.generation
+        if (same && meta.mode === 'oauth' && isSameVersion(oauthOf(entry), used)) return entry
+      }
+      throw error
+    }
+  }
+
+  #stateOf(entry: Entry): RefreshState {
+    return this.#parts.refreshOf(entry.id) ?? {}
+  }
+}
+
+/** The credential as stored, its secrets opened. */
+function oauthOf(entry: Entry): OAuthCredential {
+  const { oauth, mode } = entry.freshProfile()
+  if (mode !== 'oauth' || oauth === undefined) {
+    throw new KeymuxError('unsupported_mode', `${entry.id} holds no OAuth login`, {
+      hint: `run keymux login ${entry.id}`,
+    })
+  }
+  return { ...oauth }
+}
+
+function digestOf(refreshToken: string): string {
+  return createHash('sha256').update(refreshToken).digest('hex')
+}
