@@ -6,20 +6,28 @@ import { KeymuxError } from '../domain/errors.js'
 const LARGEST_SECRET_FILE = 2 * 1024 * 1024
 const NOFOLLOW = constants.O_NOFOLLOW ?? 0
 
+/** How a file that holds a secret is to be read. */
+export interface ReadOptions {
+  /** Refuse one that others may read, another user's, or a symlink. */
+  readonly privateOnly?: boolean
+  /** In bytes. Default 2 MiB. */
+  readonly largest?: number
+}
+
 /**
- * Reads a file that holds a secret: a regular file of at most 2 MiB.
+ * Reads a file that holds a secret: a regular file, and not too large a one.
  *
- * @param options.privateOnly Refuse one that others may read, another user's, or a symlink.
  * @throws KeymuxError `file_not_found`, `unsafe_permissions`, `storage_unavailable`
  */
-export async function readSecretFile(path: string, options: { privateOnly?: boolean } = {}): Promise<Buffer> {
-  const privateOnly = options.privateOnly === true
+export async function readSecretFile(path: string, options: ReadOptions = {}): Promise<Buffer> {
+  const { privateOnly = false, largest = LARGEST_SECRET_FILE } = options
   const handle = await openForReading(path, privateOnly)
   try {
     const stat = await handle.stat()
     if (!stat.isFile()) throw new KeymuxError('storage_unavailable', `${path} is not a regular file`)
-    if (stat.size > LARGEST_SECRET_FILE)
-      throw new KeymuxError('storage_unavailable', `${path} is larger than 2 MiB`)
+    if (stat.size > largest) {
+      throw new KeymuxError('storage_unavailable', `${path} is larger than ${largest / 1024 / 1024} MiB`)
+    }
     if (privateOnly) refuseShared(path, stat)
     return await handle.readFile()
   } finally {

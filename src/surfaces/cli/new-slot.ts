@@ -1,7 +1,6 @@
-import { KeymuxError } from '../../domain/errors.js'
 import type { CliContext } from './context.js'
 import type { CommandInput } from './input.js'
-import { newPassphrase } from './passphrase.js'
+import { otherPassphrase } from './passphrase.js'
 import type { OptionSpec } from './spec.js'
 
 /** The option of commands that take another passphrase, for {@link readNewPassphrase}. */
@@ -13,20 +12,13 @@ export const NEW_PASSPHRASE_OPTION: OptionSpec = {
 /**
  * The new passphrase: from `KEYMUX_NEW_PASSPHRASE`, `--new-passphrase-fd`, or typed twice.
  *
- * @throws KeymuxError `invalid_secret` when there is none, `invalid_value`, `usage`
+ * @throws KeymuxError `vault_locked` when there is none, `invalid_value`, `usage`
  */
-export async function readNewPassphrase(
-  context: CliContext,
-  input: CommandInput,
-): Promise<string | Uint8Array> {
-  const passphrase = await newPassphrase(context, {
+export function readNewPassphrase(context: CliContext, input: CommandInput): Promise<string | Uint8Array> {
+  return otherPassphrase(context, input, {
     variable: 'KEYMUX_NEW_PASSPHRASE',
-    fdOption: '--new-passphrase-fd',
-    fd: input.text('new-passphrase-fd'),
-    question: 'New passphrase',
-  })
-  if (passphrase !== undefined) return passphrase
-  throw new KeymuxError('invalid_secret', 'no new passphrase was given, and there is no terminal to ask on', {
-    hint: 'set KEYMUX_NEW_PASSPHRASE, or use --new-passphrase-fd N, or run it in a terminal',
+    option: 'new-passphrase-fd',
+    ask: (prompter) => prompter.newPassphrase('New passphrase'),
+    otherwise: 'nothing was changed',
   })
 }

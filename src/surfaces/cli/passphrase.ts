@@ -2,7 +2,8 @@ import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import type { Unlock } from '../../profiles/types.js'
 import type { CliContext } from './context.js'
 import { readPassphraseDescriptor } from './descriptor.js'
-import { parseInteger } from './input.js'
+import type { CommandInput } from './input.js'
+import type { Prompter } from './prompt.js'
 import type { CliHandle, OpenOptions } from './services.js'
 
 const TRIES = 3
@@ -45,35 +46,51 @@ export function opensUnasked(context: CliContext, slotTypes: readonly string[]):
   )
 }
 
-/** Where a new passphrase may come from. */
-export interface NewPassphrase {
+/** Where a passphrase other than the vault's own may come from. */
+export interface OtherPassphrase {
   /** Environment variable that may hold it. */
   readonly variable: string
-  /** The option that names a descriptor, as it is written, and its value. */
-  readonly fdOption: string
-  readonly fd: string | undefined
-  /** What the terminal asks for: `Passphrase for the new vault`. */
-  readonly question: string
+  /** The option that may name a descriptor, without dashes. */
+  readonly option: string
+  /** Asks on the terminal; `undefined` where there is none. */
+  readonly ask: (prompter: Prompter) => Promise<string | undefined>
+  /** What cannot be done without it: `the export cannot be sealed`. */
+  readonly otherwise: string
 }
 
 /**
- * A passphrase that is to open something new: from a variable, a descriptor, or typed twice. `undefined`
- * when there is none and no terminal to ask on.
+ * A passphrase other than the one that opens the vault: from a variable, a descriptor, or the terminal.
  *
- * @throws KeymuxError `invalid_value`, `usage`
+ * @throws KeymuxError `vault_locked` with the list of ways when there is none; `invalid_value`, `usage`
  */
-export async function newPassphrase(
+export async function otherPassphrase(
   { host, settings, signal }: CliContext,
-  { variable, fdOption, fd, question }: NewPassphrase,
-): Promise<string | Uint8Array | undefined> {
+  input: CommandInput,
+  { variable, option, ask, otherwise }: OtherPassphrase,
+): Promise<string | Uint8Array> {
   const fromEnv = filledVariable(host.env, variable)
   if (fromEnv !== undefined) return fromEnv
-  if (fd === undefined) return host.prompter.newPassphrase(question)
-  const number = parseInteger(fdOption, fd, { min: 0, max: 65_535 })
-  if (number === settings.passphraseFd) {
-    throw new KeymuxError('usage', `--passphrase-fd and ${fdOption} cannot be the same descriptor`)
+  const fd = input.integer(option, { min: 0, max: 65_535 })
+  if (fd !== undefined) {
+    if (fd !== settings.passphraseFd) return readPassphraseDescriptor(fd, signal)
+    throw new KeymuxError('usage', `--passphrase-fd and --${option} cannot be the same descriptor`)
   }
-  return readPassphraseDescriptor(number, signal)
+  const typed = await ask(host.prompter)
+  if (typed === '') throw new KeymuxError('wrong_passphrase', 'no passphrase was typed')
+  if (typed !== undefined) return typed
+  throw new KeymuxError('vault_locked', `${otherwise}: there is no passphrase, and no terminal to ask on`, {
+    hint: `set ${variable}, or use --${option} N, or run it in a terminal`,
+  })
+}
+
+/** A passphrase for a format that takes nothing but text. @throws KeymuxError `invalid_value` */
+export function passphraseText(passphrase: string | Uint8Array): string {
+  if (typeof passphrase === 'string') return passphrase
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(passphrase)
+  } catch {
+    throw new KeymuxError('invalid_value', 'the passphrase is not UTF-8 text')
+  }
 }
 
 /**

@@ -120,6 +120,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/audit.js')).audit,
   },
   {
+    name: 'import',
+    summary: 'take over credentials from other tools',
+    section: 'Exchange',
+    load: async () => (await import('./commands/import.js')).import_,
+  },
+  {
+    name: 'export',
+    summary: 'write a backup of all accounts',
+    section: 'Exchange',
+    load: async () => (await import('./commands/export.js')).export_,
+  },
+  {
     name: 'config',
     summary: 'look at the configuration',
     section: 'Set-up',

@@ -1,0 +1,191 @@
+import { KeymuxError } from '../../domain/errors.js'
+import { newProfileId } from '../../domain/ids.js'
+import type { AuthProfile } from '../../domain/profile.js'
+import { profileToJson, usageFromJson } from '../../domain/profile-codec.js'
+import type { ProfileStore } from '../../domain/profile-store.js'
+import type { ImportDraft, ImportNote, NamedSecret } from '../../interchange/draft.js'
+import type { ExportedProvider } from '../../interchange/json.js'
+import type { ImportedUsage } from '../../profiles/types.js'
+import { buildProfile } from '../../profiles/validate.js'
+import { customProviderToJson, parseCustomProvider } from '../../providers/custom.js'
+import type { CliHandle } from './services.js'
+
+/** Everything that a source holds for the vault, and what it holds besides. */
+export interface Arrivals {
+  /** Complete profiles, or credentials to make profiles of. */
+  readonly profiles: readonly (ArrivingProfile | ImportDraft)[]
+  readonly secrets: readonly NamedSecret[]
+  readonly providers: readonly ExportedProvider[]
+  readonly skipped: readonly ImportNote[]
+  readonly failed: readonly ImportNote[]
+}
+
+/** A profile as another keymux, or DevClaw, keeps it. */
+export interface ArrivingProfile {
+  readonly profile: AuthProfile
+  readonly usage: ImportedUsage
+}
+
+/** What became of everything that arrived. */
+export interface ImportReport {
+  /** Ids of profiles, `vault://NAME` of secrets, `provider/NAME` of custom providers. */
+  readonly imported: readonly string[]
+  readonly skipped: readonly ImportNote[]
+  readonly failed: readonly ImportNote[]
+}
+
+const ALREADY_THERE = 'already there'
+const DIFFERENT = 'exists with other contents; use --replace to overwrite it'
+
+/** Every profile of a store, with what is remembered of its use. */
+export function arrivalsOfStore(store: ProfileStore): ArrivingProfile[] {
+  return store.list().map((profile) => ({
+    profile,
+    usage: {
+      stats: store.getUsageStats(profile.id),
+      lastGood: store.lastGood[profile.provider] === profile.id,
+    },
+  }))
+}
+
+/**
+ * Puts what arrived into the vault, each piece in a transaction of its own. What is there already stays as
+ * it is, unless it differs and `replace` is set.
+ *
+ * @throws KeymuxError what keeps the vault from being written; what is wrong with one piece is reported
+ */
+export async function settle(
+  handle: CliHandle,
+  arrivals: Arrivals,
+  options: { readonly replace: boolean; readonly now: Date; readonly signal: AbortSignal },
+): Promise<ImportReport> {
+  const imported: string[] = []
+  const skipped = [...arrivals.skipped]
+  const failed = [...arrivals.failed]
+  const one = async (id: string, place: () => Promise<string | undefined>): Promise<void> => {
+    options.signal.throwIfAborted()
+    try {
+      const reason = await place()
+      if (reason === undefined) imported.push(id)
+      else skipped.push({ id, reason })
+    } catch (error) {
+      if (!(error instanceof KeymuxError) || error.exitCode !== USAGE) throw error
+      const unknown = error.code === 'unknown_provider'
+      const note = {
+        id,
+        reason: unknown ? 'its provider is unknown; declare it with keymux providers add' : error.message,
+      }
+      if (unknown) skipped.push(note)
+      else failed.push(note)
+    }
+  }
+  for (const provider of arrivals.providers) {
+    await one(`provider/${provider.name}`, () => placeProvider(handle, provider, options))
+  }
+  for (const secret of arrivals.secrets) {
+    await one(`vault://${secret.name}`, () => placeSecret(handle, secret, options))
+  }
+  for (const arriving of arrivals.profiles) {
+    const id = 'profile' in arriving ? arriving.profile.id : newProfileId(arriving.provider, arriving.name)
+    await one(id, () => placeProfile(handle, arriving, options))
+  }
+  return { imported, skipped, failed }
+}
+
+/** Exit status of errors that lie in the piece itself rather than in the vault. */
+const USAGE = 2
+
+type Options = Parameters<typeof settle>[2]
+
+async function placeProvider(
+  { providers, providerShelf }: CliHandle,
+  { name, declaration }: ExportedProvider,
+  { replace, signal }: Options,
+): Promise<string | undefined> {
+  const arriving = parseCustomProvider(name, declaration)
+  const present = providers.get(name)
+  if (present !== undefined) {
+    if (sameJson(customProviderToJson(present), customProviderToJson(arriving))) return ALREADY_THERE
+    if (!(await providerShelf.names()).includes(present.name))
+      return 'a provider of this name is built in or configured'
+    if (!replace) return DIFFERENT
+  }
+  await providerShelf.add(name, declaration, { replace, signal })
+  return undefined
+}
+
+async function placeSecret(
+  { vault }: CliHandle,
+  { name, value }: NamedSecret,
+  { replace, signal }: Options,
+): Promise<string | undefined> {
+  if (await vault.has(name, { signal })) {
+    if ((await vault.get(name, { signal })) === value) return ALREADY_THERE
+    if (!replace) return DIFFERENT
+  }
+  await vault.set(name, value, { signal })
+  return undefined
+}
+
+async function placeProfile(
+  { profiles, providers }: CliHandle,
+  arriving: ArrivingProfile | ImportDraft,
+  { replace, now, signal }: Options,
+): Promise<string | undefined> {
+  const { profile, usage } =
+    'profile' in arriving
+      ? { profile: adapted(arriving.profile, now), usage: arriving.usage }
+      : { profile: buildProfile(arriving, providers, now), usage: usageOf(arriving) }
+  const present = await profiles.get(profile.id, { signal })
+  if (present !== undefined) {
+    if (sameProfile(present, profile)) return ALREADY_THERE
+    if (!replace) return DIFFERENT
+  }
+  await profiles.importProfile(profile, usage, { replace, signal })
+  return undefined
+}
+
+function usageOf({ usage, lastGood }: ImportDraft): ImportedUsage | undefined {
+  if (usage === undefined && lastGood !== true) return undefined
+  return { stats: usageFromJson(usage ?? {}), lastGood: lastGood === true }
+}
+
+/** A bare reference names a secret, as in DevClaw; a time that was never set is now. */
+function adapted(profile: AuthProfile, now: Date): AuthProfile {
+  const { apiKey, token, createdAt, updatedAt } = profile
+  const real = (time: Date): Date => (time.getTime() > 0 ? time : now)
+  return {
+    ...profile,
+    createdAt: real(createdAt),
+    updatedAt: real(updatedAt),
+    ...(apiKey?.keyRef === undefined ? {} : { apiKey: { ...apiKey, keyRef: reference(apiKey.keyRef) } }),
+    ...(token?.tokenRef === undefined ? {} : { token: { ...token, tokenRef: reference(token.tokenRef) } }),
+  }
+}
+
+function reference(text: string): string {
+  return text.includes('://') ? text : `vault://${text}`
+}
+
+/** Whether two profiles are the same but for their history. */
+function sameProfile(one: AuthProfile, other: AuthProfile): boolean {
+  return sameJson(withoutHistory(one), withoutHistory(other))
+}
+
+function withoutHistory(profile: AuthProfile): unknown {
+  const { created_at, updated_at, last_used_at, last_error, last_error_at, ...rest } = profileToJson(profile)
+  return rest
+}
+
+/** Whether two JSON values are equal, whatever the order of their keys. */
+function sameJson(one: unknown, other: unknown): boolean {
+  return canonical(one) === canonical(other)
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  )
+}

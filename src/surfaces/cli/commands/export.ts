@@ -1,0 +1,195 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { rename, rm, writeFile } from 'node:fs/promises'
+import { KeymuxError } from '../../../domain/errors.js'
+import type { JsonObject } from '../../../domain/json-reader.js'
+import { ProfileStore } from '../../../domain/profile-store.js'
+import type { NamedSecret } from '../../../interchange/draft.js'
+import type { ExportContents } from '../../../interchange/json.js'
+import { customProviderToJson } from '../../../providers/custom.js'
+import { fileError } from '../../../system/safe-file.js'
+import type { CliContext } from '../context.js'
+import { usageError } from '../errors.js'
+import type { CommandInput } from '../input.js'
+import { otherPassphrase, passphraseText } from '../passphrase.js'
+import type { CliHandle } from '../services.js'
+import type { CommandSpec } from '../spec.js'
+import { absolutePath } from '../vault-facts.js'
+
+const FORMATS = ['age', 'devclaw', 'json'] as const
+type Format = (typeof FORMATS)[number]
+
+/** `keymux export`: everything, in a file that can be kept elsewhere. */
+export const export_: CommandSpec = {
+  description: `Accounts with their usage, named secrets and the providers kept in the vault. References stay references.
+
+The file is sealed with age: for the recipients given, else with a passphrase from KEYMUX_EXPORT_PASSPHRASE, --target-passphrase-fd or the terminal. keymux import age reads it back, and so does the age command. --format devclaw seals with DEVCLAW_VAULT_PASSWORD instead; --format json is not sealed at all. The audit records it.`,
+  options: [
+    { flags: '-o, --out <PATH>', summary: 'the file to write, for your eyes only', completes: 'file' },
+    { flags: '--force', summary: 'overwrite that file' },
+    {
+      flags: '--recipient <AGE>',
+      summary: 'seal it for this age recipient; may be repeated',
+      repeatable: true,
+    },
+    { flags: '--target-passphrase-fd <N>', summary: 'read the passphrase from file descriptor N' },
+    { flags: '--format <FORMAT>', summary: 'age by default', choices: [...FORMATS] },
+    { flags: '--reveal', summary: 'allow --format json, with every secret in the clear' },
+  ],
+  examples: [
+    { line: 'keymux export --out backup.age', does: 'asks for a passphrase to seal it with' },
+    { line: 'keymux export --recipient age1… --out backup.age', does: 'sealed for a key, no questions' },
+    { line: 'keymux export --format devclaw --out devclaw.vault', does: 'a vault that DevClaw opens' },
+  ],
+  async run(context, input) {
+    const { format, out, force, recipients } = readOptions(context, input)
+    // Nobody should choose a passphrase only to learn that the file exists.
+    if (out !== undefined && !force && existsSync(out)) throw exists(out)
+    const handle = await context.open()
+    const seal = await sealer(context, input, format, recipients)
+    const contents = await gather(handle, context)
+    const text = await seal(contents)
+    await note(handle, contents, context)
+    if (out !== undefined) await write(out, text, force)
+    print(context, contents, format, out, text)
+    return undefined
+  },
+}
+
+interface Options {
+  readonly format: Format
+  readonly out: string | undefined
+  readonly force: boolean
+  readonly recipients: readonly string[]
+}
+
+function readOptions(context: CliContext, input: CommandInput): Options {
+  const format = FORMATS.find((each) => each === input.text('format')) ?? 'age'
+  const path = input.text('out')
+  const out = path === undefined ? undefined : absolutePath(context, '--out', path)
+  const recipients = input.texts('recipient')
+  const force = input.flag('force')
+  if (format === 'devclaw' && out === undefined) throw usageError('--format devclaw needs --out PATH')
+  if (format !== 'age' && recipients.length > 0) throw usageError('--recipient goes with --format age alone')
+  if (force && out === undefined) throw usageError('--force goes with --out PATH alone')
+  if (format === 'json' && !input.flag('reveal')) {
+    throw usageError('--format json writes every secret in the clear', 'add --reveal if you want that')
+  }
+  return { format, out, force, recipients }
+}
+
+/** How the contents become a file's text. What it needs is asked for first. */
+async function sealer(
+  context: CliContext,
+  input: CommandInput,
+  format: Format,
+  recipients: readonly string[],
+): Promise<(contents: ExportContents) => Promise<string>> {
+  const { encodeExport } = await import('../../../interchange/json.js')
+  const encode = (contents: ExportContents): string => encodeExport(contents, context.host.clock.now())
+  if (format === 'json') return async (contents) => encode(contents)
+  if (format === 'devclaw') {
+    const passphrase = await otherPassphrase(context, input, {
+      variable: 'DEVCLAW_VAULT_PASSWORD',
+      option: 'target-passphrase-fd',
+      ask: (prompter) => prompter.newPassphrase('Passphrase for the DevClaw vault'),
+      otherwise: 'the DevClaw vault cannot be sealed',
+    })
+    return (contents) => toDevclaw(contents, passphrase)
+  }
+  const { sealAge } = await import('../../../interchange/age.js')
+  const key =
+    recipients.length > 0
+      ? { recipients }
+      : { passphrase: passphraseText(await exportPassphrase(context, input)) }
+  return async (contents) => Buffer.from(await sealAge(encode(contents), key)).toString()
+}
+
+function exportPassphrase(context: CliContext, input: CommandInput): Promise<string | Uint8Array> {
+  return otherPassphrase(context, input, {
+    variable: 'KEYMUX_EXPORT_PASSPHRASE',
+    option: 'target-passphrase-fd',
+    ask: (prompter) => prompter.newPassphrase('Passphrase for the export'),
+    otherwise: 'the export cannot be sealed',
+  })
+}
+
+async function toDevclaw(
+  { store, secrets }: ExportContents,
+  passphrase: string | Uint8Array,
+): Promise<string> {
+  const { DEVCLAW_STORE_ENTRY, writeDevclawVault } = await import('../../../interchange/devclaw-vault.js')
+  const entries = new Map(secrets.map(({ name, value }) => [name, value]))
+  entries.set(DEVCLAW_STORE_ENTRY, JSON.stringify(store.toJSON()))
+  return writeDevclawVault(entries, passphrase)
+}
+
+async function gather(
+  { profiles, vault, providers, providerShelf }: CliHandle,
+  { signal }: CliContext,
+): Promise<ExportContents> {
+  const store = new ProfileStore()
+  for (const profile of await profiles.list({ signal })) {
+    store.set(profile)
+    store.usageStats[profile.id] = await profiles.stats(profile.id, { signal })
+  }
+  for (const { id, provider, lastGood } of await profiles.views({}, { signal })) {
+    if (lastGood) store.markAuthProfileGood(provider, id)
+  }
+  const secrets: NamedSecret[] = []
+  for (const name of await vault.list({ signal }))
+    secrets.push({ name, value: await vault.get(name, { signal }) })
+  const declared = (await providerShelf.names()).flatMap((name) => {
+    const provider = providers.get(name)
+    return provider === undefined ? [] : [{ name, declaration: customProviderToJson(provider) as JsonObject }]
+  })
+  return { store, secrets, providers: declared }
+}
+
+/** Before anything leaves the vault, the audit knows. */
+async function note(
+  { profiles, vault }: CliHandle,
+  { store, secrets }: ExportContents,
+  { signal }: CliContext,
+): Promise<void> {
+  for (const { id } of store.list()) await profiles.noteRevealed(id, 'exported', { signal })
+  for (const { name } of secrets) await vault.noteRevealed(name, { signal })
+}
+
+async function write(path: string, text: string, force: boolean): Promise<void> {
+  const { publishNewFile } = await import('../../../storage/sqlite/publish.js')
+  const target = force ? `${path}.${randomBytes(6).toString('hex')}` : path
+  try {
+    const fresh = await publishNewFile(target, (temporary) => writeFile(temporary, text))
+    if (!fresh) throw exists(path)
+    if (force) await rename(target, path)
+  } catch (error) {
+    if (force) await rm(target, { force: true })
+    throw error instanceof KeymuxError ? error : fileError(path, error)
+  }
+}
+
+function exists(path: string): KeymuxError {
+  return new KeymuxError('file_exists', `${path} exists already`, { hint: 'use --force to overwrite it' })
+}
+
+function print(
+  { output, style }: CliContext,
+  { store, secrets, providers }: ExportContents,
+  format: Format,
+  out: string | undefined,
+  text: string,
+): void {
+  const counts = { profiles: store.list().length, secrets: secrets.length, providers: providers.length }
+  if (output.json)
+    output.document({ format, ...(out === undefined ? { content: text } : { path: out }), ...counts })
+  else if (out === undefined) output.raw(text.replace(/\n$/, ''))
+  else {
+    const sealed = format === 'json' ? ' in the clear' : ''
+    output.text(
+      output.isTTY
+        ? `${style.good('✓')} ${counts.profiles} profile(s) and ${counts.secrets} secret(s) are written${sealed} to ${out}.`
+        : out,
+    )
+  }
+}

@@ -1,0 +1,244 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
+import { ProfileStore } from '../../domain/profile-store.js'
+import { MAX_FILE_BYTES } from '../../interchange/contents.js'
+import type {
+  FileContents,
+  ImportDraft,
+  Importer,
+  ImportNote,
+  ImportResultDraft,
+} from '../../interchange/draft.js'
+import type { VariableMeaning, VariableMeanings } from '../../interchange/env.js'
+import { findImporter, IMPORTERS } from '../../interchange/importers.js'
+import type { ProviderRegistry } from '../../providers/registry.js'
+import { readSecretFile } from '../../system/safe-file.js'
+import { type Arrivals, arrivalsOfStore } from './arrivals.js'
+import type { CliContext } from './context.js'
+import { usageError } from './errors.js'
+import type { CommandInput } from './input.js'
+import { otherPassphrase, passphraseText } from './passphrase.js'
+import { absolutePath } from './vault-facts.js'
+
+/** Sources that are no other tool's own file. */
+const OWN_SOURCES = ['devclaw', 'json', 'age', 'dotenv', 'env'] as const
+type OwnSource = (typeof OWN_SOURCES)[number]
+
+/** Every source by name, for help, completion and messages. */
+export const SOURCES: readonly string[] = [...OWN_SOURCES, ...IMPORTERS.map(({ name }) => name)]
+
+/** A source that was found, to be read once the providers are known. */
+export interface FoundSource {
+  /** What it is called in messages: a path, or the source's name. */
+  readonly shown: string
+  /** @throws KeymuxError `wrong_passphrase`, `invalid_import`, … */
+  read(providers: ProviderRegistry): Promise<Arrivals>
+}
+
+/**
+ * Finds a source by name, with the path that was given or the tool's own.
+ *
+ * @throws KeymuxError `usage`, `file_not_found`, …
+ */
+export async function findSource(
+  context: CliContext,
+  input: CommandInput,
+  name: string,
+  path: string | undefined,
+): Promise<FoundSource> {
+  const importer = findImporter(name)
+  const own = OWN_SOURCES.find((each) => each === name)
+  if (importer !== undefined) return toolSource(context, input, importer, path)
+  if (own !== undefined) return ownSource(context, input, own, path)
+  throw usageError('there is no such source to import from', `use one of ${SOURCES.join(', ')}`)
+}
+
+async function toolSource(
+  context: CliContext,
+  input: CommandInput,
+  importer: Importer,
+  given: string | undefined,
+): Promise<FoundSource> {
+  const path = given === undefined ? defaultPath(context, importer) : absolutePath(context, 'PATH', given)
+  const contents = await readFile(context, path)
+  const companions: Record<string, FileContents> = {}
+  for (const file of importer.companions ?? []) {
+    const beside = join(dirname(path), file)
+    if (existsSync(beside)) companions[file] = await readFile(context, beside)
+  }
+  return {
+    shown: path,
+    async read(providers) {
+      const known = new Set(providers.list().map((provider) => provider.name))
+      const takeOver = input.flag('take-over')
+      const found = await naming(path, () => importer.parse(contents, { known, takeOver, companions }))
+      return arrivalsOfDrafts(renamed(found, input.text('name')))
+    },
+  }
+}
+
+function defaultPath({ host }: CliContext, importer: Importer): string {
+  const paths = importer.defaultPaths(host.home, host.env, host.platform)
+  const path = paths.find((each) => existsSync(each))
+  if (path !== undefined) return path
+  throw new KeymuxError('file_not_found', `${importer.label} has no credentials at ${paths.join(' or ')}`, {
+    hint: `name the file: keymux import ${importer.name} PATH`,
+  })
+}
+
+async function ownSource(
+  context: CliContext,
+  input: CommandInput,
+  source: OwnSource,
+  given: string | undefined,
+): Promise<FoundSource> {
+  const name = input.text('name')
+  if (source === 'env') {
+    if (given !== undefined) throw usageError('the environment has no path')
+    const { parseEnvironment } = await import('../../interchange/env.js')
+    const read = async (providers: ProviderRegistry): Promise<Arrivals> =>
+      arrivalsOfDrafts(parseEnvironment(context.host.env, meaningsOf(providers), name))
+    return { shown: 'the environment', read }
+  }
+  if (source !== 'dotenv' && name !== undefined) throw usageError('--name does not go with this source')
+  if (source !== 'dotenv' && given === undefined)
+    throw usageError('which file?', `keymux import ${source} PATH`)
+  const path = given === '-' ? '-' : absolutePath(context, 'PATH', given ?? '.env')
+  const contents = await readFile(context, path)
+  const read = (providers: ProviderRegistry): Promise<Arrivals> =>
+    naming(path, () => readOwn(context, input, source, contents, meaningsOf(providers)))
+  return { shown: path, read }
+}
+
+async function readOwn(
+  context: CliContext,
+  input: CommandInput,
+  source: Exclude<OwnSource, 'env'>,
+  contents: FileContents,
+  meanings: VariableMeanings,
+): Promise<Arrivals> {
+  switch (source) {
+    case 'dotenv': {
+      const { parseDotenv } = await import('../../interchange/dotenv.js')
+      return arrivalsOfDrafts(parseDotenv(contents, meanings, input.text('name')))
+    }
+    case 'devclaw':
+      return readDevclaw(context, input, contents)
+    case 'age':
+      return readExport(await openSealed(context, input, contents))
+    case 'json':
+      return readExport(contents)
+  }
+}
+
+async function readDevclaw(
+  context: CliContext,
+  input: CommandInput,
+  contents: FileContents,
+): Promise<Arrivals> {
+  const { DEVCLAW_STORE_ENTRY, openDevclawVault } = await import('../../interchange/devclaw-vault.js')
+  const passphrase = await otherPassphrase(context, input, {
+    variable: 'DEVCLAW_VAULT_PASSWORD',
+    option: 'source-passphrase-fd',
+    ask: (prompter) => prompter.hidden('Passphrase of the DevClaw vault: '),
+    otherwise: 'the DevClaw vault cannot be opened',
+  })
+  const { entries, failed } = await openDevclawVault(contents, passphrase)
+  const stored = entries.get(DEVCLAW_STORE_ENTRY)
+  const secrets = [...entries].filter(([name]) => name !== DEVCLAW_STORE_ENTRY)
+  const notes: ImportNote[] = failed.map(({ name, reason }) => ({ id: `vault://${name}`, reason }))
+  const common = {
+    secrets: secrets.map(([name, value]) => ({ name, value })),
+    providers: [],
+    skipped: [],
+  }
+  try {
+    const store = stored === undefined ? new ProfileStore() : ProfileStore.fromJSON(stored)
+    return { ...common, profiles: arrivalsOfStore(store), failed: notes }
+  } catch (error) {
+    if (!isKeymuxError(error, 'invalid_import')) throw error
+    const note = { id: DEVCLAW_STORE_ENTRY, reason: `the profiles cannot be read: ${error.message}` }
+    return { ...common, profiles: [], failed: [...notes, note] }
+  }
+}
+
+async function openSealed(
+  context: CliContext,
+  input: CommandInput,
+  contents: FileContents,
+): Promise<Uint8Array> {
+  const { openAge } = await import('../../interchange/age.js')
+  const identityFile = input.text('identity')
+  if (identityFile !== undefined) {
+    const path = absolutePath(context, '--identity', identityFile)
+    const identity = (await readSecretFile(path, { privateOnly: true })).toString()
+    return openAge(contents, { identities: [identity] })
+  }
+  const passphrase = await otherPassphrase(context, input, {
+    variable: 'KEYMUX_EXPORT_PASSPHRASE',
+    option: 'source-passphrase-fd',
+    ask: (prompter) => prompter.hidden('Passphrase of the age file: '),
+    otherwise: 'the age file cannot be opened',
+  })
+  return openAge(contents, { passphrase: passphraseText(passphrase) })
+}
+
+async function readExport(contents: FileContents): Promise<Arrivals> {
+  const { decodeExport } = await import('../../interchange/json.js')
+  const { store, secrets, providers } = decodeExport(contents)
+  return { profiles: arrivalsOfStore(store), secrets, providers, skipped: [], failed: [] }
+}
+
+function arrivalsOfDrafts({ drafts, secrets = [], skipped, failed }: ImportResultDraft): Arrivals {
+  return { profiles: drafts, secrets, providers: [], skipped, failed }
+}
+
+/** Gives the one account of each provider another name. */
+function renamed(found: ImportResultDraft, name: string | undefined): ImportResultDraft {
+  if (name === undefined) return found
+  const seen = new Set<string>()
+  const drafts = found.drafts.map((draft): ImportDraft => {
+    if (seen.has(draft.provider)) {
+      throw usageError(
+        `there are several accounts of ${draft.provider}, and --name can name but one`,
+        'leave --name out, and use keymux rename afterwards',
+      )
+    }
+    seen.add(draft.provider)
+    return { ...draft, name }
+  })
+  return { ...found, drafts }
+}
+
+/** Which variables hold keys and tokens of which providers. */
+function meaningsOf(providers: ProviderRegistry): VariableMeanings {
+  const meanings = new Map<string, VariableMeaning>()
+  const add = (variable: string | undefined, meaning: VariableMeaning): void => {
+    if (variable !== undefined && !meanings.has(variable)) meanings.set(variable, meaning)
+  }
+  const all = providers.list()
+  for (const { name, envKey, envAliases = [] } of all) {
+    for (const variable of [envKey, ...envAliases]) add(variable, { provider: name, mode: 'api_key' })
+  }
+  for (const { name, tokenEnvKey } of all) add(tokenEnvKey, { provider: name, mode: 'token' })
+  return meanings
+}
+
+async function readFile({ host }: CliContext, path: string): Promise<FileContents> {
+  if (path !== '-') return readSecretFile(path, { largest: MAX_FILE_BYTES })
+  return host.stdin.read(MAX_FILE_BYTES)
+}
+
+/** Says which file it was that cannot be read. */
+async function naming<T>(path: string, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!isKeymuxError(error, 'invalid_import')) throw error
+    throw new KeymuxError('invalid_import', `${path}: ${error.message}`, {
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      cause: error,
+    })
+  }
+}
