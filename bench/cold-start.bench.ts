@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { median, report, withFolder } from './support.js'
 
 const RUNS = 21
-const CLI = join(process.env.KEYMUX_BENCH_ROOT ?? '.', 'dist', 'cli.js')
+const CLI = join(process.env.KEYMUX_BENCH_ROOT ?? '.', 'dist', 'cli.cjs')
 
 await withFolder(async (folder) => {
   const env = { PATH: process.env.PATH, HOME: folder, KEYMUX_KEY_FILE: join(folder, 'key') }

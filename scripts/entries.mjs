@@ -20,13 +20,19 @@ const LIBRARY = [
 ]
 
 /** The command line. */
-export const CLI = { command: 'keymux', source: 'src/surfaces/cli/main.ts', output: 'dist/cli.js' }
+export const CLI = { command: 'keymux', source: 'src/surfaces/cli/main.ts', output: 'dist/cli.cjs' }
+
+/**
+ * Packages that the command line carries in a file of their own, loaded when they are needed: `yaml` is half
+ * of all its code, and most calls read no YAML.
+ */
+export const BESIDE_CLI = ['yaml']
 
 /**
  * Packages that the command line carries inside itself. Loading them from node_modules costs 10 to 50 ms
  * each, and a cold start should pay for what it uses. The library keeps importing them.
  */
-export const BUNDLED_IN_CLI = ['commander', 'yaml', 'zod']
+export const BUNDLED_IN_CLI = ['commander']
 
 /** The entry points whose sources exist: `{ subpath, source, output, types }`, paths relative to the root. */
 export function libraryEntries() {

@@ -25,7 +25,7 @@ function fixtureOf(files: Record<string, string>): Fixture {
     'package.json': '{"type":"module","scripts":{"demo":"true"}}',
     'src/domain/errors.ts': CODES,
     'docs/errors.md': `# Errors\n${MARKS[0]}\n${ROWS}\n${MARKS[1]}\n`,
-    'dist/cli.js': FAKE_CLI,
+    'dist/cli.cjs': FAKE_CLI,
     ...files,
   })
   fixture.copy(...['docs-check', 'entries', 'processes'].map((name) => `scripts/${name}.mjs`))

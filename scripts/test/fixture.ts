@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -38,6 +47,13 @@ export class Fixture {
   /** Lends this repository's installed packages. */
   linkPackages(): void {
     symlinkSync(path.join(ROOT, 'node_modules'), path.join(this.root, 'node_modules'), 'junction')
+  }
+
+  /** Makes this package importable by its name, as it was built last. */
+  linkSelf(): void {
+    const { name } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { name: string }
+    mkdirSync(path.join(this.root, 'node_modules'))
+    symlinkSync(ROOT, path.join(this.root, 'node_modules', name), 'junction')
   }
 
   /** Runs a script with this Node, in the fixture. */

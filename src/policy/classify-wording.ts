@@ -163,8 +163,16 @@ const STATUS_IN_TEXT =
   /(?:^|\b(?:status(?: code)?|http(?:\/\d(?: \d)?)?|error(?: code)?|code)[ :=("']{1,3})([1-5]\d\d)\b/
 
 function group(name: string, reason: FailureReason, ...alternatives: readonly string[][]): WordingRule {
-  const patterns = alternatives.map((phrases) => new RegExp(`(?<!\\w)(?:${phrases.join('|')})(?!\\w)`))
-  return { group: name, reason, patterns }
+  let made: readonly RegExp[] | undefined
+  return {
+    group: name,
+    reason,
+    // Made when something fails first: a program that only asks for a credential never pays for them.
+    get patterns() {
+      made ??= alternatives.map((phrases) => new RegExp(`(?<!\\w)(?:${phrases.join('|')})(?!\\w)`))
+      return made
+    },
+  }
 }
 
 /**

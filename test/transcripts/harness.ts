@@ -72,7 +72,7 @@ export function keymuxBinary(): Program {
     encoding: 'utf8',
   })
   if (status !== 0) throw new Error(`the command line cannot be built:\n${stderr}`)
-  return path.join(ROOT, 'dist/cli.js')
+  return path.join(ROOT, 'dist/cli.cjs')
 }
 
 /** Bundles a few lines of TypeScript that import from `src/…` into a program, for tests of single parts. */

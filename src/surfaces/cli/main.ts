@@ -39,10 +39,11 @@ async function providerNames(config: string): Promise<readonly string[]> {
   return [...new Set(names)].sort()
 }
 
-// Read from the package that this file was built into: dist/cli.js lies next to package.json's folder.
+// Read from the package that this file was built into: dist/cli.cjs lies next to package.json's folder.
 function version(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
   return manifest instanceof Object && 'version' in manifest ? String(manifest.version) : 'unknown'
 }
 
-await runProcess(services)
+// Not awaited at the top level: the built file is CommonJS. It handles every failure itself.
+void runProcess(services)
