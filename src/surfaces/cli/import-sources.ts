@@ -103,7 +103,7 @@ async function ownSource(
   }
   if (source !== 'dotenv' && name !== undefined) throw usageError('--name does not go with this source')
   if (source !== 'dotenv' && given === undefined)
-    throw usageError('which file?', `keymux import ${source} PATH`)
+    throw usageError(`import ${source} wants a file`, `keymux import ${source} PATH`)
   const path = given === '-' ? '-' : absolutePath(context, 'PATH', given ?? '.env')
   const contents = await readFile(context, path)
   const read = (providers: ProviderRegistry): Promise<Arrivals> =>

@@ -132,6 +132,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/export.js')).export_,
   },
   {
+    name: 'providers',
+    summary: 'list providers, declare your own',
+    section: 'Set-up',
+    load: async () => (await import('./commands/providers.js')).providers,
+  },
+  {
     name: 'config',
     summary: 'look at the configuration',
     section: 'Set-up',

@@ -17,6 +17,22 @@ const path: CommandSpec = {
 
 /** `keymux config`: the configuration file. */
 export const config: CommandGroup = {
-  subcommands: [{ name: 'path', summary: 'print where the config file is', load: async () => path }],
-  examples: [{ line: 'keymux config path', does: 'where to put your settings' }],
+  subcommands: [
+    {
+      name: 'show',
+      summary: 'print the settings that hold, and where each comes from',
+      load: async () => (await import('./config-show.js')).configShow,
+    },
+    { name: 'path', summary: 'print where the config file is', load: async () => path },
+    {
+      name: 'validate',
+      summary: 'check the config file',
+      load: async () => (await import('./config-validate.js')).configValidate,
+    },
+  ],
+  defaultSubcommand: 'show',
+  examples: [
+    { line: 'keymux config show', does: 'the settings that hold' },
+    { line: 'keymux config validate', does: 'whether the file is right' },
+  ],
 }

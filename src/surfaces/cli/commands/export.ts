@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { KeymuxError } from '../../../domain/errors.js'
 import type { JsonObject } from '../../../domain/json-reader.js'
 import { ProfileStore } from '../../../domain/profile-store.js'
@@ -165,7 +166,9 @@ async function write(path: string, text: string, force: boolean): Promise<void> 
     if (force) await rename(target, path)
   } catch (error) {
     if (force) await rm(target, { force: true })
-    throw error instanceof KeymuxError ? error : fileError(path, error)
+    if (error instanceof KeymuxError) throw error
+    if (existsSync(dirname(path))) throw fileError(path, error)
+    throw new KeymuxError('file_not_found', `there is no folder ${dirname(path)}`, { cause: error })
   }
 }
 

@@ -1,0 +1,65 @@
+import { LineCounter, parseDocument } from 'yaml'
+import { KeymuxError } from '../../domain/errors.js'
+import { parseCustomProvider } from '../../providers/custom.js'
+import { readSecretFile } from '../../system/safe-file.js'
+
+/** A provider's declaration as a file holds it. */
+export interface DeclaredProvider {
+  /** In lower case. */
+  readonly name: string
+  readonly declaration: unknown
+}
+
+/**
+ * Reads the declarations of custom providers from YAML or JSON: one with its `name` among its keys, or
+ * several as `{NAME: {…}}`. All of them are checked.
+ *
+ * @throws KeymuxError `invalid_provider` naming file and line or key, `file_not_found`, `storage_unavailable`
+ */
+export async function readProviderFile(path: string): Promise<DeclaredProvider[]> {
+  const value = parse((await readSecretFile(path)).toString(), path)
+  const declared = declarationsOf(value)
+  if (declared === undefined || declared.length === 0) {
+    throw new KeymuxError('invalid_provider', `${path}: expected the declaration of a provider`, {
+      hint: 'write name: and base_url:, or several as NAME: {base_url: …}',
+    })
+  }
+  return declared.map(({ name, declaration }) => {
+    try {
+      return { name: parseCustomProvider(name, declaration).name, declaration }
+    } catch (error) {
+      if (!(error instanceof KeymuxError)) throw error
+      throw new KeymuxError('invalid_provider', `${path}: ${error.message}`, {
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+        cause: error,
+      })
+    }
+  })
+}
+
+function declarationsOf(value: unknown): DeclaredProvider[] | undefined {
+  if (!isMap(value)) return undefined
+  const { name, ...declaration } = value
+  if (typeof name === 'string') return [{ name, declaration }]
+  return Object.entries(value).map(([each, inner]) => ({ name: each, declaration: inner }))
+}
+
+/** The parser's own sentences may quote the file, so they go no further. */
+function parse(text: string, path: string): unknown {
+  const lineCounter = new LineCounter()
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: 'error' })
+  const [first] = document.errors
+  if (first !== undefined) {
+    const { line, col } = lineCounter.linePos(first.pos[0])
+    throw new KeymuxError('invalid_provider', `${path}:${line}:${col}: this is neither YAML nor JSON`)
+  }
+  try {
+    return document.toJS({ maxAliasCount: 100 })
+  } catch {
+    throw new KeymuxError('invalid_provider', `${path}: it repeats too much by aliases`)
+  }
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
