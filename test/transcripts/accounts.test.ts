@@ -262,6 +262,8 @@ describe('resolve', () => {
     expect((await vault.run(['resolve', 'openai', '--strict'])).code).toBe(2)
     expect((await vault.run(['resolve', 'mistral'])).code).toBe(5)
     expect((await vault.run(['resolve', 'nobody'])).code).toBe(2)
+    expect((await vault.run(['resolve', 'nobody,groq'])).code).toBe(2)
+    expect((await vault.run(['env', 'groq', 'nobody'])).code).toBe(2)
     const { stdout } = await vault.run(['resolve', 'openai:k', '--json'])
     expect(json(stdout)).toEqual({
       provider: 'openai',

@@ -1,4 +1,6 @@
-import { parseProfileId } from '../../domain/ids.js'
+import { KeymuxError } from '../../domain/errors.js'
+import { parseProfileId, quote } from '../../domain/ids.js'
+import type { ProviderRegistry } from '../../providers/registry.js'
 import { parseList } from './values.js'
 
 /** One `PROVIDER[:NAME]` of a list. */
@@ -18,5 +20,18 @@ export function parseMembers(what: string, text: string): Member[] {
   return parseList(what, text).map((each) => {
     const { provider, name } = parseProfileId(each)
     return each.includes(':') ? { provider, name, text: `${provider}:${name}` } : { provider, text: provider }
+  })
+}
+
+/**
+ * Refuses a list in which a provider is mistyped: a chain would otherwise pass it over without a word.
+ *
+ * @throws KeymuxError `unknown_provider`
+ */
+export function requireProviders(members: readonly Member[], providers: ProviderRegistry): void {
+  const unknown = members.find(({ provider }) => providers.get(provider) === undefined)
+  if (unknown === undefined) return
+  throw new KeymuxError('unknown_provider', `there is no provider ${quote(unknown.provider)}`, {
+    hint: 'see keymux providers, or declare it with keymux providers add FILE',
   })
 }

@@ -1,7 +1,7 @@
 import { KeymuxError } from '../../domain/errors.js'
 import { providerEnv } from '../../providers/request.js'
 import type { ResolveOptions } from '../../resolver/resolver.js'
-import type { Member } from './members.js'
+import { type Member, requireProviders } from './members.js'
 import type { CliHandle } from './services.js'
 
 /**
@@ -14,6 +14,7 @@ export async function environmentOf(
   members: readonly Member[],
   options: ResolveOptions,
 ): Promise<Record<string, string>> {
+  requireProviders(members, handle.providers)
   const variables: Record<string, string> = {}
   for (const { provider, name } of members) {
     const { profile, credential } = await handle.resolver.resolve(provider, name, options)

@@ -3,7 +3,7 @@ import type { Resolution } from '../../../domain/ports.js'
 import { formatTime } from '../../../domain/rfc3339.js'
 import { FallbackChain } from '../../../resolver/multi.js'
 import type { ResolveOptions } from '../../../resolver/resolver.js'
-import { type Member, parseMembers } from '../members.js'
+import { type Member, parseMembers, requireProviders } from '../members.js'
 import { readSelection, SELECTION_OPTIONS } from '../selection.js'
 import type { CliHandle } from '../services.js'
 import type { CommandSpec } from '../spec.js'
@@ -32,11 +32,12 @@ export const resolve: CommandSpec = {
 }
 
 /** The first member's credential that can be had. */
-export function resolveMembers(
-  { resolver }: CliHandle,
+export async function resolveMembers(
+  { resolver, providers }: CliHandle,
   members: readonly Member[],
   options: ResolveOptions,
 ): Promise<Resolution> {
+  requireProviders(members, providers)
   const [only] = members
   if (members.length === 1 && only !== undefined) return resolver.resolve(only.provider, only.name, options)
   return new FallbackChain(resolver, ...members.map((member) => member.text)).resolve(options)
