@@ -1,11 +1,11 @@
 import { homedir } from 'node:os'
-import { isAbsolute, resolve as resolvePath } from 'node:path'
+import { isAbsolute, join, resolve as resolvePath } from 'node:path'
 import { nativeProfiles } from './compose-store.js'
 import { loadConfig, parseConfigObject } from './config/load.js'
 import { keymuxFolder } from './config/paths.js'
 import type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
 import { KeymuxError } from './domain/errors.js'
-import type { Clock, Logger, OAuthManager, OAuthTokenRefresher } from './domain/ports.js'
+import type { Clock, Logger, OAuthTokenRefresher } from './domain/ports.js'
 import { StoredProfiles } from './profiles/manager.js'
 import type { OpenedVault, OpenParts } from './profiles/open-vault.js'
 import { createVault, hasVault, inspectVault, openVault } from './profiles/open-vault.js'
@@ -13,6 +13,7 @@ import type { PinStore } from './profiles/pin-keeper.js'
 import { ProviderShelf } from './profiles/provider-shelf.js'
 import { createReferenceReader } from './profiles/references.js'
 import { SealedBackend } from './profiles/sealed-backend.js'
+import { SealedSpill } from './profiles/spill.js'
 import type { Profiles, Unlock } from './profiles/types.js'
 import { VaultHandle } from './profiles/vault-handle.js'
 import { parseCustomProvider } from './providers/custom.js'
@@ -24,6 +25,7 @@ import { systemClock, systemRandom } from './system/clock.js'
 import { PinFiles } from './system/pin-file.js'
 import { readSecretFile } from './system/safe-file.js'
 import { slotSecretOf } from './system/slot-secret.js'
+import { SpillFolder } from './system/spill-files.js'
 import { ProfileTools } from './tools/profile-tools.js'
 import type { KdfCost } from './vault/kdf.js'
 
@@ -70,7 +72,7 @@ export interface Keymux extends AsyncDisposable {
   /** The operations agents may call: snake_case in and out, never throwing. */
   readonly tools: ProfileTools
   readonly vault: VaultHandle
-  readonly oauth: OAuthManager
+  readonly oauth: Renewer
   readonly providers: ProviderRegistry
   /** Custom providers kept in the vault. */
   readonly providerShelf: ProviderShelf
@@ -133,10 +135,21 @@ async function assemble(
     ...(logger === undefined ? {} : { logger }),
   })
   nativeProfiles.set(vault, profiles)
-  const renewer = new Renewer({ store: profiles, clock, refresher: options.refresher ?? noRefresher })
+  const jitter = systemRandom()
+  const renewer = new Renewer({
+    store: profiles,
+    clock,
+    jitter,
+    refresher: options.refresher ?? noRefresher,
+    locks: store.locks,
+    lockName: (id) => core.keyring.rowId('refresh', id).toString('hex'),
+    ...(store.kind === 'sqlite' ? { spill: new SealedSpill(core.keyring, spillFolder(store, env)) } : {}),
+    ...(logger === undefined ? {} : { logger }),
+  })
   const resolver = new Resolver({
     store: profiles,
     clock,
+    jitter,
     providers: registry,
     oauthManager: renewer,
     defaultPreference: config.defaultPreference,
@@ -144,7 +157,7 @@ async function assemble(
   })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closing ??= shutDown(profiles, resolver, opened, store)
+    closing ??= shutDown(profiles, resolver, renewer, opened, store)
     return closing
   }
   try {
@@ -170,10 +183,13 @@ async function assemble(
 async function shutDown(
   profiles: StoredProfiles,
   resolver: Resolver,
+  renewer: Renewer,
   { core }: OpenedVault,
   store: Store,
 ): Promise<void> {
   try {
+    // Tokens that are on their way must be stored before anything is shut.
+    await renewer.close()
     await profiles.close()
   } finally {
     resolver.invalidateCache()
@@ -208,6 +224,12 @@ async function unlocked(
     ...(options.kdf === undefined ? {} : { kdf: options.kdf }),
   }
   return create ? createVault(parts) : openVault(parts)
+}
+
+/** Beside the vault, where every process looks; where that takes nothing, in the user's state folder. */
+function spillFolder(store: Store, env: Readonly<Record<string, string | undefined>>): SpillFolder {
+  const state = keymuxFolder('state', { platform: process.platform, env, home: homedir() })
+  return new SpillFolder([`${store.location}-spill`, join(state, 'spill')])
 }
 
 function pinsOf(env: Readonly<Record<string, string | undefined>>): PinStore {

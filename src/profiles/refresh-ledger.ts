@@ -75,7 +75,7 @@ export class RefreshLedger {
       const digest = digestOf(oauth.refreshToken)
       const { attempt, backoff } = this.#stateOf(entry)
       const now = this.#parts.now()
-      if (backoff !== undefined && backoff.until > now) return { kind: 'backoff', ...backoff }
+      if (backoff !== undefined && isAhead(backoff, now)) return { kind: 'backoff', ...backoff }
       const open = attempt !== undefined && attempt.digest === digest && attempt.deadlineAt > now
       if (open && !waited) return { kind: 'wait', until: attempt.deadlineAt }
       const begun = { digest, startedAt: now, deadlineAt }
@@ -176,6 +176,17 @@ function oauthOf(entry: Entry): OAuthCredential {
     })
   }
   return { ...oauth }
+}
+
+/** Whether the wait is not over. One longer than any can be comes from a clock that was wrong. */
+function isAhead({ until, reason }: { until: Date; reason: FailureReason }, now: Date): boolean {
+  const left = until.getTime() - now.getTime()
+  return left > 0 && left <= longestBackoffMs(reason)
+}
+
+/** The longest wait after a failed renewal, in milliseconds: the provider itself may name a long one. */
+export function longestBackoffMs(reason: FailureReason): number {
+  return reason === 'rate_limit' ? 86_400_000 : 600_000
 }
 
 function digestOf(refreshToken: string): string {

@@ -1,166 +1,201 @@
-import { KeymuxError } from '../domain/errors.js'
+import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type {
   CallOptions,
   Clock,
+  Logger,
   OAuthManager,
   OAuthTokenRefresher,
   ProfileManager,
 } from '../domain/ports.js'
 import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
-import {
-  isOAuthCredentialExpired,
-  mergeRefreshedCredential,
-  OAUTH_EXPIRY_BUFFER_MS,
-} from '../domain/profile.js'
-import { classifyFailure } from '../policy/classify-message.js'
+import { StoredProfiles } from '../profiles/manager.js'
+import type { SpillPlace } from '../profiles/spill.js'
+import type { RefreshLocks } from '../storage/locks.js'
+import { MemoryLocks } from '../storage/memory/locks.js'
+import { PlainLedger } from './plain-ledger.js'
+import { RenewalRun } from './renewal-run.js'
+import type { RenewalTiming } from './renewal-timing.js'
+import { DEFAULT_TIMING, renewalDueMs, servableUntilMs } from './renewal-timing.js'
+import { sleep } from './sleep.js'
 
 /** What renews OAuth logins. */
 export interface RenewerConfig {
   readonly store: ProfileManager
   readonly refresher: OAuthTokenRefresher
   readonly clock: Clock
+  /** Shared with every process on the same vault. By default they hold within this object alone. */
+  readonly locks?: RefreshLocks
+  /** Under which name a profile is locked: the same for every process on the same vault. Its id by default. */
+  readonly lockName?: (profileId: string) => string
+  /** Where new tokens go that the vault does not take. By default they stay in memory alone. */
+  readonly spill?: SpillPlace
+  /** In [0, 1): how much earlier than needed logins are renewed here, so that processes spread. Default 0. */
+  readonly jitter?: number
+  readonly timing?: Partial<RenewalTiming>
+  readonly logger?: Logger
 }
 
-const FIRST_BACKOFF_MS = 5_000
-const LONGEST_BACKOFF_MS = 60_000
+/** Options of {@link Renewer.renew}. */
+export interface RenewOptions extends CallOptions {
+  /** The access token that the provider refused: where another is stored by now, it is given instead. */
+  readonly rejected?: string
+}
 
-interface Backoff {
-  readonly untilMs: number
-  readonly delayMs: number
-  /** The refresh token that failed: another one starts afresh. */
-  readonly refreshToken: string
+/** Logins are looked at this often while they are kept fresh, in milliseconds. */
+const LONGEST_LOOK_MS = 60_000
+const SHORTEST_LOOK_MS = 1_000
+
+interface Flight {
+  readonly forced: boolean
+  readonly outcome: Promise<OAuthCredential>
 }
 
 /**
- * Renews OAuth logins, each profile on its own: at most one request per profile is under way in this
- * process, and everyone who asks meanwhile gets its outcome. New tokens are stored before anyone sees them.
- * No failure deletes a credential.
+ * Renews OAuth logins, each profile on its own: at most one request per profile is under way among all
+ * processes on one vault, and everyone who asks meanwhile gets its outcome. New tokens are on disk before
+ * anyone sees them. No failure deletes a credential.
  */
 export class Renewer implements OAuthManager {
   readonly #config: RenewerConfig
-  readonly #flights = new Map<string, Promise<OAuthCredential>>()
-  readonly #backoffs = new Map<string, Backoff>()
+  readonly #run: RenewalRun
+  readonly #flights = new Map<string, Flight>()
+  readonly #closing = new AbortController()
 
   constructor(config: RenewerConfig) {
     this.#config = config
+    const { store, clock } = config
+    this.#run = new RenewalRun({
+      ...config,
+      ledger: store instanceof StoredProfiles ? store.refreshes : new PlainLedger(store, clock),
+      locks: config.locks ?? new MemoryLocks(),
+      lockName: config.lockName ?? ((id) => id),
+      timing: { ...DEFAULT_TIMING, ...config.timing },
+      closing: this.#closing.signal,
+    })
   }
 
   /**
-   * A credential that outlives the 5-minute buffer, renewed first if it has to be.
+   * A credential that can be used now: the stored one, renewed first when it has run out. One that is due and
+   * still good is given at once and renewed in the background.
    *
-   * @throws KeymuxError `profile_not_found`, `unsupported_mode`, `refresh_failed`
+   * @throws KeymuxError `profile_not_found`, `unsupported_mode`, `refresh_failed`, storage errors
    */
   async getValidToken(profileId: string, options: CallOptions = {}): Promise<OAuthCredential> {
-    const { oauth } = await this.#oauthProfile(profileId)
-    if (!isOAuthCredentialExpired(oauth, OAUTH_EXPIRY_BUFFER_MS, this.#now())) return oauth
-    return this.renew(profileId, options)
+    const oauth = await this.#oauth(profileId)
+    const nowMs = this.#nowMs()
+    if (oauth.accessToken !== '' && oauth.loginNeeded !== true) {
+      if (nowMs < renewalDueMs(oauth, this.#config.jitter ?? 0)) return oauth
+      if (nowMs < servableUntilMs(oauth)) {
+        this.#renewInBackground(profileId, oauth)
+        return oauth
+      }
+    }
+    return unlessAborted(this.#fly(profileId, oauth, false), options.signal)
   }
 
-  /** Stores a credential that came from a login. */
+  /** Stores a credential that came from a login. What was held against the old one is lifted. */
   async saveCredential(
     profileId: string,
     credential: OAuthCredential,
     options: CallOptions = {},
   ): Promise<void> {
-    const { profile } = await this.#oauthProfile(profileId)
-    this.#backoffs.delete(profileId)
-    await this.#config.store.save({ ...profile, oauth: credential }, options)
+    const profile = await this.#profile(profileId)
+    const { generation: _counted, ...oauth } = credential
+    await this.#config.store.save({ ...profile, oauth }, options)
+    await this.#config.spill?.remove(profile.id).catch(() => undefined)
   }
 
   /**
-   * Renews now, whether due or not, unless a renewal of this profile is under way already. An abort ends
-   * this caller's wait alone.
+   * Renews now, whether due or not, unless others have renewed it since it was read, or since `rejected` was
+   * current. An abort ends this caller's wait alone: the renewal goes on and its result is stored.
    *
    * @throws KeymuxError `refresh_failed`; its cause is the refresher's own error
    */
-  renew(profileId: string, options: CallOptions = {}): Promise<OAuthCredential> {
-    let flight = this.#flights.get(profileId)
-    if (flight === undefined) {
-      flight = this.#renew(profileId).finally(() => this.#flights.delete(profileId))
-      this.#flights.set(profileId, flight)
+  async renew(profileId: string, options: RenewOptions = {}): Promise<OAuthCredential> {
+    options.signal?.throwIfAborted()
+    const { rejected } = options
+    for (;;) {
+      const flight = this.#flights.get(profileId)
+      if (flight === undefined || flight.forced) break
+      // It may end without a request, with the very token that was refused.
+      const outcome = await unlessAborted(
+        flight.outcome.catch(() => undefined),
+        options.signal,
+      )
+      if (rejected !== undefined && outcome !== undefined && outcome.accessToken !== rejected) return outcome
     }
-    return unlessAborted(flight, options.signal)
+    const oauth = await this.#oauth(profileId)
+    if (rejected !== undefined && oauth.accessToken !== rejected && this.#isServable(oauth)) return oauth
+    return unlessAborted(this.#fly(profileId, oauth, true), options.signal)
   }
 
-  async #renew(profileId: string): Promise<OAuthCredential> {
-    const { profile, oauth } = await this.#oauthProfile(profileId)
-    if (oauth.refreshToken === '' || oauth.loginNeeded === true) {
-      throw new KeymuxError('refresh_failed', `${profileId} cannot be renewed: it needs a new login`, {
-        hint: `run keymux login ${profileId}`,
-      })
-    }
-    this.#refuseDuringBackoff(profileId, oauth.refreshToken)
-    try {
-      const fresh = await this.#config.refresher.refreshToken(profile.provider, oauth.refreshToken, {
-        profileId,
-        ...(oauth.clientId === undefined ? {} : { clientId: oauth.clientId }),
-        ...(oauth.scopes === undefined ? {} : { scopes: oauth.scopes }),
-      })
-      if (fresh.email !== undefined && oauth.email !== undefined && fresh.email !== oauth.email) {
-        throw new KeymuxError('conflict', `the renewed token of ${profileId} belongs to another account`)
+  /**
+   * Renews logins ahead of time, until the signal fires: for whoever runs for long. Failures are logged and
+   * tried again by their own backoff.
+   */
+  async keepFresh(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      let nextMs = LONGEST_LOOK_MS
+      for (const { id, mode, enabled, oauth } of await this.#config.store.list()) {
+        if (mode !== 'oauth' || !enabled || oauth === undefined) continue
+        const renewable = oauth.refreshToken !== '' && oauth.loginNeeded !== true
+        const leftMs = renewalDueMs(oauth, this.#config.jitter ?? 0) - this.#nowMs()
+        if (renewable && leftMs <= 0) this.#renewInBackground(id, { ...oauth })
+        else if (renewable) nextMs = Math.min(nextMs, leftMs)
       }
-      this.#backoffs.delete(profileId)
-      return await this.#store(profileId, oauth, mergeRefreshedCredential(oauth, fresh))
-    } catch (error) {
-      return this.#failed(profileId, oauth, error)
+      await sleep(Math.max(nextMs, SHORTEST_LOOK_MS), this.#config.clock, signal).catch(() => undefined)
     }
   }
 
-  /** Stores the new tokens, unless somebody has put others in their place meanwhile: those stand. */
-  async #store(profileId: string, used: OAuthCredential, fresh: OAuthCredential): Promise<OAuthCredential> {
-    const { profile, oauth } = await this.#oauthProfile(profileId)
-    if (oauth.refreshToken !== used.refreshToken) return oauth
-    await this.#config.store.save({ ...profile, oauth: fresh })
-    return fresh
+  /** Gives up waiting, and lets requests under way end: their tokens must be stored. Nothing is begun any more. */
+  async close(): Promise<void> {
+    this.#closing.abort(new KeymuxError('aborted', 'the vault is being closed'))
+    await Promise.allSettled([...this.#flights.values()].map((flight) => flight.outcome))
   }
 
-  async #failed(profileId: string, used: OAuthCredential, error: unknown): Promise<never> {
-    const reason = classifyFailure(error)
-    if (reason === 'session_expired') await this.#endLogin(profileId, used)
-    else this.#backOff(profileId, used.refreshToken)
-    throw new KeymuxError('refresh_failed', `${profileId} could not be renewed (${reason})`, {
-      hint: reason === 'session_expired' ? `run keymux login ${profileId}` : 'it is tried again shortly',
-      cause: error,
+  #renewInBackground(profileId: string, oauth: OAuthCredential): void {
+    if (this.#flights.has(profileId) || this.#closing.signal.aborted) return
+    this.#fly(profileId, oauth, false).catch((error: unknown) => {
+      this.#config.logger?.warn('a login could not be renewed ahead of time', {
+        profile: profileId,
+        code: isKeymuxError(error) ? error.code : 'unknown',
+      })
     })
   }
 
-  /** The provider ended the login: say so, keep the tokens, and only if they are still the ones refused. */
-  async #endLogin(profileId: string, used: OAuthCredential): Promise<void> {
-    const profile = await this.#config.store.get(profileId)
-    if (profile?.oauth === undefined || profile.oauth.refreshToken !== used.refreshToken) return
-    await this.#config.store.save({ ...profile, oauth: { ...profile.oauth, loginNeeded: true } })
+  #fly(profileId: string, seen: OAuthCredential, forced: boolean): Promise<OAuthCredential> {
+    const known = this.#flights.get(profileId)
+    if (known !== undefined && (known.forced || !forced)) return known.outcome
+    const outcome = this.#run.renew(profileId, seen, forced).finally(() => {
+      if (this.#flights.get(profileId) === flight) this.#flights.delete(profileId)
+    })
+    const flight = { forced, outcome }
+    this.#flights.set(profileId, flight)
+    return outcome
   }
 
-  #refuseDuringBackoff(profileId: string, refreshToken: string): void {
-    const backoff = this.#backoffs.get(profileId)
-    if (backoff === undefined || backoff.refreshToken !== refreshToken) return
-    if (this.#now().getTime() >= backoff.untilMs) return
-    throw new KeymuxError('refresh_failed', `${profileId} could not be renewed a moment ago`, {
-      hint: `it is tried again at ${new Date(backoff.untilMs).toISOString()}`,
+  #isServable(oauth: OAuthCredential): boolean {
+    return oauth.accessToken !== '' && this.#nowMs() < servableUntilMs(oauth)
+  }
+
+  async #oauth(profileId: string): Promise<OAuthCredential> {
+    const { mode, oauth } = await this.#profile(profileId)
+    if (mode === 'oauth' && oauth !== undefined) return { ...oauth }
+    throw new KeymuxError('unsupported_mode', `${profileId} holds no OAuth login`, {
+      hint: mode === 'oauth' ? `run keymux login ${profileId}` : 'only OAuth logins can be renewed',
     })
   }
 
-  #backOff(profileId: string, refreshToken: string): void {
-    const before = this.#backoffs.get(profileId)
-    const delayMs =
-      before?.refreshToken === refreshToken
-        ? Math.min(before.delayMs * 2, LONGEST_BACKOFF_MS)
-        : FIRST_BACKOFF_MS
-    this.#backoffs.set(profileId, { untilMs: this.#now().getTime() + delayMs, delayMs, refreshToken })
-  }
-
-  async #oauthProfile(profileId: string): Promise<{ profile: AuthProfile; oauth: OAuthCredential }> {
+  async #profile(profileId: string): Promise<AuthProfile> {
     const profile = await this.#config.store.get(profileId)
-    if (profile === undefined)
-      throw new KeymuxError('profile_not_found', `there is no profile "${profileId}"`)
-    if (profile.mode !== 'oauth' || profile.oauth === undefined) {
-      throw new KeymuxError('unsupported_mode', `${profileId} holds no OAuth login`)
-    }
-    return { profile, oauth: { ...profile.oauth } }
+    if (profile !== undefined) return profile
+    throw new KeymuxError('profile_not_found', `there is no profile "${profileId}"`, {
+      hint: 'see keymux list',
+    })
   }
 
-  #now(): Date {
-    return new Date(Number(this.#config.clock.now()))
+  #nowMs(): number {
+    return Number(this.#config.clock.now())
   }
 }
 

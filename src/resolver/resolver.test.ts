@@ -271,7 +271,7 @@ describe('OAuth', () => {
 
   test('a failed renewal moves on, deletes nothing, and backs off', async () => {
     const refresher = refresherOf(() => {
-      throw new Error('ECONNRESET')
+      throw new Error('connect ECONNREFUSED 127.0.0.1:1')
     })
     const { profiles, resolver, clock } = await openTestHandle({ refresher })
     await profiles.add({ provider: 'gemini', name: 'login', oauth: oauth(-MINUTE, clock.now()), priority: 5 })

@@ -9,11 +9,13 @@ import type {
   Resolution,
   ResolutionOptions,
 } from '../domain/ports.js'
+import { profileName } from '../domain/ids.js'
 import type { AuthMode, AuthProfile, OAuthCredential } from '../domain/profile.js'
 import type { CandidateSource, FailedAttempt } from '../profiles/candidates.js'
 import type { Entry } from '../profiles/entry.js'
 import { StoredProfiles } from '../profiles/manager.js'
 import type { ProviderLookup } from '../profiles/validate.js'
+import { renewalDueMs, servableUntilMs } from './renewal-timing.js'
 import { sleep } from './sleep.js'
 
 /** What a resolver is made of. */
@@ -25,6 +27,8 @@ export interface ResolverConfig {
   /** Default `valid`. */
   readonly defaultPreference?: ProfilePreference
   readonly clock?: Clock
+  /** In [0, 1): how much earlier than needed logins are renewed, so that processes spread. Default 0. */
+  readonly jitter?: number
   /** Tells unknown providers apart from those without profiles. */
   readonly providers?: ProviderLookup
 }
@@ -36,6 +40,8 @@ export interface ResolveOptions extends CallOptions {
   readonly preference?: ProfilePreference
   /** Take the preferred profile or none. */
   readonly strict?: boolean
+  /** Ids of profiles that are not wanted, such as those that were tried already. */
+  readonly exclude?: ReadonlySet<string>
   /** When everything is cooling, wait up to this many milliseconds for the soonest. Default 0: throw at once. */
   readonly maxWaitMs?: number
 }
@@ -57,9 +63,6 @@ interface Opened {
 }
 
 const CACHE_LIMIT = 1_000
-/** A token about to expire is renewed in the background while it still has this long to live. */
-const STILL_SERVABLE_MS = 30_000
-const RENEW_BEFORE_MS = 300_000
 const NO_OPTIONS: ResolveOptions = {}
 const SYSTEM_CLOCK: Clock = { now: () => new Date() }
 
@@ -95,16 +98,45 @@ export class Resolver {
   ): Promise<Resolution> {
     const source = this.#source
     if (source === undefined) return this.#resolveThroughManager(provider, preferredProfile, options)
-    if (options === NO_OPTIONS && source.fresh()) {
+    const request = this.#request(provider, preferredProfile, options)
+    if (source.fresh() && options.signal?.aborted !== true) {
       const nowMs = source.nowMs()
-      const entry = source.pick(this.#request(provider, preferredProfile, options), nowMs)
+      const entry = source.pick(request, nowMs, passedOver(source, request, options))
       const opened = entry === undefined ? undefined : this.#cache.get(entry.id)
       if (entry !== undefined && opened?.record === entry.record && nowMs < opened.untilMs) {
         source.used(entry, nowMs)
         return Promise.resolve(resolution(entry, opened.credential, [entry.id]))
       }
     }
-    return this.#resolve(source, this.#request(provider, preferredProfile, options), options)
+    return this.#resolve(source, request, options)
+  }
+
+  /**
+   * A credential of a disabled profile for one request that shows whether the disable still holds: at most
+   * one per profile and 10 minutes, among all processes. For those who report the outcome, and only when
+   * nothing else is available. `undefined` when no trial is due.
+   */
+  async resolveTrial(
+    provider: string,
+    preferredProfile?: string,
+    options: ResolveOptions = NO_OPTIONS,
+  ): Promise<Resolution | undefined> {
+    const { store } = this.#config
+    if (!(store instanceof StoredProfiles)) return undefined
+    const source = store.candidates
+    const request = this.#request(provider, preferredProfile, options)
+    if (!source.fresh()) await source.sync()
+    const disabled = source.disabled(request, passedOver(source, request, options))
+    for (const entry of preferredFirst(disabled, request)) {
+      options.signal?.throwIfAborted()
+      if (!(await store.claimTrial(entry.id))) continue
+      try {
+        return resolution(entry, await this.#open(source, entry, options.signal), [entry.id])
+      } catch (error) {
+        if (!(error instanceof KeymuxError) || error.code === 'vault_locked') throw error
+      }
+    }
+    return undefined
   }
 
   /** Like {@link Resolver.resolve}, from profiles of one mode alone. */
@@ -202,7 +234,7 @@ export class Resolver {
     options: ResolveOptions,
   ): Promise<Resolution | KeymuxError> {
     const failed: FailedAttempt[] = []
-    const passed = new Set<Entry>()
+    const passed = passedOver(source, request, options) ?? new Set<Entry>()
     for (;;) {
       const entry = source.pick(request, source.nowMs(), passed)
       if (entry === undefined) return source.explain(request, failed)
@@ -237,21 +269,23 @@ export class Resolver {
 
   async #openOAuth(source: CandidateSource, entry: Entry, signal: AbortSignal | undefined): Promise<string> {
     const { record } = entry
-    const left = (record.meta.expiresAt ?? 0) - this.#nowMs()
+    const token = validityOf(record.meta)
+    const nowMs = this.#nowMs()
     const manager = this.#config.oauthManager
     const held = record.meta.hasSecret
-    if (left > RENEW_BEFORE_MS && held) {
+    const dueMs = renewalDueMs(token, this.#config.jitter ?? 0)
+    if (nowMs < dueMs && held) {
       const credential = await source.credential(entry, signal)
-      this.#remember({ entry, record, credential, untilMs: this.#nowMs() + left - RENEW_BEFORE_MS })
+      this.#remember({ entry, record, credential, untilMs: dueMs })
       return credential
     }
     if (manager === undefined) {
-      if (held && left > 0) return source.credential(entry, signal)
+      if (held && nowMs < token.expiresAt.getTime()) return source.credential(entry, signal)
       throw new KeymuxError('refresh_failed', `${entry.id} has expired and nothing here can renew it`, {
         hint: `run keymux login ${entry.id}`,
       })
     }
-    if (held && left > STILL_SERVABLE_MS) {
+    if (held && nowMs < servableUntilMs(token)) {
       manager.getValidToken(entry.id).catch((error: unknown) => {
         this.#config.logger?.warn('a login could not be renewed ahead of time', {
           profile: entry.id,
@@ -283,7 +317,7 @@ export class Resolver {
     const call = options.signal === undefined ? {} : { signal: options.signal }
     const result = await this.#config.store.resolve(request, call)
     const { profile } = result
-    if (profile === undefined) {
+    if (profile === undefined || options.exclude?.has(profile.id) === true) {
       const { error } = result
       throw (
         error ??
@@ -296,7 +330,7 @@ export class Resolver {
     }
     const { error: _none, ...rest } = result
     const due =
-      profile.oauth !== undefined && profile.oauth.expiresAt.getTime() - this.#nowMs() <= RENEW_BEFORE_MS
+      profile.oauth !== undefined && this.#nowMs() >= renewalDueMs(profile.oauth, this.#config.jitter ?? 0)
     if (profile.mode !== 'oauth' || !due || this.#config.oauthManager === undefined)
       return { ...rest, profile }
     const renewed = await this.#config.oauthManager.getValidToken(profile.id, call)
@@ -315,6 +349,28 @@ export class Resolver {
   #nowMs(): number {
     return Number(this.#clock.now())
   }
+}
+
+function validityOf({ expiresAt, issuedAt }: Entry['record']['meta']): { expiresAt: Date; issuedAt?: Date } {
+  return {
+    expiresAt: new Date(expiresAt ?? 0),
+    ...(issuedAt === undefined ? {} : { issuedAt: new Date(issuedAt) }),
+  }
+}
+
+function passedOver(
+  source: CandidateSource,
+  request: ResolutionOptions,
+  { exclude }: ResolveOptions,
+): Set<Entry> | undefined {
+  return exclude === undefined || exclude.size === 0 ? undefined : source.entries(request.provider, exclude)
+}
+
+function preferredFirst(entries: readonly Entry[], { preferredProfile, strict }: ResolutionOptions): Entry[] {
+  const isPreferred = (entry: Entry): boolean =>
+    preferredProfile !== undefined && entry.name === profileName(preferredProfile)
+  const others = strict === true ? [] : entries.filter((entry) => !isPreferred(entry))
+  return [...entries.filter(isPreferred), ...others]
 }
 
 function resolution(entry: Entry, credential: string, attemptedProfiles: string[]): Resolution {

@@ -5,11 +5,15 @@ import { createVault, hasVault, openVault } from '../../src/profiles/open-vault.
 import type { PinStore } from '../../src/profiles/pin-keeper.js'
 import { createReferenceReader } from '../../src/profiles/references.js'
 import { SealedBackend } from '../../src/profiles/sealed-backend.js'
+import type { SpillFiles } from '../../src/profiles/spill.js'
+import { SealedSpill } from '../../src/profiles/spill.js'
 import { VaultHandle } from '../../src/profiles/vault-handle.js'
 import { defaultRegistry } from '../../src/providers/registry.js'
 import { Renewer } from '../../src/resolver/renewal.js'
+import type { RenewalTiming } from '../../src/resolver/renewal-timing.js'
 import { Resolver } from '../../src/resolver/resolver.js'
 import type { Store } from '../../src/storage/contract.js'
+import type { RefreshLocks } from '../../src/storage/locks.js'
 import { createMemoryStore } from '../../src/storage/memory/index.js'
 import type { FakeClock } from '../../src/testing/fake-clock.js'
 import { createFakeClock } from '../../src/testing/fake-clock.js'
@@ -20,6 +24,8 @@ export const TEST_KEY: Uint8Array = new Uint8Array(32).fill(7)
 export interface TestHandle {
   readonly profiles: StoredProfiles
   readonly resolver: Resolver
+  /** There when a refresher is given. */
+  readonly renewer: Renewer | undefined
   readonly vault: VaultHandle
   readonly clock: FakeClock
   readonly env: Record<string, string | undefined>
@@ -31,6 +37,10 @@ export interface TestOptions {
   readonly clock?: FakeClock
   readonly cooldown?: ProfileCooldownConfig
   readonly refresher?: OAuthTokenRefresher
+  /** The store's own by default. */
+  readonly locks?: RefreshLocks
+  readonly timing?: Partial<RenewalTiming>
+  readonly spill?: SpillFiles
   readonly pins?: PinStore
   readonly lenient?: boolean
 }
@@ -68,7 +78,17 @@ export async function openTestHandle(options: TestOptions = {}): Promise<TestHan
   const renewer =
     options.refresher === undefined
       ? undefined
-      : new Renewer({ store: profiles, refresher: options.refresher, clock })
+      : new Renewer({
+          store: profiles,
+          refresher: options.refresher,
+          clock,
+          locks: options.locks ?? store.locks,
+          lockName: (id) => opened.core.keyring.rowId('refresh', id).toString('hex'),
+          ...(options.timing === undefined ? {} : { timing: options.timing }),
+          ...(options.spill === undefined
+            ? {}
+            : { spill: new SealedSpill(opened.core.keyring, options.spill) }),
+        })
   const resolver = new Resolver({
     store: profiles,
     clock,
@@ -79,10 +99,12 @@ export async function openTestHandle(options: TestOptions = {}): Promise<TestHan
   return {
     profiles,
     resolver,
+    renewer,
     vault,
     clock,
     env,
     close: async () => {
+      await renewer?.close()
       await profiles.close()
       await opened.core.close()
       await store.close()

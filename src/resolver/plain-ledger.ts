@@ -1,0 +1,83 @@
+import { KeymuxError } from '../domain/errors.js'
+import type { Clock, ProfileManager } from '../domain/ports.js'
+import type { OAuthCredential } from '../domain/profile.js'
+import { isSameVersion } from '../domain/profile.js'
+import type { RefreshState } from '../profiles/backend.js'
+import type { BeginOptions, RefreshFailureFacts, RefreshStep } from '../profiles/refresh-ledger.js'
+
+/** Where renewals are written down. See {@link RefreshLedger} of the profiles for what is promised. */
+export interface Ledger {
+  begin(id: string, seen: OAuthCredential, options: BeginOptions): Promise<RefreshStep>
+  complete(id: string, used: OAuthCredential, fresh: OAuthCredential): Promise<OAuthCredential>
+  fail(id: string, used: OAuthCredential, failure: RefreshFailureFacts): Promise<OAuthCredential | undefined>
+  failures(id: string): number
+}
+
+/**
+ * A ledger over any profile manager. It can promise no more than that manager does: attempts and backoffs
+ * last as long as this process, and storing is two steps, a look and a save.
+ */
+export class PlainLedger implements Ledger {
+  readonly #store: ProfileManager
+  readonly #clock: Clock
+  readonly #states = new Map<string, RefreshState & { readonly token: string }>()
+
+  constructor(store: ProfileManager, clock: Clock) {
+    this.#store = store
+    this.#clock = clock
+  }
+
+  async begin(id: string, seen: OAuthCredential): Promise<RefreshStep> {
+    const oauth = await this.#read(id)
+    if (!isSameVersion(oauth, seen)) return { kind: 'newer', oauth }
+    if (oauth.refreshToken === '' || oauth.loginNeeded === true) return { kind: 'login', oauth }
+    const state = this.#stateOf(id, oauth)
+    const now = new Date(Number(this.#clock.now()))
+    if (state?.backoff !== undefined && state.backoff.until > now)
+      return { kind: 'backoff', ...state.backoff }
+    return { kind: 'go', oauth }
+  }
+
+  async complete(id: string, used: OAuthCredential, fresh: OAuthCredential): Promise<OAuthCredential> {
+    const stored = await this.#read(id)
+    if (!isSameVersion(stored, used)) return stored
+    this.#states.delete(id)
+    await this.#save(id, fresh)
+    return fresh
+  }
+
+  async fail(
+    id: string,
+    used: OAuthCredential,
+    { reason, until, loginEnded }: RefreshFailureFacts,
+  ): Promise<OAuthCredential | undefined> {
+    const stored = await this.#read(id)
+    if (!isSameVersion(stored, used)) return stored
+    if (loginEnded) await this.#save(id, { ...stored, loginNeeded: true })
+    const failures = (this.#stateOf(id, used)?.backoff?.failures ?? 0) + 1
+    this.#states.set(id, { token: used.refreshToken, backoff: { failures, until, reason } })
+    return undefined
+  }
+
+  failures(id: string): number {
+    return this.#states.get(id)?.backoff?.failures ?? 0
+  }
+
+  #stateOf(id: string, oauth: OAuthCredential): RefreshState | undefined {
+    const state = this.#states.get(id)
+    return state?.token === oauth.refreshToken ? state : undefined
+  }
+
+  async #read(id: string): Promise<OAuthCredential> {
+    const profile = await this.#store.get(id)
+    if (profile === undefined) throw new KeymuxError('profile_not_found', `there is no profile "${id}"`)
+    if (profile.mode !== 'oauth' || profile.oauth === undefined)
+      throw new KeymuxError('unsupported_mode', `${id} holds no OAuth login`)
+    return { ...profile.oauth }
+  }
+
+  async #save(id: string, oauth: OAuthCredential): Promise<void> {
+    const profile = await this.#store.get(id)
+    if (profile !== undefined) await this.#store.save({ ...profile, oauth })
+  }
+}

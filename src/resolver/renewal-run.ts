@@ -1,0 +1,207 @@
+import { isKeymuxError, KeymuxError } from '../domain/errors.js'
+import type { Clock, Logger, OAuthTokenRefresher } from '../domain/ports.js'
+import type { OAuthCredential, OAuthToken } from '../domain/profile.js'
+import { isSameAccount, mergeRefreshedCredential } from '../domain/profile.js'
+import { startDeadline } from '../oauth/deadline.js'
+import { OAuthError } from '../oauth/errors.js'
+import { backoffMs } from '../policy/backoff.js'
+import { longestBackoffMs } from '../profiles/refresh-ledger.js'
+import type { SpillPlace } from '../profiles/spill.js'
+import type { RefreshLocks } from '../storage/locks.js'
+import type { Ledger } from './plain-ledger.js'
+import { refreshFailureOf } from './refresh-failure.js'
+import type { RenewalTiming } from './renewal-timing.js'
+import { servableUntilMs } from './renewal-timing.js'
+import { sleep } from './sleep.js'
+import { TokenKeeper } from './token-keeper.js'
+
+/** What one renewal works with. */
+export interface RunParts {
+  readonly ledger: Ledger
+  readonly locks: RefreshLocks
+  readonly lockName: (profileId: string) => string
+  readonly refresher: OAuthTokenRefresher
+  readonly clock: Clock
+  readonly timing: RenewalTiming
+  readonly spill?: SpillPlace
+  readonly logger?: Logger
+  /** Fires when waiting shall end; a request under way goes on. */
+  readonly closing: AbortSignal
+}
+
+const BACKOFF = { baseMs: 5_000, maxMs: 60_000 } as const
+
+/** One renewal from the lock to the stored tokens. */
+export class RenewalRun {
+  readonly #parts: RunParts
+  readonly #keeper: TokenKeeper
+
+  constructor(parts: RunParts) {
+    this.#parts = parts
+    this.#keeper = new TokenKeeper(parts)
+  }
+
+  /**
+   * New tokens in the place of `seen`, by one request at most; others' newer ones where there are some.
+   *
+   * @param forced not content with a token that is still good
+   */
+  async renew(id: string, seen: OAuthCredential, forced: boolean): Promise<OAuthCredential> {
+    const { locks, lockName, timing, closing } = this.#parts
+    const patient = forced || !this.#isServable(seen)
+    const options = { timeoutMs: patient ? timing.lockWaitMs : 0, signal: closing }
+    const lock = await locks.acquire(lockName(id), options)
+    if (lock === undefined) {
+      if (!patient) return seen
+      throw new KeymuxError(
+        'refresh_failed',
+        `another process is renewing ${id} and does not come to an end`,
+        {
+          hint: 'try again, or end that process',
+        },
+      )
+    }
+    try {
+      return await this.#holding(id, seen, forced)
+    } finally {
+      await lock.release()
+    }
+  }
+
+  async #holding(id: string, seen: OAuthCredential, forced: boolean): Promise<OAuthCredential> {
+    const kept = await this.#keeper.recover(id)
+    if (kept !== undefined && this.#isServable(kept)) return kept
+    const present = kept ?? seen
+    const content = !forced && this.#isServable(present)
+    let waited = false
+    for (;;) {
+      this.#parts.closing.throwIfAborted()
+      const deadlineAt = new Date(this.#nowMs() + this.#parts.timing.hardDeadlineMs)
+      const step = await this.#parts.ledger.begin(id, present, { deadlineAt, waited })
+      if (step.kind === 'go') return this.#request(id, step.oauth, forced)
+      if (step.kind === 'newer' && this.#isServable(step.oauth)) return step.oauth
+      if (step.kind === 'newer') return this.#holding(id, step.oauth, forced)
+      if (step.kind === 'login') throw loginNeeded(id)
+      if (content) return present
+      if (step.kind === 'backoff') throw backingOff(id, step.until)
+      await this.#waitOut(step.until)
+      waited = true
+    }
+  }
+
+  /** Waits for the end of somebody else's request. A clock that was set back cannot make that longer. */
+  async #waitOut(until: Date): Promise<void> {
+    const left = Math.min(until.getTime() - this.#nowMs(), this.#parts.timing.hardDeadlineMs)
+    await sleep(Math.max(0, left), this.#parts.clock, this.#parts.closing)
+  }
+
+  async #request(id: string, used: OAuthCredential, forced: boolean): Promise<OAuthCredential> {
+    const startedMs = this.#nowMs()
+    let fresh: OAuthCredential
+    try {
+      fresh = this.#accepted(id, used, await this.#ask(id, used))
+    } catch (error) {
+      return this.#failed(id, used, error, { startedMs, forced })
+    }
+    return this.#keeper.keep(id, used, fresh)
+  }
+
+  /** Exactly one request; the refresher's signal fires first, and nobody is waited for beyond the hard deadline. */
+  async #ask(id: string, used: OAuthCredential): Promise<OAuthToken> {
+    const { refresher, timing } = this.#parts
+    const controller = new AbortController()
+    const tooLate = (): OAuthError =>
+      new OAuthError('refresh_failed', 'the provider did not answer in time', {
+        reason: 'timeout',
+        delivery: 'unknown',
+      })
+    const stopAbort = startDeadline(timing.requestMs, () => controller.abort(tooLate()))
+    let stopWaiting = (): void => {}
+    try {
+      return await Promise.race([
+        refresher.refreshToken(used.provider, used.refreshToken, {
+          profileId: id,
+          signal: controller.signal,
+          ...(used.clientId === undefined ? {} : { clientId: used.clientId }),
+          ...(used.scopes === undefined ? {} : { scopes: used.scopes }),
+          ...(used.metadata === undefined ? {} : { metadata: used.metadata }),
+        }),
+        new Promise<never>((_, reject) => {
+          stopWaiting = startDeadline(timing.hardDeadlineMs, () => reject(tooLate()))
+        }),
+      ])
+    } finally {
+      stopAbort()
+      stopWaiting()
+    }
+  }
+
+  /** What will be stored. Looks at nothing that could be wrong with the answer but whose it is. */
+  #accepted(id: string, used: OAuthCredential, fresh: OAuthToken): OAuthCredential {
+    if (typeof fresh.accessToken !== 'string' || fresh.accessToken === '') {
+      throw new OAuthError('refresh_failed', 'the provider gave no access token', {
+        reason: 'server_error',
+        delivery: 'answered',
+      })
+    }
+    if (!isSameAccount(used, fresh)) {
+      throw new OAuthError('conflict', `the renewed token of ${id} belongs to another account`, {
+        reason: 'auth_permanent',
+        delivery: 'answered',
+      })
+    }
+    const issuedAt = fresh.issuedAt ?? new Date(this.#nowMs())
+    return mergeRefreshedCredential(used, { ...fresh, issuedAt })
+  }
+
+  async #failed(
+    id: string,
+    used: OAuthCredential,
+    error: unknown,
+    { startedMs, forced }: { readonly startedMs: number; readonly forced: boolean },
+  ): Promise<OAuthCredential> {
+    const { ledger, timing } = this.#parts
+    const { reason, delivery, retryAfterMs } = refreshFailureOf(error)
+    const loginEnded = reason === 'session_expired'
+    const stated = Math.min(retryAfterMs ?? 0, longestBackoffMs(reason))
+    const pauseMs = Math.max(backoffMs(ledger.failures(id) + 1, BACKOFF), stated)
+    const resolved = delivery !== 'unknown'
+    const untilMs = Math.max(this.#nowMs() + pauseMs, resolved ? 0 : startedMs + timing.hardDeadlineMs)
+    const until = new Date(untilMs)
+    const newer = await ledger.fail(id, used, { reason, until, resolved, loginEnded })
+    if (newer !== undefined && this.#isServable(newer)) return newer
+    if (!forced && !loginEnded && this.#isServable(used)) return used
+    if (isKeymuxError(error, 'conflict')) throw error
+    const detail = error instanceof OAuthError ? `: ${error.message}` : ''
+    throw new KeymuxError('refresh_failed', `${id} could not be renewed (${reason})${detail}`, {
+      hint: hintFor(id, reason, error),
+      cause: error,
+    })
+  }
+
+  #isServable(oauth: OAuthCredential): boolean {
+    return oauth.accessToken !== '' && oauth.loginNeeded !== true && this.#nowMs() < servableUntilMs(oauth)
+  }
+
+  #nowMs(): number {
+    return Number(this.#parts.clock.now())
+  }
+}
+
+function hintFor(id: string, reason: string, error: unknown): string {
+  if (reason === 'session_expired') return `run keymux login ${id}`
+  if (error instanceof OAuthError && error.hint !== undefined) return error.hint
+  return 'it is tried again shortly'
+}
+
+function loginNeeded(id: string): KeymuxError {
+  return new KeymuxError('refresh_failed', `${id} cannot be renewed: it needs a new login`, {
+    hint: `run keymux login ${id}`,
+  })
+}
+
+function backingOff(id: string, until: Date): KeymuxError {
+  return new KeymuxError('refresh_failed', `${id} could not be renewed a moment ago`, {
+    hint: `it is tried again at ${until.toISOString()}; keymux reset ${id} lifts the wait`,
+  })
+}

@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** Small 0600 files in the first of several folders that takes them. Each folder is made when needed, 0700. */
+export class SpillFolder {
+  readonly #folders: readonly string[]
+
+  constructor(folders: readonly string[]) {
+    this.#folders = folders
+  }
+
+  /** Replaces the file as a whole, durably. Rejects with the last folder's error when none takes it. */
+  async write(name: string, bytes: Uint8Array): Promise<void> {
+    let failure: unknown = new Error('there is no folder to write to')
+    for (const folder of this.#folders) {
+      try {
+        await replace(folder, name, bytes)
+        // An older one elsewhere must not be found in its place.
+        for (const other of this.#folders) {
+          if (other !== folder) await rm(join(other, name), { force: true }).catch(() => undefined)
+        }
+        return
+      } catch (error) {
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  async read(name: string): Promise<Uint8Array | undefined> {
+    for (const folder of this.#folders) {
+      const bytes = await readFile(join(folder, name)).catch(() => undefined)
+      if (bytes !== undefined) return bytes
+    }
+    return undefined
+  }
+
+  async remove(name: string): Promise<void> {
+    for (const folder of this.#folders) await rm(join(folder, name), { force: true }).catch(() => undefined)
+  }
+}
+
+async function replace(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const temporary = join(folder, `${name}.${randomBytes(6).toString('hex')}`)
+  try {
+    const file = await open(temporary, 'wx', 0o600)
+    try {
+      await file.writeFile(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, join(folder, name))
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    throw error
+  }
+}
