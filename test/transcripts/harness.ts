@@ -86,6 +86,8 @@ export async function bundleProgram(source: string, folder: string): Promise<Pro
     format: 'esm',
     platform: 'node',
     target: 'node20',
+    // Loaded when a vault is opened, which single parts do not; native files cannot be bundled.
+    external: ['@node-rs/argon2', '@photostructure/sqlite'],
     logLevel: 'silent',
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   })
