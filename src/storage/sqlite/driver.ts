@@ -61,6 +61,18 @@ async function load(): Promise<Driver> {
   }
 }
 
+/** The version of SQLite that is inside. @throws KeymuxError `storage_unavailable` */
+export async function sqliteVersion(): Promise<string> {
+  const database = (await loadDriver()).open(':memory:')
+  try {
+    const statement = database.prepare('SELECT sqlite_version()')
+    statement.setReturnArrays(true)
+    return asText(asColumns(statement.get())[0])
+  } finally {
+    database.close()
+  }
+}
+
 /** An integer column. @throws DamagedValueError */
 export function asInteger(value: unknown): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw new DamagedValueError()

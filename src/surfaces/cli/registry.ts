@@ -144,6 +144,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/config.js')).config,
   },
   {
+    name: 'doctor',
+    summary: 'check the installation and say what to mend',
+    section: 'Set-up',
+    load: async () => (await import('./commands/doctor.js')).doctor,
+  },
+  {
     name: 'completion',
     summary: 'print a completion script for your shell',
     section: 'Set-up',
