@@ -84,6 +84,7 @@ export function usageToJson(stats: ProfileUsageStats): JsonObject {
     cooldown_reason: stats.cooldownReason,
     cooldown_stated: stats.cooldownStated || undefined,
     disabled_stated: stats.disabledStated || undefined,
+    trial_at: optionalTime(stats.trialAt),
     model_cooldowns: modelsToJson(stats.modelCooldowns ?? {}),
     // Kept even when empty: without it the exponents are taken from the failure counts.
     runs: stats.runs && runsToJson(stats.runs),
@@ -108,6 +109,7 @@ export function usageFromJson(value: unknown, path = 'usage_stats'): ProfileUsag
     disabledUntil: fields.optionalTime('disabled_until'),
     disabledReason: fields.optionalOneOf('disabled_reason', FAILURE_REASONS),
     disabledStated: fields.optionalFlag('disabled_stated') || undefined,
+    trialAt: fields.optionalTime('trial_at'),
     errorCount: fields.optionalInteger('error_count', 0) ?? 0,
     failureCounts: readCounts(fields),
     lastFailureAt: fields.optionalTime('last_failure_at'),

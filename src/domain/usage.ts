@@ -64,6 +64,8 @@ export interface ProfileUsageStats {
   disabledUntil?: Date
   disabledReason?: FailureReason
   disabledStated?: boolean
+  /** When a request last went out to see whether a disable still holds. */
+  trialAt?: Date
   errorCount: number
   failureCounts: Partial<Record<FailureReason, number>>
   lastFailureAt?: Date

@@ -62,7 +62,8 @@ export interface SuccessContext {
  * that caused it.
  */
 export function applySuccess(stats: ProfileUsageStats, context: SuccessContext): ProfileUsageStats {
-  const served = withWindow({ ...stats, lastUsed: context.now, runs: {} }, DISABLE, undefined)
+  const { trialAt: _trial, ...rest } = stats
+  const served = withWindow({ ...rest, lastUsed: context.now, runs: {} }, DISABLE, undefined)
   if (!context.model) return served
   const slot = modelSlot(context.model)
   const reason = readWindow(served, slot)?.reason
@@ -72,8 +73,21 @@ export function applySuccess(stats: ProfileUsageStats, context: SuccessContext):
 
 /** The statistics without windows and runs. Totals stay. */
 export function applyReset(stats: ProfileUsageStats): ProfileUsageStats {
-  const { modelCooldowns: _models, ...rest } = stats
+  const { modelCooldowns: _models, trialAt: _trial, ...rest } = stats
   return withWindow(withWindow({ ...rest, runs: {} }, COOLDOWN, undefined), DISABLE, undefined)
+}
+
+/** How long a disabled profile is left alone after a trial: 10 minutes, in milliseconds. */
+export const TRIAL_INTERVAL_MS: number = 600_000
+
+/**
+ * The statistics with a trial of the disabled profile noted, or `undefined` when the last one is less than
+ * 10 minutes ago. A trial in the future is one of a clock that was wrong: it does not count.
+ */
+export function applyTrial(stats: ProfileUsageStats, now: Date): ProfileUsageStats | undefined {
+  const since = stats.trialAt === undefined ? undefined : now.getTime() - stats.trialAt.getTime()
+  if (since !== undefined && since >= 0 && since < TRIAL_INTERVAL_MS) return undefined
+  return { ...stats, trialAt: now }
 }
 
 /** Options of {@link markProfileFailure}. */

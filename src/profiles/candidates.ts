@@ -1,6 +1,7 @@
 import type { CandidateReason } from '../domain/errors.js'
 import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { CallOptions, Clock, ProfileResolutionResult, ResolutionOptions } from '../domain/ports.js'
+import { modelAllowed } from '../policy/model-globs.js'
 import type { ProfileBackend } from './backend.js'
 import type { Catalogue } from './catalogue.js'
 import type { Entry } from './entry.js'
@@ -60,6 +61,27 @@ export class CandidateSource {
       { preference: request.preference ?? 'valid', mode: request.mode, model: request.model },
       nowMs,
       passed,
+    )
+  }
+
+  /** The provider's entries with these ids; unknown ones are left out. */
+  entries(provider: string, ids: ReadonlySet<string>): Set<Entry> {
+    const found = new Set<Entry>()
+    const group = this.#parts.catalogue.groups.get(provider)
+    for (const id of ids) {
+      const entry = group?.entries.get(afterColon(id))
+      if (entry !== undefined) found.add(entry)
+    }
+    return found
+  }
+
+  /** Disabled profiles that could serve but for their disable, in the order of preference. */
+  disabled(request: ResolutionOptions, passed?: ReadonlySet<Entry>): Entry[] {
+    const group = this.#parts.catalogue.groups.get(request.provider)
+    const now = this.nowMs()
+    group?.advance(now)
+    return (group?.ordered(request.preference ?? 'valid') ?? []).filter(
+      (entry) => passed?.has(entry) !== true && isUsable(entry, request, now, 'disabled'),
     )
   }
 
@@ -171,7 +193,12 @@ export class CandidateSource {
     if (state === 'available' && window !== undefined) {
       return { profileId: entry.id, state: 'cooling', reason: window.reason, until: window.until }
     }
-    if (state === 'available') return { profileId: entry.id, state: 'not_allowed', reason: 'model' }
+    if (state === 'available') {
+      const allowed = request.model === undefined || modelAllowed(entry.record.meta.models, request.model)
+      // What could serve and is not handed out was left out by the caller, who has tried it.
+      if (allowed) return { profileId: entry.id, state: 'failed' }
+      return { profileId: entry.id, state: 'not_allowed', reason: 'model' }
+    }
     const later = window !== undefined && until !== undefined && window.until > until ? window.until : until
     return {
       profileId: entry.id,
@@ -182,9 +209,14 @@ export class CandidateSource {
   }
 }
 
-function isUsable(entry: Entry, request: ResolutionOptions, nowMs: number): boolean {
+function isUsable(
+  entry: Entry,
+  request: ResolutionOptions,
+  nowMs: number,
+  state: 'available' | 'disabled' = 'available',
+): boolean {
   return (
-    entry.standing.state === 'available' &&
+    entry.standing.state === state &&
     (request.mode === undefined || request.mode === entry.mode) &&
     (request.model === undefined || entry.serves(request.model, new Date(nowMs)))
   )

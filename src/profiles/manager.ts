@@ -14,7 +14,7 @@ import type { AuthProfile } from '../domain/profile.js'
 import { redactSecrets } from '../domain/redact.js'
 import type { FailureReason, ProfileCooldownConfig, ProfileUsageStats } from '../domain/usage.js'
 import { newUsageStats } from '../domain/usage.js'
-import { applyFailure, applyReset, applySuccess } from '../policy/failure.js'
+import { applyFailure, applyReset, applySuccess, applyTrial } from '../policy/failure.js'
 import { clampWindows, clearExpiredWindows } from '../policy/windows.js'
 import type { ProfileBackend, ProfileState, ProfileTransaction } from './backend.js'
 import { CandidateSource } from './candidates.js'
@@ -318,6 +318,21 @@ export class StoredProfiles implements Profiles {
       }
       if (!found.lastGood) await tx.putLastGood(found.provider, found.id)
       await tx.audit('success', found.id)
+    })
+  }
+
+  /**
+   * Whether one request may go out with this disabled profile now, to see whether the disable still holds.
+   * At most one per 10 minutes may, whichever process asks; the answer is durable before it is given.
+   */
+  async claimTrial(id: string, options: CallOptions = {}): Promise<boolean> {
+    return this.#transact(options, async (tx) => {
+      const entry = this.#find(id)
+      if (entry === undefined || this.#look(entry).standing.state !== 'disabled') return false
+      const stats = applyTrial(entry.state.stats, this.#now())
+      if (stats === undefined) return false
+      await tx.putState(entry.id, stateWithUse(entry, stats))
+      return true
     })
   }
 
