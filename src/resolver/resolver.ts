@@ -9,7 +9,6 @@ import type {
   Resolution,
   ResolutionOptions,
 } from '../domain/ports.js'
-import { profileName } from '../domain/ids.js'
 import type { AuthMode, AuthProfile, OAuthCredential } from '../domain/profile.js'
 import type { CandidateSource, FailedAttempt } from '../profiles/candidates.js'
 import type { Entry } from '../profiles/entry.js'
@@ -366,9 +365,10 @@ function passedOver(
   return exclude === undefined || exclude.size === 0 ? undefined : source.entries(request.provider, exclude)
 }
 
-function preferredFirst(entries: readonly Entry[], { preferredProfile, strict }: ResolutionOptions): Entry[] {
-  const isPreferred = (entry: Entry): boolean =>
-    preferredProfile !== undefined && entry.name === profileName(preferredProfile)
+function preferredFirst(entries: readonly Entry[], request: ResolutionOptions): Entry[] {
+  const { preferredProfile, strict } = request
+  const name = preferredProfile?.slice(preferredProfile.lastIndexOf(':') + 1)
+  const isPreferred = (entry: Entry): boolean => entry.name === name
   const others = strict === true ? [] : entries.filter((entry) => !isPreferred(entry))
   return [...entries.filter(isPreferred), ...others]
 }
