@@ -1,14 +1,15 @@
 // Keeps the documentation true: the table of error codes, the commands and flags it shows, the environment
-// variables, the links. `--write` brings the generated part up to date.
+// variables, the links. `--write` brings the generated parts up to date.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import * as esbuild from 'esbuild'
+import { commandSections, globalsTable, leafRows, readCli } from './docs-cli.mjs'
 import { CLI, ROOT } from './entries.mjs'
 import { runNode } from './processes.mjs'
 
 const WRITE = process.argv.includes('--write')
 const ERRORS_PAGE = 'docs/errors.md'
-const BEGIN = '<!-- begin: generated from src/domain/errors.ts, the meanings apart -->'
+const CLI_PAGE = 'docs/cli.md'
 const END = '<!-- end: generated -->'
 // Commands of npm itself that a page may show.
 const NPM_COMMANDS = new Set(['ci', 'exec', 'init', 'install', 'pack', 'publish', 'start', 'test'])
@@ -18,6 +19,7 @@ const MANIFEST = JSON.parse(read('package.json'))
 const pages = ['.', 'docs', 'docs/adr', 'examples'].flatMap(markdownIn)
 const problems = [
   ...(await errorProblems()),
+  ...(await cliPageProblems()),
   ...(await commandProblems()),
   ...environmentProblems(),
   ...pages.flatMap(linkProblems),
@@ -37,28 +39,59 @@ function markdownIn(folder) {
 
 /** The table's codes and statuses come from the source; the meanings are written by hand and kept. */
 async function errorProblems() {
-  const page = read(ERRORS_PAGE)
-  const [head, rest] = page.split(BEGIN)
-  const [table, tail] = (rest ?? '').split(END)
-  if (tail === undefined) return [`${ERRORS_PAGE}: the marks around the generated table are missing`]
-  const meanings = new Map(
-    [...table.matchAll(/^\| `(\w+)` \| \d+ \| (.*) \|$/gm)].map(([, code, meaning]) => [
-      code,
-      meaning.trim(),
-    ]),
+  const codes = Object.entries(await errorCodes())
+  const rows = codes.map(([code, status]) => ({ key: code, cells: [`\`${code}\``, `${status}`] }))
+  const make = (before) => tableProblems(before, ['code', 'exit', 'meaning'], rows)
+  return generated(
+    ERRORS_PAGE,
+    'begin: generated from src/domain/errors.ts, the meanings apart',
+    make,
+    'meaning',
   )
-  const rows = Object.entries(await errorCodes()).map(([code, status]) => ({
-    text: `| \`${code}\` | ${status} | ${meanings.get(code) ?? ''} |`,
-    blank: (meanings.get(code) ?? '') === '' ? code : undefined,
-  }))
-  const lines = ['| code | exit | meaning |', '|---|---|---|', ...rows.map(({ text }) => text)]
-  const wanted = `${head}${BEGIN}\n${lines.join('\n')}\n${END}${tail}`
-  const blank = rows.flatMap((row) => row.blank ?? [])
-  if (wanted !== page && WRITE) writeFileSync(path.join(ROOT, ERRORS_PAGE), wanted)
+}
+
+/** Commands and flags come from the source; what `--json` prints is written by hand and kept. */
+async function cliPageProblems() {
+  const cli = existsSync(path.join(ROOT, CLI_PAGE)) ? await readCli() : undefined
+  if (cli === undefined) return []
+  const made = (text) => () => ({ text, blank: [] })
+  const json = (before) => tableProblems(before, ['command', 'with `--json`'], leafRows(cli))
   return [
-    ...(wanted !== page && !WRITE ? [`${ERRORS_PAGE} is not up to date; run: npm run fix`] : []),
-    ...blank.map((code) => `${ERRORS_PAGE}: ${code} has no meaning yet, write one`),
+    ...generated(CLI_PAGE, 'begin: global options', made(globalsTable(cli))),
+    ...generated(CLI_PAGE, 'begin: commands', made(commandSections(cli))),
+    ...generated(CLI_PAGE, 'begin: commands, the last column apart', json, 'JSON'),
   ]
+}
+
+/**
+ * Compares the part of a page between two marks with what `make` makes of it (`{ text, blank }`), or writes
+ * that. `blank` names rows of which somebody has to write `what`.
+ */
+function generated(page, begin, make, what) {
+  const mark = `<!-- ${begin} -->\n`
+  const text = read(page)
+  const from = text.indexOf(mark) + mark.length
+  const to = text.indexOf(END, from)
+  if (from < mark.length || to < 0) return [`${page}: the marks around the generated part are missing`]
+  const { text: part, blank } = make(text.slice(from, to))
+  const wanted = `${text.slice(0, from)}${part}\n${text.slice(to)}`
+  if (wanted !== text && WRITE) writeFileSync(path.join(ROOT, page), wanted)
+  return [
+    ...(wanted !== text && !WRITE ? [`${page} is not up to date; run: npm run fix`] : []),
+    ...blank.map((key) => `${page}: ${key} has no ${what} yet, write one`),
+  ]
+}
+
+/** A table whose rows are given, each with a last cell that stays as it was. */
+function tableProblems(before, header, rows) {
+  const last = new Map(
+    [...before.matchAll(/^\| `([^`]+)` \|(?:.*\|)? (.*) \|$/gm)].map(([, key, cell]) => [key, cell.trim()]),
+  )
+  const lines = rows.map(({ key, cells }) => `| ${[...cells, last.get(key) ?? ''].join(' | ')} |`)
+  return {
+    text: [`| ${header.join(' | ')} |`, `|${'---|'.repeat(header.length)}`, ...lines].join('\n'),
+    blank: rows.flatMap(({ key }) => ((last.get(key) ?? '') === '' ? [key] : [])),
+  }
 }
 
 async function errorCodes() {

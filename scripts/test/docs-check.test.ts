@@ -28,7 +28,7 @@ function fixtureOf(files: Record<string, string>): Fixture {
     'dist/cli.cjs': FAKE_CLI,
     ...files,
   })
-  fixture.copy(...['docs-check', 'entries', 'processes'].map((name) => `scripts/${name}.mjs`))
+  fixture.copy(...['docs-check', 'docs-cli', 'entries', 'processes'].map((name) => `scripts/${name}.mjs`))
   fixture.linkPackages()
   return fixture
 }
@@ -93,4 +93,108 @@ test('the table of error codes follows the source and keeps the meanings', async
   expect(written).not.toContain('gone')
   fixture.write('docs/errors.md', written.replace('| 2 |  |', '| 2 | Not understood. |'))
   expect((await check(fixture)).code).toBe(0)
+})
+
+const CLI_PAGE = `# Commands
+<!-- begin: global options -->
+<!-- end: generated -->
+<!-- begin: commands, the last column apart -->
+| \`keymux old\` | \`{gone}\` |
+| \`keymux vault status\` | \`{open}\` |
+<!-- end: generated -->
+<!-- begin: commands -->
+<!-- end: generated -->
+`
+const REGISTRY = `
+const status = {
+  description: 'Wrapped\\nby hand.',
+  arguments: [{ name: 'ID', summary: 'a | b', variadic: true }],
+  options: [{ flags: '-m, --mode <MODE>', summary: 'how', choices: ['x', 'y'], repeatable: true }],
+  examples: [{ line: 'keymux vault status a', does: 'looks' }],
+  run: async () => undefined,
+}
+const vault = {
+  defaultSubcommand: 'status',
+  subcommands: [{ name: 'status', summary: 'look at it', load: async () => status }],
+  examples: [],
+}
+const list = { arguments: [{ name: 'PROVIDER', summary: 'one', optional: true }], examples: [{ line: 'keymux list', does: 'all' }] }
+export const COMMANDS: readonly object[] = [
+  { name: 'list', summary: 'list them', load: async () => list },
+  { name: 'vault', summary: 'the vault', load: async () => vault },
+]
+`
+
+test('the page of commands is made from the commands and keeps what is written by hand', async () => {
+  const fixture = fixtureOf({
+    'docs/cli.md': CLI_PAGE,
+    'src/surfaces/cli/registry.ts': REGISTRY,
+    'src/surfaces/cli/settings.ts':
+      "export const GLOBAL_OPTIONS: readonly object[] = [{ flags: '--json', summary: 'print JSON' }]\n",
+    'dist/cli.cjs': FAKE_CLI.replace('  exec ID', '  vault V\\n  exec ID').replace(
+      "if (command === 'exec')",
+      "if (command === 'vault') console.log('  status')\nelse if (command === 'exec')",
+    ),
+  })
+  expect((await check(fixture)).output).toContain('docs/cli.md is not up to date; run: npm run fix\n')
+  expect(await check(fixture, '--write')).toEqual({
+    code: 1,
+    output: 'docs/cli.md: keymux list has no JSON yet, write one\n',
+  })
+  const page = path.join(fixture.root, 'docs/cli.md')
+  const written = readFileSync(page, 'utf8')
+  expect(written).toBe(`# Commands
+<!-- begin: global options -->
+| option | what |
+|---|---|
+| \`--json\` | print JSON |
+<!-- end: generated -->
+<!-- begin: commands, the last column apart -->
+| command | with \`--json\` |
+|---|---|
+| \`keymux list\` |  |
+| \`keymux vault status\` | \`{open}\` |
+<!-- end: generated -->
+<!-- begin: commands -->
+### \`keymux list [PROVIDER]\`
+
+List them.
+
+| argument | what |
+|---|---|
+| \`PROVIDER\` | one |
+
+\`\`\`sh
+keymux list  # all
+\`\`\`
+
+### \`keymux vault\`
+
+The vault. Without a subcommand: \`keymux vault status\`.
+
+### \`keymux vault status ID…\`
+
+Look at it.
+
+Wrapped by hand.
+
+| argument | what |
+|---|---|
+| \`ID\` | a \\| b |
+
+| option | what |
+|---|---|
+| \`-m, --mode MODE\` | how: \`x\`, \`y\`; may be repeated |
+
+\`\`\`sh
+keymux vault status a  # looks
+\`\`\`
+<!-- end: generated -->
+`)
+  fixture.write('docs/cli.md', written.replace('list` |  |', 'list` | `{all}` |'))
+  expect(await check(fixture)).toEqual({ code: 0, output: '' })
+  fixture.write('docs/cli.md', '# Commands\n')
+  expect((await check(fixture)).output).toContain(
+    'docs/cli.md: the marks around the generated part are missing\n',
+  )
 })
