@@ -54,6 +54,18 @@ describe('profiles', () => {
     expect((await one.resolver.resolve('openai')).credential).toBe('sk-b')
   })
 
+  test('a write that is refused does not hide what another writes next', async () => {
+    const memory = createMemoryStore()
+    const one = await openTestHandle({ store: memory.connect() })
+    const two = await openTestHandle({ store: memory.connect(), clock: one.clock })
+    await one.profiles.add({ provider: 'openai', name: 'a', secret: 'sk-a' })
+    await two.profiles.list()
+    await expect(one.profiles.add({ provider: 'openai', name: 'a', secret: 'sk' })).rejects.toThrow('exists')
+    await two.profiles.add({ provider: 'openai', name: 'b', secret: 'sk-b' })
+    expect((await one.profiles.list()).map((profile) => profile.name)).toEqual(['a', 'b'])
+    expect(await one.vault.check()).toEqual([])
+  })
+
   test('failures, usage and last good survive a restart', async () => {
     const memory = createMemoryStore()
     const first = await openTestHandle({ store: memory.connect() })

@@ -80,7 +80,7 @@ export class VaultCore {
   sync(): Promise<void> {
     this.#refuseClosed()
     this.#syncing ??= this.#parts.store
-      .read((reader) => this.#catchUp(reader))
+      .read(async (reader) => this.#catchUp(reader, await reader.cursor()))
       .finally(() => {
         this.#syncing = undefined
       })
@@ -92,7 +92,8 @@ export class VaultCore {
     this.#refuseClosed()
     let settle = (): void => {}
     const result = await this.#parts.store.write(async (tx) => {
-      await this.#catchUp(tx)
+      // Inside a write the cursor is the position this transaction will have, if it comes to an end.
+      await this.#catchUp(tx, (await tx.cursor()) - 1)
       const own = new OwnChanges(this.#parts, tx, this.#ledger, this.#damaged, this.#mustHaveManifest())
       const value = await body(own)
       const manifest = await own.finish()
@@ -124,9 +125,9 @@ export class VaultCore {
     this.#parts.keyring.wipe()
   }
 
-  async #catchUp(reader: StoreReader): Promise<void> {
-    const cursor = await reader.cursor()
-    if (cursor === this.#cursor) return
+  /** Takes over what was committed up to `position`. */
+  async #catchUp(reader: StoreReader, position: number): Promise<void> {
+    if (position === this.#cursor) return
     const set = await reader.changesSince(this.#cursor)
     const changes: RowChange[] = []
     if (set.full) {
@@ -136,7 +137,7 @@ export class VaultCore {
     await this.#takeHeader(reader)
     for (const row of set.rows) this.#open(row, changes)
     this.#manifest = await this.#checkedManifest(reader)
-    this.#cursor = set.cursor
+    this.#cursor = position
     this.#tell({ full: set.full, changes, damaged: this.damaged })
   }
 

@@ -78,7 +78,10 @@ export interface StoreReader {
   getRow(table: string, id: Uint8Array): Promise<Uint8Array | undefined>
   /** Live rows of one table, or of all. Order is unspecified. */
   scan(table?: string): Promise<StoredRow[]>
-  /** Position after the last committed (or, inside a write, own) change; grows by one with every write transaction. */
+  /**
+   * Position after the last committed change; it grows by one with every write transaction. Inside a write it
+   * is the position that this transaction will have, from the beginning, and that nobody has if it fails.
+   */
   cursor(): Promise<number>
   /** Rows changed after `cursor`, deletions included, or a full listing. */
   changesSince(cursor: number): Promise<ChangeSet>
