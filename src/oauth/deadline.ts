@@ -11,10 +11,14 @@ const CATCH_UP_MS = 2_000
  */
 export function startDeadline(ms: number, expire: () => void): () => void {
   const start = performance.now()
+  let stopped = false
   let timer = setTimeout(() => {
-    const late = performance.now() - start - ms
-    if (late < STANDSTILL_MS) expire()
-    else timer = setTimeout(expire, CATCH_UP_MS)
+    if (performance.now() - start - ms >= STANDSTILL_MS) timer = setTimeout(expire, CATCH_UP_MS)
+    // What is in the socket is read between a timer and an immediate.
+    else setImmediate(() => stopped || expire())
   }, ms)
-  return () => clearTimeout(timer)
+  return () => {
+    stopped = true
+    clearTimeout(timer)
+  }
 }

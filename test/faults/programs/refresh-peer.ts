@@ -1,0 +1,102 @@
+// A process that renews logins on the vault of the tests: one command a line, one answer a line.
+import { createInterface } from 'node:readline'
+import { isKeymuxError } from '../../../src/domain/errors.js'
+import type { OAuthToken } from '../../../src/domain/profile.js'
+import { requestToken } from '../../../src/oauth/token-endpoint.js'
+import type { RenewalTiming } from '../../../src/resolver/renewal-timing.js'
+import type { Store } from '../../../src/storage/contract.js'
+import { openSqliteStore } from '../../../src/storage/sqlite/index.js'
+import type { FakeClock } from '../../../src/testing/fake-clock.js'
+import { openTestHandle } from '../../support/handle.js'
+
+/** What is switched off, and where the process kills itself. */
+export interface PeerOptions {
+  readonly lock?: false
+  readonly attempts?: false
+  readonly dies?: 'before_request' | 'after_answer' | 'before_commit' | 'after_commit'
+  readonly timing?: Partial<RenewalTiming>
+}
+
+const [path = '', endpoint = '', json = '{}'] = process.argv.slice(2)
+const options = JSON.parse(json) as PeerOptions
+const die = (): never => {
+  process.kill(process.pid, 'SIGKILL')
+  throw new Error('unreachable')
+}
+const dieAt = (place: PeerOptions['dies']): void => {
+  if (options.dies === place) die()
+}
+
+let answered = false
+const refresher = {
+  async refreshToken(
+    provider: string,
+    refreshToken: string,
+    call: { signal?: AbortSignal } = {},
+  ): Promise<OAuthToken> {
+    dieAt('before_request')
+    const grant = await requestToken({
+      endpoint,
+      client: { id: 'stub-client' },
+      fields: { grant_type: 'refresh_token', refresh_token: refreshToken },
+      signal: call.signal,
+      now: () => new Date(),
+    })
+    dieAt('after_answer')
+    answered = true
+    return { provider, expiresAt: new Date(Date.now() + 3_600_000), ...grant }
+  },
+}
+
+const inner = await openSqliteStore(path, { create: true })
+const store: Store = {
+  kind: inner.kind,
+  location: inner.location,
+  locks: options.lock === false ? { acquire: async () => ({ release: async () => {} }) } : inner.locks,
+  read: (body) => inner.read(body),
+  write: async (body) => {
+    const result = await inner.write(async (tx) => {
+      const value = await body(tx)
+      if (answered) dieAt('before_commit')
+      return value
+    })
+    if (answered) dieAt('after_commit')
+    return result
+  },
+  hasForeignChanges: () => inner.hasForeignChanges(),
+  integrityProblems: () => inner.integrityProblems(),
+  backup: (to) => inner.backup(to),
+  close: () => inner.close(),
+}
+const systemClock = { now: () => new Date() } as FakeClock
+const handle = await openTestHandle({
+  store,
+  clock: systemClock,
+  refresher,
+  ...(options.timing === undefined ? {} : { timing: options.timing }),
+})
+const { profiles, resolver, renewer } = handle
+if (options.attempts === false) {
+  const begin = profiles.refreshes.begin.bind(profiles.refreshes)
+  profiles.refreshes.begin = (id, seen, how) => begin(id, seen, { ...how, waited: true })
+}
+
+const commands: Record<string, (...words: string[]) => Promise<unknown>> = {
+  token: (name = '') =>
+    resolver.resolve('gemini', name, { strict: true }).then((result) => result.credential),
+  valid: (name = '') =>
+    renewer?.getValidToken(`gemini:${name}`).then((oauth) => oauth.accessToken) ?? Promise.resolve(),
+  renew: (name = '') =>
+    renewer?.renew(`gemini:${name}`).then((oauth) => oauth.accessToken) ?? Promise.resolve(),
+}
+
+process.stdout.write('ready\n')
+for await (const line of createInterface({ input: process.stdin })) {
+  const [command = '', ...words] = line.split(' ')
+  try {
+    process.stdout.write(`ok ${String(await commands[command]?.(...words))}\n`)
+  } catch (error) {
+    process.stdout.write(`error ${isKeymuxError(error) ? `${error.code} ${error.message}` : String(error)}\n`)
+  }
+}
+await handle.close()
