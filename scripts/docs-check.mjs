@@ -166,7 +166,7 @@ async function cliProblems(words) {
   }
   const second = words[at + 1]
   const own = at < 0 ? '' : await help([words[at]])
-  const sub = at >= 0 && /^[a-z-]+$/.test(second ?? '') ? await help([words[at], second]) : ''
+  const sub = at >= 0 && /^[a-z][a-z-]*$/.test(second ?? '') ? await help([words[at], second]) : ''
   const known = overview + own + sub
   return flags
     .filter((flag) => !new RegExp(`${flag}(?![\\w-])`).test(known))

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { Fixture, type Outcome } from './fixture.js'
@@ -13,7 +13,8 @@ const ROWS =
 
 // Answers --help as the real program does: an overview, and each command's own flags.
 const FAKE_CLI = `
-const [command] = process.argv.slice(2)
+const [command, ...rest] = process.argv.slice(2)
+if (rest.some((word) => /^-/.test(word) && word !== '--help')) require('node:fs').writeFileSync('ran', '')
 if (command === '--help') console.log('Commands:\\n  list [PROVIDER]  profiles\\n  exec ID -- CMD  run\\n\\nOptions:\\n  --vault <V>\\n  --json')
 else if (command === 'list') console.log('  --enabled  only these')
 else if (command === 'exec') console.log('  --gateway  through it')
@@ -76,6 +77,8 @@ test('commands, flags, scripts, variables and links that do not exist are found'
     'KEYMUX_OLD is documented, but nothing reads it',
     'README.md: there is no docs/gone.md',
   ])
+  // `list --enable --help` might take the word for the value of an option, and do something.
+  expect(existsSync(path.join(fixture.root, 'ran'))).toBe(false)
 })
 
 test('the table of error codes follows the source and keeps the meanings', async () => {
