@@ -406,8 +406,14 @@ export class StoredProfiles implements Profiles {
     return structuredClone(stateWithUse(this.#mustFind(id)).stats)
   }
 
-  async noteRevealed(id: string, event: 'revealed' | 'exported', options: CallOptions = {}): Promise<void> {
-    await this.#transact(options, async (tx) => tx.audit(event, this.#mustFind(id).id))
+  async noteRevealed(
+    id: string | readonly string[],
+    event: 'revealed' | 'exported',
+    options: CallOptions = {},
+  ): Promise<void> {
+    await this.#transact(options, async (tx) => {
+      for (const each of [id].flat()) await tx.audit(event, this.#mustFind(each).id)
+    })
   }
 
   damaged(): readonly string[] {

@@ -138,8 +138,12 @@ export interface Profiles extends ProfileManager {
   views(filter?: ViewFilter, options?: CallOptions): Promise<ProfileView[]>
   /** A copy of the usage statistics. @throws KeymuxError `profile_not_found` */
   stats(id: string, options?: CallOptions): Promise<ProfileUsageStats>
-  /** Records that its secret was shown or exported. */
-  noteRevealed(id: string, event: 'revealed' | 'exported', options?: CallOptions): Promise<void>
+  /** Records that its secret was shown or exported; for several in one step. */
+  noteRevealed(
+    id: string | readonly string[],
+    event: 'revealed' | 'exported',
+    options?: CallOptions,
+  ): Promise<void>
   /** Ids of records that could not be read, as opaque hexadecimal. */
   damaged(): readonly string[]
 }

@@ -102,9 +102,16 @@ export class VaultHandle implements Vault {
     })
   }
 
-  async noteRevealed(name: string, options: CallOptions = {}): Promise<void> {
+  /** Records that a secret was shown or exported; for several in one step. */
+  async noteRevealed(
+    name: string | readonly string[],
+    event: 'revealed' | 'exported' = 'revealed',
+    options: CallOptions = {},
+  ): Promise<void> {
     options.signal?.throwIfAborted()
-    await this.#core.write((tx) => tx.audit('secret_revealed', name))
+    await this.#core.write(async (tx) => {
+      for (const each of [name].flat()) await tx.audit(`secret_${event}`, each)
+    })
   }
 
   async status(options: CallOptions = {}): Promise<VaultStatus> {

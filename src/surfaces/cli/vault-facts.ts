@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
+import { quote } from '../../domain/ids.js'
 import { hasVault, inspectVault } from '../../profiles/open-vault.js'
 import type { SlotView, VaultStatus } from '../../profiles/types.js'
 import type { VaultHeader } from '../../vault/header.js'
@@ -21,6 +22,12 @@ export interface LockedVault {
 /** A path as it was given, from the folder that keymux was called in. @throws KeymuxError `invalid_value` */
 export function absolutePath({ host }: CliContext, what: string, path: string): string {
   if (path === '' || path.includes('\0')) throw new KeymuxError('invalid_value', `${what} is no path`)
+  // An option that lacks its value swallows the next option.
+  if (path.startsWith('-')) {
+    throw new KeymuxError('invalid_value', `${what} wants a path, and ${quote(path)} looks like an option`, {
+      hint: `write ./${path} if that is its name`,
+    })
+  }
   return resolve(host.cwd, path)
 }
 

@@ -3,13 +3,10 @@ import { existsSync } from 'node:fs'
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { KeymuxError } from '../../../domain/errors.js'
-import type { JsonObject } from '../../../domain/json-reader.js'
-import { ProfileStore } from '../../../domain/profile-store.js'
-import type { NamedSecret } from '../../../interchange/draft.js'
 import type { ExportContents } from '../../../interchange/json.js'
-import { customProviderToJson } from '../../../providers/custom.js'
 import { fileError } from '../../../system/safe-file.js'
 import type { CliContext } from '../context.js'
+import { gather, toDevclaw } from '../departures.js'
 import { usageError } from '../errors.js'
 import type { CommandInput } from '../input.js'
 import { otherPassphrase, passphraseText } from '../passphrase.js'
@@ -48,7 +45,7 @@ The file is sealed with age: for the recipients given, else with a passphrase fr
     if (out !== undefined && !force && existsSync(out)) throw exists(out)
     const handle = await context.open()
     const seal = await sealer(context, input, format, recipients)
-    const contents = await gather(handle, context)
+    const contents = await gather(handle, context.signal)
     const text = await seal(contents)
     await note(handle, contents, context)
     if (out !== undefined) await write(out, text, force)
@@ -115,46 +112,16 @@ function exportPassphrase(context: CliContext, input: CommandInput): Promise<str
   })
 }
 
-async function toDevclaw(
-  { store, secrets }: ExportContents,
-  passphrase: string | Uint8Array,
-): Promise<string> {
-  const { DEVCLAW_STORE_ENTRY, writeDevclawVault } = await import('../../../interchange/devclaw-vault.js')
-  const entries = new Map(secrets.map(({ name, value }) => [name, value]))
-  entries.set(DEVCLAW_STORE_ENTRY, JSON.stringify(store.toJSON()))
-  return writeDevclawVault(entries, passphrase)
-}
-
-async function gather(
-  { profiles, vault, providers, providerShelf }: CliHandle,
-  { signal }: CliContext,
-): Promise<ExportContents> {
-  const store = new ProfileStore()
-  for (const profile of await profiles.list({ signal })) {
-    store.set(profile)
-    store.usageStats[profile.id] = await profiles.stats(profile.id, { signal })
-  }
-  for (const { id, provider, lastGood } of await profiles.views({}, { signal })) {
-    if (lastGood) store.markAuthProfileGood(provider, id)
-  }
-  const secrets: NamedSecret[] = []
-  for (const name of await vault.list({ signal }))
-    secrets.push({ name, value: await vault.get(name, { signal }) })
-  const declared = (await providerShelf.names()).flatMap((name) => {
-    const provider = providers.get(name)
-    return provider === undefined ? [] : [{ name, declaration: customProviderToJson(provider) as JsonObject }]
-  })
-  return { store, secrets, providers: declared }
-}
-
 /** Before anything leaves the vault, the audit knows. */
 async function note(
   { profiles, vault }: CliHandle,
   { store, secrets }: ExportContents,
   { signal }: CliContext,
 ): Promise<void> {
-  for (const { id } of store.list()) await profiles.noteRevealed(id, 'exported', { signal })
-  for (const { name } of secrets) await vault.noteRevealed(name, { signal })
+  const ids = store.list().map(({ id }) => id)
+  const names = secrets.map(({ name }) => name)
+  if (ids.length > 0) await profiles.noteRevealed(ids, 'exported', { signal })
+  if (names.length > 0) await vault.noteRevealed(names, 'exported', { signal })
 }
 
 async function write(path: string, text: string, force: boolean): Promise<void> {

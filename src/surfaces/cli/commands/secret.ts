@@ -37,7 +37,7 @@ const get: CommandSpec = {
     const name = input.argument('NAME')
     const { vault } = await open()
     const value = await vault.get(name, { signal })
-    await vault.noteRevealed(name, { signal })
+    await vault.noteRevealed(name, 'revealed', { signal })
     if (output.json) output.document({ name, value })
     else output.raw(value)
     return undefined
