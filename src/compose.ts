@@ -4,7 +4,7 @@ import { nativeProfiles } from './compose-store.js'
 import { loadConfig, parseConfigObject } from './config/load.js'
 import { keymuxFolder } from './config/paths.js'
 import type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
-import { KeymuxError } from './domain/errors.js'
+import { isKeymuxError, KeymuxError } from './domain/errors.js'
 import type { Clock, Logger, OAuthTokenRefresher } from './domain/ports.js'
 import { StoredProfiles } from './profiles/manager.js'
 import type { OpenedVault, OpenParts } from './profiles/open-vault.js'
@@ -223,7 +223,12 @@ async function unlocked(
     ...(options.lenient === undefined ? {} : { lenient: options.lenient }),
     ...(options.kdf === undefined ? {} : { kdf: options.kdf }),
   }
-  return create ? createVault(parts) : openVault(parts)
+  if (!create) return openVault(parts)
+  return createVault(parts).catch((error: unknown) => {
+    // Another process made it a moment ago, which is as good unless it had to be this one.
+    if (options.mustNotExist === true || !isKeymuxError(error, 'vault_exists')) throw error
+    return openVault(parts)
+  })
 }
 
 /** Beside the vault, where every process looks; where that takes nothing, in the user's state folder. */

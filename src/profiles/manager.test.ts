@@ -66,6 +66,32 @@ describe('profiles', () => {
     expect(await one.vault.check()).toEqual([])
   })
 
+  test('many at once in two handles: both end up with what is stored', async () => {
+    const memory = createMemoryStore()
+    const one = await openTestHandle({ store: memory.connect() })
+    const { clock } = one
+    const handles = [one, await openTestHandle({ store: memory.connect(), clock })]
+    for (const name of ['a', 'b', 'c']) {
+      await handles[0]?.profiles.add({ provider: 'openai', name, secret: 'sk', account: 'org' })
+    }
+    const work = Array.from({ length: 300 }, async (_, index) => {
+      const profiles = handles[index % 2]?.profiles
+      const id = `openai:${['a', 'b', 'c'][index % 3]}`
+      if (index % 5 === 0) await profiles?.update(id, { priority: index })
+      else if (index % 5 === 1) await profiles?.markFailure(id, 'rate_limit')
+      else if (index % 5 === 2) await profiles?.markSuccess(id)
+      else if (index % 5 === 3) await profiles?.reset(id)
+      else await profiles?.views()
+    })
+    await Promise.all(work)
+    const fresh = await openTestHandle({ store: memory.connect(), clock })
+    const facts = async (handle: (typeof handles)[number] | undefined): Promise<unknown> =>
+      (await handle?.profiles.views())?.map(({ lastUsedAt: _unwritten, ...view }) => view)
+    expect(await facts(handles[0])).toEqual(await facts(fresh))
+    expect(await facts(handles[1])).toEqual(await facts(fresh))
+    expect(await fresh.vault.check()).toEqual([])
+  })
+
   test('failures, usage and last good survive a restart', async () => {
     const memory = createMemoryStore()
     const first = await openTestHandle({ store: memory.connect() })

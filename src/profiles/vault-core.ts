@@ -98,7 +98,10 @@ export class VaultCore {
       const value = await body(own)
       const manifest = await own.finish()
       const cursor = await tx.cursor()
-      settle = () => this.#adopt(own, manifest, cursor)
+      // Someone who read in between has taken these changes over from the store, and maybe later ones.
+      settle = () => {
+        if (this.#cursor < cursor) this.#adopt(own, manifest, cursor)
+      }
       return value
     })
     settle()

@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { open } from 'node:fs/promises'
+import { copyFile, link, open, rm } from 'node:fs/promises'
 import { KeymuxError } from '../domain/errors.js'
 
 const LARGEST_SECRET_FILE = 2 * 1024 * 1024
@@ -41,19 +42,36 @@ export async function readSecretFile(path: string, options: ReadOptions = {}): P
  * @throws KeymuxError `file_exists`, `storage_full`, `storage_unavailable`
  */
 export async function writeSecretFile(path: string, content: Uint8Array): Promise<void> {
+  // Written aside and then linked: nobody ever reads half of it, and of two who make it at once one wins.
+  const aside = `${path}.new-${randomBytes(6).toString('hex')}`
   let handle: FileHandle
   try {
-    handle = await open(path, 'wx', 0o600)
+    handle = await open(aside, 'wx', 0o600)
   } catch (error) {
     throw fileError(path, error)
   }
   try {
     await handle.writeFile(content)
     await handle.sync()
+    await handle.close()
+    await publish(aside, path)
   } catch (error) {
     throw fileError(path, error)
   } finally {
-    await handle.close()
+    await handle.close().catch(() => {})
+    await rm(aside, { force: true })
+  }
+}
+
+/** Gives a finished file its name, unless the name is taken. */
+async function publish(aside: string, path: string): Promise<void> {
+  try {
+    await link(aside, path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP') throw error
+    // A file system without hard links.
+    await copyFile(aside, path, constants.COPYFILE_EXCL)
   }
 }
 

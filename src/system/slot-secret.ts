@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { KeymuxError, isKeymuxError } from '../domain/errors.js'
+import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { Unlock } from '../profiles/types.js'
 import { encodeKeyFile, parseKeyFile } from '../vault/key-file.js'
 import type { SlotSecret } from '../vault/slot.js'
@@ -24,14 +24,24 @@ export async function slotSecretOf(unlock: Unlock, purpose: 'open' | 'new slot')
 
 async function keyOf(path: string, purpose: 'open' | 'new slot'): Promise<Buffer> {
   try {
-    const text = await readSecretFile(path, { privateOnly: true })
-    const key = parseKeyFile(text)
-    text.fill(0)
-    return key
+    return await readKey(path)
   } catch (error) {
     if (purpose === 'open' || !isKeymuxError(error, 'file_not_found')) throw error
   }
   const key = randomBytes(32)
-  await writeSecretFile(path, Buffer.from(encodeKeyFile(key)))
+  try {
+    await writeSecretFile(path, Buffer.from(encodeKeyFile(key)))
+    return key
+  } catch (error) {
+    // Another process made it a moment ago.
+    if (!isKeymuxError(error, 'file_exists')) throw error
+    return readKey(path)
+  }
+}
+
+async function readKey(path: string): Promise<Buffer> {
+  const text = await readSecretFile(path, { privateOnly: true })
+  const key = parseKeyFile(text)
+  text.fill(0)
   return key
 }

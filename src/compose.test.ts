@@ -1,0 +1,166 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { composeKeymux, openKeymux } from './compose.js'
+import { newStore } from './compose-store.js'
+import { Resolver } from './resolver/resolver.js'
+import { createMemoryVault } from './testing/memory-vault.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'keymux-compose-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+process.env.XDG_STATE_HOME = join(folder, 'state')
+
+describe('openKeymux', () => {
+  test('creates what is absent, opens what is there, and refuses a wrong passphrase', async () => {
+    const vault = join(folder, 'one', 'vault.db')
+    await expect(openKeymux({ vault, unlock: { passphrase: 'a' } })).rejects.toMatchObject({
+      code: 'vault_not_found',
+    })
+    {
+      await using keymux = await openKeymux({ vault, unlock: { passphrase: 'pass' }, create: true })
+      await keymux.tools.add({ provider: 'openai', name: 'work', mode: 'api_key', api_key: 'sk-work' })
+    }
+    const again = await openKeymux({ vault, unlock: { passphrase: 'pass' }, create: true })
+    const { credential, profile } = await again.resolver.resolve('openai', 'work')
+    expect([credential, profile.id]).toEqual(['sk-work', 'openai:work'])
+    await again.close()
+    await again.close()
+    await expect(again.resolver.resolve('openai')).rejects.toMatchObject({ code: 'vault_locked' })
+    await expect(openKeymux({ vault, unlock: { passphrase: 'wrong' } })).rejects.toMatchObject({
+      code: 'wrong_passphrase',
+    })
+    await expect(openKeymux({ vault, unlock: { passphrase: '' } })).rejects.toMatchObject({
+      code: 'invalid_secret',
+    })
+    await expect(openKeymux({ vault, unlock: { keychain: true } })).rejects.toMatchObject({
+      code: 'vault_locked',
+    })
+  })
+
+  test('several that create the same vault at once with a new key file all open the same one', async () => {
+    const vault = join(folder, 'race', 'vault.db')
+    const keyFile = join(folder, 'race-key')
+    const all = await Promise.all(
+      Array.from({ length: 6 }, () => openKeymux({ vault, unlock: { keyFile }, create: true })),
+    )
+    await all[0]?.profiles.add({ provider: 'openai', secret: 'sk' })
+    for (const keymux of all) expect((await keymux.profiles.list()).length).toBeLessThanOrEqual(1)
+    await Promise.all(all.map((keymux) => keymux.close()))
+    expect(readdirSync(folder).filter((name) => name.startsWith('race-key'))).toEqual(['race-key'])
+    await using keymux = await openKeymux({ vault, unlock: { keyFile } })
+    expect((await keymux.resolver.resolve('openai')).credential).toBe('sk')
+  })
+
+  test('a config object or file governs cooldowns, preference, providers and references', async () => {
+    await using keymux = await openKeymux({
+      vault: join(folder, 'config', 'vault.db'),
+      unlock: { keyFile: join(folder, 'config-key') },
+      create: true,
+      config: {
+        cooldown: { rateLimitSeconds: 7 },
+        providers: { corp: { base_url: 'https://corp.example/v1', env_key: 'CORP_KEY' } },
+        references: { exec: true },
+      },
+    })
+    await keymux.profiles.add({ provider: 'corp', name: 'a', reference: `exec://${process.execPath} -p 6*7` })
+    expect((await keymux.resolver.resolve('corp')).credential).toBe('42')
+    const { unusableUntil } = await keymux.profiles.reportFailure('corp:a', 'rate_limit')
+    const wait = (unusableUntil?.getTime() ?? 0) - Date.now()
+    expect(wait).toBeGreaterThan(5_000)
+    expect(wait).toBeLessThanOrEqual(7_000)
+    const bad = { config: { cooldown: { rateLimitSeconds: -1 } }, vault: 'x', unlock: { keyFile: 'y' } }
+    await expect(openKeymux(bad)).rejects.toMatchObject({ code: 'invalid_config' })
+    await expect(
+      openKeymux({ ...bad, config: { providers: { corp: { base_url: 'http://example.com' } } } }),
+    ).rejects.toMatchObject({ code: 'invalid_config', message: expect.stringContaining('corp') })
+  })
+
+  test('exec references are refused where the config does not allow them', async () => {
+    await using keymux = await openKeymux({
+      vault: join(folder, 'plain', 'vault.db'),
+      unlock: { keyFile: join(folder, 'plain-key') },
+      create: true,
+    })
+    await keymux.profiles.add({ provider: 'openai', reference: 'exec://true' })
+    await expect(keymux.resolver.resolve('openai')).rejects.toMatchObject({
+      reasons: [{ state: 'failed', reason: 'invalid_reference' }],
+    })
+  })
+
+  test.skipIf(process.platform !== 'linux')(
+    'nothing of a vault that cannot be opened stays open',
+    async () => {
+      const vault = join(folder, 'one', 'vault.db')
+      const before = readdirSync('/proc/self/fd', { withFileTypes: false }).length
+      for (let turn = 0; turn < 3; turn += 1) {
+        await openKeymux({ vault: join(folder, 'absent.db'), unlock: { keyFile: 'x' } }).catch(() => {})
+        await composeKeymux({ vault, unlock: { keyFile: join(folder, 'no-such-key') } }).catch(() => {})
+      }
+      expect(readdirSync('/proc/self/fd').length).toBeLessThan(before + 20)
+    },
+  )
+})
+
+describe('newStore', () => {
+  test('keeps profiles as the original does, in any vault, and starts empty while it is locked', async () => {
+    const vault = createMemoryVault()
+    const messages: string[] = []
+    const logger = {
+      debug() {},
+      info() {},
+      warn: (message: string) => void messages.push(message),
+      error() {},
+    }
+    vault.lock()
+    const store = newStore({ vault, logger })
+    expect(await store.list()).toEqual([])
+    expect(messages.join()).toContain('locked')
+    const profile = {
+      id: 'openai:a' as const,
+      provider: 'openai',
+      name: 'a',
+      mode: 'api_key' as const,
+      priority: 0,
+      enabled: true,
+      createdAt: new Date(0),
+      updatedAt: new Date(0),
+      apiKey: { key: 'sk-a' },
+    }
+    await expect(store.save(profile)).rejects.toMatchObject({ code: 'vault_locked' })
+    vault.unlock()
+    await store.save(profile)
+    await store.markFailure('openai:a', 'billing')
+    const other = newStore({ vault })
+    expect(await other.isInCooldown('openai:a')).toBe(true)
+    expect((await other.get('openai:a'))?.apiKey?.key).toBe('sk-a')
+    await expect(new Resolver({ store: other }).resolve('openai')).rejects.toMatchObject({
+      code: 'no_usable_profile',
+    })
+    expect(JSON.parse(await vault.get('auth:profiles:store'))).toMatchObject({
+      version: 1,
+      profiles: { 'openai:a': { api_key: { key: 'sk-a' } } },
+      usage_stats: { 'openai:a': { disabled_reason: 'billing' } },
+    })
+  })
+
+  test('on a vault of keymux it is the manager of its handle', async () => {
+    await using keymux = await openKeymux({
+      vault: join(folder, 'native', 'vault.db'),
+      unlock: { keyFile: join(folder, 'native-key') },
+      create: true,
+    })
+    await newStore({ vault: keymux.vault }).save({
+      id: 'openai:a',
+      provider: 'openai',
+      name: 'a',
+      mode: 'api_key',
+      priority: 0,
+      enabled: true,
+      createdAt: new Date(),
+      updatedAt: new Date(),
+      apiKey: { key: 'sk-a' },
+    })
+    expect((await keymux.resolver.resolve('openai')).credential).toBe('sk-a')
+  })
+})
