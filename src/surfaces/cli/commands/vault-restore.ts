@@ -1,8 +1,8 @@
-import { KeymuxError } from '../../../domain/errors.js'
+import { isKeymuxError, KeymuxError } from '../../../domain/errors.js'
 import type { Unlock, VaultStatus } from '../../../profiles/types.js'
 import { confirmed } from '../confirm.js'
 import type { CliContext } from '../context.js'
-import { openAt } from '../passphrase.js'
+import { openAt, type Unlocked } from '../passphrase.js'
 import { renderFacts } from '../render/facts.js'
 import { formatLocal } from '../render/time.js'
 import type { CommandSpec } from '../spec.js'
@@ -53,7 +53,7 @@ export const vaultRestore: CommandSpec = {
 /** Opens the copy and looks at all of it. */
 async function examine(context: CliContext, source: string, staged: string): Promise<Examined> {
   const { signal } = context
-  const { handle, unlock } = await openAt(context, staged, { lenient: true, shown: source })
+  const { handle, unlock } = await openCopy(context, source, staged)
   try {
     const found = await handle.vault.check({ signal })
     const problems = found.filter(({ code }) => code !== 'vault_rolled_back')
@@ -71,6 +71,20 @@ async function examine(context: CliContext, source: string, staged: string): Pro
     }
   } finally {
     await handle.close()
+  }
+}
+
+async function openCopy(context: CliContext, source: string, staged: string): Promise<Unlocked> {
+  try {
+    return await openAt(context, staged, { lenient: true, shown: source })
+  } catch (error) {
+    if (!isKeymuxError(error) || (error.code !== 'wrong_passphrase' && error.code !== 'wrong_key_file'))
+      throw error
+    const what = error.code === 'wrong_passphrase' ? 'the passphrase' : 'the key file'
+    throw new KeymuxError(error.code, `${what} does not open ${source}`, {
+      hint: 'a copy opens with what opened the vault when the copy was made',
+      cause: error,
+    })
   }
 }
 
