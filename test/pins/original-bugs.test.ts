@@ -205,7 +205,12 @@ describe('faults of the original', () => {
   test('14: import refuses data of another shape and names the field', async () => {
     const { profiles, resolver } = await openTestHandle()
     const tools = new ProfileTools(profiles, resolver)
-    const result = await tools.import({ provider: 'openai', name: 'a', mode: 'api_key', data: { key: 7 } })
+    const result = await tools.import({
+      provider: 'openai',
+      name: 'a',
+      mode: 'api_key',
+      data: JSON.stringify({ key: 7 }),
+    })
     expect(result.success).toBe(false)
     expect(result.error).toContain('key')
     expect(await profiles.list()).toEqual([])

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -14,6 +15,7 @@ import { createPrompter } from './prompt.js'
 import type { Terminal } from './terminal.js'
 
 const PROGRAM = `
+import { createHash } from 'node:crypto'
 import { createPrompter } from './src/surfaces/cli/prompt.js'
 import { openTerminal } from './src/surfaces/cli/terminal.js'
 import { watchInterrupts, signalStatus } from './src/surfaces/cli/interrupts.js'
@@ -21,6 +23,7 @@ const interrupts = watchInterrupts(process, (status) => process.exit(status))
 const prompter = createPrompter(openTerminal, interrupts.signal)
 const ask = {
   hidden: () => prompter.hidden('Key: '),
+  digest: async () => createHash('sha256').update(await prompter.hidden('Key: ')).digest('hex'),
   two: async () => [await prompter.hidden('One: '), await prompter.hidden('Two: ')],
   line: () => prompter.line('Name: '),
   confirm: () => prompter.confirm('Remove it?'),
@@ -82,8 +85,8 @@ describe('a hidden prompt in a terminal', () => {
 
   it('takes a long pasted secret whole', async () => {
     const secret = `${'日本語abc'.repeat(1_500)}!`
-    const { screen } = await converse('hidden', ['Key: ', `${secret}\r`])
-    expect(screen.replaceAll('\n', '')).toContain(secret)
+    const { screen } = await converse('digest', ['Key: ', `${secret}\r`])
+    expect(screen).toContain(createHash('sha256').update(secret).digest('hex'))
   })
 
   it('keeps what was typed ahead for the next question', async () => {
