@@ -10,6 +10,9 @@ export const ERROR_CODES = {
   config_unreadable: 1,
   reference_unresolved: 1,
   refresh_failed: 1,
+  login_failed: 1,
+  login_denied: 1,
+  login_expired: 1,
   provider_unreachable: 1,
   check_failed: 1,
   import_failed: 1,
@@ -40,6 +43,7 @@ export const ERROR_CODES = {
   slot_not_found: 4,
   provider_not_found: 4,
   file_not_found: 4,
+  gateway_not_found: 4,
   // 5: every candidate is unusable for now
   no_usable_profile: 5,
   // 6: the vault's bytes are not what keymux wrote last

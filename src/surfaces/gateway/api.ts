@@ -1,0 +1,166 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ERROR_CODES } from '../../domain/errors.js'
+import type { ProfileTools } from '../../tools/profile-tools.js'
+import { TOOL_DEFINITIONS, type ToolMethod } from '../../tools/tool-definitions.js'
+import { refuse, sendJson } from './answers.js'
+import { type Refusal, refusal } from './refusal.js'
+
+/** A key of 1 MiB in JSON, escaped, and room for the rest. */
+const LARGEST_BODY = 4 * 1024 * 1024
+const NOT_FOUND = refusal(404, 'keymux_not_found', 'the gateway has no such resource under /api')
+const TOO_LARGE = refusal(413, 'keymux_body_too_large', 'the body is larger than 4 MiB')
+const NO_JSON = refusal(400, 'keymux_bad_request', 'the body must be a JSON object')
+const NOT_JSON = refusal(415, 'keymux_bad_request', 'the body must be application/json')
+
+/** One call of a tool, and the status of its success. */
+interface Call {
+  readonly method: ToolMethod
+  readonly args: object
+  readonly status: number
+}
+
+interface Route {
+  readonly method: string
+  readonly path: RegExp
+  call(id: string, body: Readonly<Record<string, unknown>>, query: URLSearchParams): Call | undefined
+}
+
+/** Resources over the tools that agents have; `export` is refused, whoever asks. */
+const ROUTES: readonly Route[] = [
+  {
+    method: 'GET',
+    path: /^\/profiles$/,
+    call: (_id, _body, query) => ({ method: 'list', args: filterOf(query), status: 200 }),
+  },
+  { method: 'POST', path: /^\/profiles$/, call: (_id, body) => ({ method: 'add', args: body, status: 201 }) },
+  {
+    method: 'PATCH',
+    path: /^\/profiles\/([^/]+)$/,
+    call: (id, body) => patchOf(id, body),
+  },
+  {
+    method: 'DELETE',
+    path: /^\/profiles\/([^/]+)$/,
+    call: (id) => ({ method: 'delete', args: { profile_id: id }, status: 200 }),
+  },
+  {
+    method: 'POST',
+    path: /^\/profiles\/([^/]+)\/test$/,
+    call: (id) => ({ method: 'test', args: { profile_id: id }, status: 200 }),
+  },
+  { method: 'GET', path: /^\/providers$/, call: () => ({ method: 'providers', args: {}, status: 200 }) },
+  {
+    method: 'POST',
+    path: /^\/tools\/([^/]+)$/,
+    call: (name, body) => {
+      const tool = TOOL_DEFINITIONS.find((definition) => definition.name === name)
+      return tool === undefined ? undefined : { method: tool.method, args: body, status: 200 }
+    },
+  },
+]
+
+/** Serves `/api/…`. Whoever gets here has shown the token. */
+export async function serveApi(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { path, query }: { readonly path: string; readonly query: string },
+  tools: ProfileTools,
+): Promise<void> {
+  if (request.method === 'GET' && path === '/tools') {
+    return sendJson(response, 200, { tools: TOOL_DEFINITIONS })
+  }
+  const matching = ROUTES.filter((route) => route.path.test(path))
+  const route = matching.find(({ method }) => method === request.method)
+  if (route === undefined) {
+    return refuse(response, 'openai', matching.length === 0 ? NOT_FOUND : wrongMethod(matching))
+  }
+  const body = request.method === 'GET' ? {} : await readObject(request)
+  if (isRefusal(body)) return refuse(response, 'openai', body)
+  const id = decodeId(route.path.exec(path)?.[1])
+  const call = id === undefined ? undefined : route.call(id, body, new URLSearchParams(query))
+  if (call === undefined) return refuse(response, 'openai', NOT_FOUND)
+  const result = await tools.call(toolName(call.method), call.args)
+  sendJson(response, statusOf(result, call.status), result)
+}
+
+function wrongMethod(routes: readonly Route[]): Refusal {
+  return refusal(405, 'keymux_method_not_allowed', 'this resource does not take this method', {
+    allow: routes.map(({ method }) => method).join(', '),
+  })
+}
+
+function patchOf(id: string, body: Readonly<Record<string, unknown>>): Call | undefined {
+  if ('enable' in body || 'enabled' in body) {
+    const { enabled, ...rest } = body
+    return { method: 'enable', args: { enable: enabled, ...rest, profile_id: id }, status: 200 }
+  }
+  return { method: 'setPriority', args: { ...body, profile_id: id }, status: 200 }
+}
+
+function filterOf(query: URLSearchParams): object {
+  const { enabled, ...rest } = Object.fromEntries(query)
+  if (enabled === undefined) return rest
+  // Anything but a truth value is told by the tool itself.
+  return { ...rest, enabled: enabled === 'true' ? true : enabled === 'false' ? false : enabled }
+}
+
+function toolName(method: ToolMethod): string {
+  return TOOL_DEFINITIONS.find((definition) => definition.method === method)?.name ?? method
+}
+
+/** What an exit status of the command line is in HTTP. */
+const STATUS_OF_EXIT: Readonly<Record<number, number>> = { 2: 400, 3: 503, 4: 404, 5: 503, 7: 409, 8: 503 }
+
+function statusOf(result: object, success: number): number {
+  if (!('success' in result) || result.success !== false || !('code' in result)) return success
+  const { code } = result
+  if (code === 'reveal_refused') return 403
+  const exit =
+    typeof code === 'string' && code in ERROR_CODES ? ERROR_CODES[code as keyof typeof ERROR_CODES] : 1
+  return STATUS_OF_EXIT[exit] ?? 500
+}
+
+function decodeId(segment: string | undefined): string | undefined {
+  if (segment === undefined) return ''
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return undefined
+  }
+}
+
+async function readObject(request: IncomingMessage): Promise<Readonly<Record<string, unknown>> | Refusal> {
+  const bytes = await readBody(request, LARGEST_BODY)
+  if (bytes === undefined) return TOO_LARGE
+  if (bytes.length === 0) return {}
+  // A form that a web page submits can be anything but this.
+  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) return NOT_JSON
+  try {
+    const value: unknown = JSON.parse(bytes.toString())
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>
+  } catch {
+    // Told below.
+  }
+  return NO_JSON
+}
+
+/** The whole body; `undefined` when it is larger than `limit`. What is too much is read and dropped. */
+function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= limit) chunks.push(chunk)
+      else resolve(undefined)
+    })
+    request.once('end', () => resolve(Buffer.concat(chunks)))
+    request.once('error', reject)
+    request.once('close', () => reject(new Error('the caller hung up')))
+  })
+}
+
+function isRefusal(value: object): value is Refusal {
+  return value === TOO_LARGE || value === NO_JSON || value === NOT_JSON
+}

@@ -1,0 +1,117 @@
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { GatewayFiles } from './files.js'
+import { findGateway } from './find.js'
+import { newToken, TokenCheck } from './token.js'
+
+const VAULT = 'aabbccddeeff00112233445566778899'
+let folder: string
+let files: GatewayFiles
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'keymux-gateway-'))
+  files = new GatewayFiles(folder, VAULT)
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('the files of a gateway', () => {
+  test('are for their owner alone', async () => {
+    await files.writeToken('a-token-of-some-length')
+    await files.writeRecord({ url: 'http://127.0.0.1:1', pid: 7, startedAt: '2026-01-01T00:00:00Z' })
+    for (const name of readdirSync(join(folder, 'gateways'))) {
+      expect(statSync(join(folder, 'gateways', name)).mode & 0o777).toBe(0o600)
+    }
+    expect(statSync(join(folder, 'gateways')).mode & 0o777).toBe(0o700)
+    expect(await files.readToken()).toBe('a-token-of-some-length')
+  })
+
+  test('a token that others can read is refused, with the command that mends it', async () => {
+    await files.writeToken('a-token-of-some-length')
+    chmodSync(files.tokenPath, 0o644)
+    await expect(files.readToken()).rejects.toMatchObject({
+      code: 'unsafe_permissions',
+      hint: expect.stringContaining('chmod 600'),
+    })
+  })
+
+  test('records are told by vault, the latest first, and damaged ones left out', async () => {
+    const other = new GatewayFiles(folder, '00'.repeat(16))
+    await other.writeRecord({ url: 'http://127.0.0.1:9', pid: 9, startedAt: '2026-01-09T00:00:00Z' })
+    await files.writeRecord({ url: 'http://127.0.0.1:1', pid: 1, startedAt: '2026-01-01T00:00:00Z' })
+    await files.writeRecord({ socket: '/run/x', pid: 2, startedAt: '2026-01-02T00:00:00Z' })
+    writeFileSync(join(folder, 'gateways', `${VAULT}.3.json`), '{"url":', { mode: 0o600 })
+    writeFileSync(
+      join(folder, 'gateways', `${VAULT}.4.json`),
+      '{"url":"http://evil","pid":4,"started_at":"2026-01-04T00:00:00Z"}',
+      { mode: 0o644 },
+    )
+    expect((await files.records()).map(({ pid }) => pid)).toEqual([2, 1])
+    await files.removeRecord(2)
+    expect((await files.records()).map(({ pid }) => pid)).toEqual([1])
+  })
+})
+
+describe('finding the running gateway', () => {
+  async function impostor(
+    answer: (challenge: string) => string,
+  ): Promise<{ url: string; seen: string[]; close: () => void }> {
+    const seen: string[] = []
+    const server = createServer((request, response) => {
+      seen.push(JSON.stringify([request.url, request.rawHeaders]))
+      response.end(answer(String(request.headers['x-keymux-challenge'])))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      seen,
+      close: () => server.close(),
+    }
+  }
+
+  test('takes the one that proves that it knows the token', async () => {
+    const token = newToken()
+    await files.writeToken(token)
+    const real = await impostor((challenge) =>
+      JSON.stringify({ status: 'ok', proof: new TokenCheck(token).prove(challenge) }),
+    )
+    await files.writeRecord({ url: real.url, pid: process.pid, startedAt: '2026-01-01T00:00:00Z' })
+    expect(await findGateway(folder, VAULT)).toEqual({ url: real.url, token })
+    real.close()
+  })
+
+  test.each([
+    ['one that proves nothing', () => '{"status":"ok"}'],
+    ['one that proves something else', () => '{"status":"ok","proof":"AAAA"}'],
+    ['one that talks nonsense', () => '<html>'],
+    ['one that talks without end', () => 'x'.repeat(100_000)],
+  ])('passes over %s, and does not send it the token', async (_what, answer) => {
+    const token = newToken()
+    await files.writeToken(token)
+    const fake = await impostor(answer)
+    await files.writeRecord({ url: fake.url, pid: process.pid, startedAt: '2026-01-01T00:00:00Z' })
+    expect(await findGateway(folder, VAULT)).toBeUndefined()
+    expect(fake.seen).toHaveLength(1)
+    expect(fake.seen.join()).not.toContain(token)
+    fake.close()
+  })
+
+  test('passes over a process that is gone, without asking its address', async () => {
+    await files.writeToken(newToken())
+    const fake = await impostor(() => '{}')
+    // Beyond any number that Linux, macOS or Windows gives to a process.
+    await files.writeRecord({ url: fake.url, pid: 2 ** 30, startedAt: '2026-01-01T00:00:00Z' })
+    expect(await findGateway(folder, VAULT)).toBeUndefined()
+    expect(fake.seen).toEqual([])
+    fake.close()
+  })
+
+  test('there is none without a token or a record', async () => {
+    expect(await findGateway(folder, VAULT)).toBeUndefined()
+    await files.writeToken(newToken())
+    expect(await findGateway(folder, VAULT)).toBeUndefined()
+  })
+})

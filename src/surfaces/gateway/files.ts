@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isKeymuxError } from '../../domain/errors.js'
+import { fileError, readSecretFile } from '../../system/safe-file.js'
+
+/** What a running gateway leaves behind so that others find it. */
+export interface GatewayRecord {
+  /** `http://127.0.0.1:PORT`; absent behind a unix socket. */
+  readonly url?: string
+  readonly socket?: string
+  readonly pid: number
+  /** RFC 3339 */
+  readonly startedAt: string
+}
+
+/**
+ * The files of a vault's gateways, in the state folder (0700): the token, and a record of each running one.
+ * All are 0600; one that others can read is refused.
+ */
+export class GatewayFiles {
+  readonly #folder: string
+  readonly #vaultId: string
+
+  /** @param vaultId Hexadecimal. */
+  constructor(stateFolder: string, vaultId: string) {
+    this.#folder = join(stateFolder, 'gateways')
+    this.#vaultId = vaultId
+  }
+
+  get tokenPath(): string {
+    return join(this.#folder, `${this.#vaultId}.token`)
+  }
+
+  /** The vault's gateway token; `undefined` before there is one. @throws KeymuxError `unsafe_permissions`, … */
+  async readToken(): Promise<string | undefined> {
+    try {
+      const text = (await readSecretFile(this.tokenPath, { privateOnly: true })).toString().trim()
+      return text === '' ? undefined : text
+    } catch (error) {
+      if (isKeymuxError(error, 'file_not_found')) return undefined
+      throw error
+    }
+  }
+
+  async writeToken(token: string): Promise<void> {
+    await this.#write(this.tokenPath, `${token}\n`)
+  }
+
+  /** The records of this vault's gateways, the latest first; those of processes that died may be among them. */
+  async records(): Promise<GatewayRecord[]> {
+    const names = await readdir(this.#folder).catch(() => [])
+    const own = names.filter((name) => name.startsWith(`${this.#vaultId}.`) && name.endsWith('.json'))
+    const found = await Promise.all(own.map((name) => this.#readRecord(join(this.#folder, name))))
+    return found.filter((record) => record !== undefined).sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1))
+  }
+
+  async writeRecord(record: GatewayRecord): Promise<void> {
+    const { startedAt, ...rest } = record
+    await this.#write(this.#recordPath(record.pid), `${JSON.stringify({ ...rest, started_at: startedAt })}\n`)
+  }
+
+  async removeRecord(pid: number): Promise<void> {
+    await rm(this.#recordPath(pid), { force: true })
+  }
+
+  #recordPath(pid: number): string {
+    return join(this.#folder, `${this.#vaultId}.${pid}.json`)
+  }
+
+  async #readRecord(path: string): Promise<GatewayRecord | undefined> {
+    try {
+      return asRecord(JSON.parse((await readSecretFile(path, { privateOnly: true })).toString()))
+    } catch {
+      // Half a record, or one that somebody else could have written, leads nowhere.
+      return undefined
+    }
+  }
+
+  /** Replaces a file as a whole. */
+  async #write(path: string, text: string): Promise<void> {
+    const temporary = `${path}.${randomBytes(6).toString('hex')}`
+    try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+      if (process.platform !== 'win32') await chmod(this.#folder, 0o700)
+      await writeFile(temporary, text, { mode: 0o600, flag: 'wx' })
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => {})
+      throw fileError(path, error)
+    }
+  }
+}
+
+function asRecord(value: unknown): GatewayRecord | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { url, socket, pid, started_at: startedAt } = value as Record<string, unknown>
+  if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || typeof startedAt !== 'string') return undefined
+  if (typeof url === 'string') return { url, pid, startedAt }
+  return typeof socket === 'string' ? { socket, pid, startedAt } : undefined
+}

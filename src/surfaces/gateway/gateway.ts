@@ -1,0 +1,231 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { hostname } from 'node:os'
+import type { ProviderFamily } from '../../domain/provider.js'
+import { ProfileTools } from '../../tools/profile-tools.js'
+import type { Forwarder } from '../../transport/types.js'
+import { familyOfCaller, refuse, sendJson, sendText } from './answers.js'
+import { serveApi } from './api.js'
+import { GatewayFiles } from './files.js'
+import { type GuardOptions, guard } from './guard.js'
+import type { Gateway, GatewayHandle, GatewayOptions } from './handle.js'
+import { type Listening, listen, type Place } from './listen.js'
+import { GatewayMetrics } from './observe.js'
+import { followToken, ownToken } from './own-token.js'
+import { type Refusal, refusal } from './refusal.js'
+import { Relay } from './relay.js'
+import { discardBody, GatewayServer } from './server.js'
+import { parseTarget, type Target } from './target.js'
+import { checkToken, newToken, TokenCheck } from './token.js'
+
+const DRAIN_MS = 30_000
+const UNAUTHORIZED = refusal(401, 'keymux_unauthorized', 'the gateway token is missing or wrong', {
+  'www-authenticate': 'Bearer realm="keymux"',
+})
+const NO_PAGE = refusal(
+  404,
+  'keymux_not_found',
+  'there is no page here; ask /PROVIDER/…, /@CHAIN/…, /api/…, /healthz, /readyz or /metrics',
+)
+const CHALLENGE = /^[\w-]{8,128}$/
+
+/**
+ * Starts a gateway on an open vault. It forwards `/PROVIDER[:NAME]/…` and `/@CHAIN/…` with a credential of
+ * the vault to callers that show its token.
+ *
+ * @throws KeymuxError `usage` for an address beyond loopback without `allowRemote`, `conflict` for one that is
+ *   in use, `invalid_value`, `invalid_secret`, `unsafe_permissions`, storage errors
+ */
+export async function serveGateway(
+  handle: GatewayHandle,
+  forwarder: Forwarder,
+  options: GatewayOptions & { readonly stateFolder: string },
+): Promise<Gateway> {
+  const { announce = true, logger } = options
+  const { vaultId } = await handle.vault.status()
+  const files = announce ? new GatewayFiles(options.stateFolder, vaultId) : undefined
+  const given = options.token === undefined ? newToken() : checkToken(options.token, 'the given token')
+  const token =
+    files === undefined
+      ? given
+      : await ownToken(files, { token: options.token, rotate: options.rotateToken === true })
+  const desk = new Desk(handle, forwarder, options, token)
+  const where = await listen(desk.server.server, placeOf(handle, options))
+  const unfollow = files === undefined ? () => {} : followToken(files, desk.token, logger)
+  try {
+    await files?.writeRecord({ ...recordOf(where), pid: process.pid, startedAt: new Date().toISOString() })
+  } catch (error) {
+    unfollow()
+    await desk.server.close(0)
+    throw error
+  }
+  let closing: Promise<number> | undefined
+  const close = async ({ drainMs = DRAIN_MS }: { readonly drainMs?: number } = {}): Promise<number> => {
+    if (closing !== undefined && drainMs === 0) desk.server.cut()
+    closing ??= (async () => {
+      const stopped = desk.server.close(drainMs)
+      unfollow()
+      await files?.removeRecord(process.pid)
+      return stopped
+    })()
+    return closing
+  }
+  return {
+    url: where.url,
+    port: where.port,
+    socket: where.socket,
+    token,
+    tokenFile: files?.tokenPath,
+    close,
+    [Symbol.asyncDispose]: async () => {
+      await close()
+    },
+  }
+}
+
+function placeOf({ config }: GatewayHandle, options: GatewayOptions): Place {
+  if (options.socket !== undefined) return { socket: options.socket }
+  const { host = config.gateway.host, port = config.gateway.port, allowRemote = false } = options
+  return { host, port, allowRemote }
+}
+
+function recordOf({ url, socket }: Listening): { readonly url: string } | { readonly socket: string } {
+  return url === undefined ? { socket: socket ?? '' } : { url }
+}
+
+/** Receives requests and sends each where it belongs. */
+class Desk {
+  readonly server: GatewayServer
+  readonly token: TokenCheck
+  readonly #handle: GatewayHandle
+  readonly #guard: GuardOptions
+  readonly #metrics = new GatewayMetrics()
+  readonly #tools: ProfileTools
+  readonly #relay: Relay
+  readonly #logger: GatewayOptions['logger']
+
+  constructor(handle: GatewayHandle, forwarder: Forwarder, options: GatewayOptions, token: string) {
+    this.#handle = handle
+    this.#logger = options.logger
+    this.token = new TokenCheck(token)
+    this.#guard = guardOf(options)
+    this.#tools = new ProfileTools(handle.profiles, handle.resolver, {
+      providers: handle.providers,
+      allowReveal: false,
+    })
+    this.#relay = new Relay(handle, forwarder, this.#metrics, options.logger)
+    this.server = new GatewayServer({
+      serve: (request, response) => this.#serve(request, response),
+      requestTimeoutMs: handle.config.gateway.deadlineSeconds * 1_000,
+      onMalformed: ({ code }) => this.#metrics.refused(code),
+      refuse: (request, response, why) =>
+        this.#refuse(request, response, parseTarget(request.url ?? ''), why),
+    })
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const target = parseTarget(request.url ?? '')
+    const why = this.#objection(request, target)
+    if (why === undefined) this.#guarded(request, response, this.#dispatch(request, response, target))
+    else this.#refuse(request, response, target, why)
+  }
+
+  /** Why a request gets no further, in the order in which it matters who asks. */
+  #objection(request: IncomingMessage, target: Target): Refusal | undefined {
+    const foreign = guard({ method: request.method ?? '', rawHeaders: request.rawHeaders }, this.#guard)
+    if (foreign !== undefined) return foreign
+    if (target.kind === 'healthz' || target.kind === 'readyz') return undefined
+    if (!this.token.admits(request.headers, request.url ?? '')) return UNAUTHORIZED
+    if (target.kind === 'bad') return target.refusal
+    return target.kind === 'root' ? NO_PAGE : undefined
+  }
+
+  async #dispatch(request: IncomingMessage, response: ServerResponse, target: Target): Promise<void> {
+    switch (target.kind) {
+      case 'provider':
+      case 'chain': {
+        const why = await this.#relay.relay(request, response, target)
+        if (why !== undefined) this.#refuse(request, response, target, why)
+        return
+      }
+      case 'api':
+        await serveApi(request, response, target, this.#tools)
+        break
+      case 'metrics':
+        await this.#renderMetrics(response)
+        break
+      case 'readyz':
+        await this.#ready(response)
+        break
+      default:
+        this.#health(request, response)
+    }
+    discardBody(request)
+  }
+
+  /** Whatever goes wrong in an answer of our own becomes one, and nothing ends the process. */
+  #guarded(request: IncomingMessage, response: ServerResponse, work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (request.destroyed && !response.writable) return
+      this.#logger?.error('a request failed inside the gateway', { error })
+      const internal = refusal(500, 'keymux_internal_error', 'the gateway failed to answer this request')
+      this.#refuse(request, response, parseTarget(request.url ?? ''), internal)
+    })
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, target: Target, why: Refusal): void {
+    this.#metrics.refused(why.code)
+    this.#logger?.info('a request was refused', { code: why.code, status: why.status })
+    refuse(response, this.#familyOf(request, target), why)
+    discardBody(request)
+  }
+
+  #familyOf(request: IncomingMessage, target: Target): ProviderFamily {
+    const provider = target.kind === 'provider' ? this.#handle.providers.get(target.provider) : undefined
+    if (provider !== undefined) return provider.family ?? 'openai'
+    return target.kind === 'provider' ? familyOfCaller(request.headers) : 'openai'
+  }
+
+  #health(request: IncomingMessage, response: ServerResponse): void {
+    const challenge = request.headers['x-keymux-challenge']
+    const proof =
+      typeof challenge === 'string' && CHALLENGE.test(challenge) ? { proof: this.token.prove(challenge) } : {}
+    sendJson(response, 200, { status: 'ok', ...proof })
+  }
+
+  async #ready(response: ServerResponse): Promise<void> {
+    const reason = await this.#unready()
+    if (reason === undefined) sendJson(response, 200, { status: 'ready' })
+    else sendJson(response, 503, { status: 'not ready', reason })
+  }
+
+  async #unready(): Promise<string | undefined> {
+    if (this.server.closing) return 'shutting down'
+    if (!this.#handle.vault.isUnlocked()) return 'the vault is locked'
+    try {
+      await this.#handle.profiles.views()
+      return undefined
+    } catch {
+      return 'the vault cannot be read'
+    }
+  }
+
+  async #renderMetrics(response: ServerResponse): Promise<void> {
+    const text = await this.#metrics.render(this.#handle.profiles, this.server.underWay)
+    sendText(response, 200, text, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
+  }
+}
+
+function guardOf(options: GatewayOptions): GuardOptions {
+  const anyAddress = options.allowRemote === true
+  const named = (options.allowHosts ?? []).map((name) => name.toLowerCase())
+  const host = options.host?.toLowerCase()
+  return {
+    hosts: new Set([
+      ...named,
+      ...(host === undefined ? [] : [host, `[${host}]`]),
+      ...(anyAddress ? [hostname().toLowerCase()] : []),
+    ]),
+    anyAddress,
+    anyHost: options.socket !== undefined,
+  }
+}

@@ -1,0 +1,59 @@
+import type { KeymuxConfig } from '../../config/schema.js'
+import type { Logger } from '../../domain/ports.js'
+import type { Profiles } from '../../profiles/types.js'
+import type { VaultHandle } from '../../profiles/vault-handle.js'
+import type { ProviderRegistry } from '../../providers/registry.js'
+import type { Resolver } from '../../resolver/resolver.js'
+
+/** What a gateway needs of an open vault. It does not close it. */
+export interface GatewayHandle {
+  readonly profiles: Profiles
+  readonly resolver: Resolver
+  readonly providers: ProviderRegistry
+  readonly vault: VaultHandle
+  /** Read anew for every request: it may change while the gateway runs. */
+  readonly config: KeymuxConfig
+}
+
+/** How a gateway is started. */
+export interface GatewayOptions {
+  /** The address to listen on. Default: the config's, which is 127.0.0.1. */
+  readonly host?: string
+  /** 0 picks a free port. Default: the config's, which is 7878. */
+  readonly port?: number
+  /** The path of a unix socket (0600, in a folder of 0700) to listen on instead. */
+  readonly socket?: string
+  /** Listen beyond loopback: other machines then reach the gateway, its token travels unencrypted. */
+  readonly allowRemote?: boolean
+  /** Further host names by which callers may reach the gateway. */
+  readonly allowHosts?: readonly string[]
+  /** The token callers must show: 16 to 512 printable characters. Default: the vault's own, made when absent. */
+  readonly token?: string
+  /** Make a new token of the vault. */
+  readonly rotateToken?: boolean
+  /**
+   * Keep the token in a file as the vault's own, and leave a record by which `exec --gateway` and
+   * `env --gateway` find this gateway. Default true; otherwise nothing is written, and without `token` a new
+   * one counts as long as this gateway runs.
+   */
+  readonly announce?: boolean
+  /** Where token and record are kept. Default: keymux's state folder. */
+  readonly stateFolder?: string
+  readonly logger?: Logger
+}
+
+/** A gateway that runs. */
+export interface Gateway extends AsyncDisposable {
+  /** `http://127.0.0.1:PORT`; `undefined` behind a unix socket. */
+  readonly url: string | undefined
+  readonly port: number | undefined
+  readonly socket: string | undefined
+  readonly token: string
+  /** The file that holds the token, where there is one. */
+  readonly tokenFile: string | undefined
+  /**
+   * Stops accepting, lets answers under way finish for `drainMs` milliseconds (default 30,000), and gives
+   * the number of those that were cut. The vault stays open.
+   */
+  close(options?: { readonly drainMs?: number }): Promise<number>
+}

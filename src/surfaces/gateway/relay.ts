@@ -1,0 +1,234 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isKeymuxError } from '../../domain/errors.js'
+import { newProfileId } from '../../domain/ids.js'
+import type { Logger } from '../../domain/ports.js'
+import { holdStream, type RequestBody } from '../../transport/request-body.js'
+import type { Answer, Forwarder, ForwardRequest, Stage } from '../../transport/types.js'
+import type { GatewayHandle } from './handle.js'
+import type { GatewayMetrics } from './observe.js'
+import { type Refusal, refusal } from './refusal.js'
+import type { Target } from './target.js'
+
+/** A target that lies upstream. */
+export type UpstreamTarget = Extract<Target, { kind: 'provider' | 'chain' }>
+
+const BYTES_PER_MB = 1_000_000
+const UNKNOWN_PROVIDER = refusal(
+  404,
+  'keymux_unknown_provider',
+  'there is no such provider: see keymux providers',
+)
+const UNKNOWN_PROFILE = refusal(404, 'keymux_unknown_profile', 'there is no such profile: see keymux list')
+const UNKNOWN_CHAIN = refusal(404, 'keymux_unknown_chain', 'the config declares no such chain')
+
+/** What became of an exchange, for log and metrics. */
+interface Exchange {
+  readonly provider: string
+  readonly method: string
+  readonly startedAt: number
+}
+
+/** Takes requests for providers to the forwarding core, and its answers back. */
+export class Relay {
+  readonly #handle: GatewayHandle
+  readonly #forwarder: Forwarder
+  readonly #metrics: GatewayMetrics
+  readonly #logger: Logger | undefined
+
+  constructor(
+    handle: GatewayHandle,
+    forwarder: Forwarder,
+    metrics: GatewayMetrics,
+    logger: Logger | undefined,
+  ) {
+    this.#handle = handle
+    this.#forwarder = forwarder
+    this.#metrics = metrics
+    this.#logger = logger
+  }
+
+  /**
+   * Answers one request from upstream; gives the refusal where there is no such upstream or the vault fails.
+   * Rejects when something unforeseen goes wrong.
+   */
+  async relay(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: UpstreamTarget,
+  ): Promise<Refusal | undefined> {
+    const startedAt = performance.now()
+    const stages = this.#stages(target)
+    if ('status' in stages) return stages
+    if (
+      target.kind === 'provider' &&
+      target.name !== undefined &&
+      !(await this.#has(target.provider, target.name))
+    ) {
+      return UNKNOWN_PROFILE
+    }
+    const leaving = new AbortController()
+    const leave = (): void => {
+      if (!response.writableFinished) leaving.abort()
+    }
+    response.once('close', leave)
+    try {
+      const asked = await this.#asked(request, target, stages, leaving.signal)
+      const answer = await this.#forwarder.forward(asked)
+      const provider = target.kind === 'provider' ? target.provider : `@${target.chain}`
+      this.#answer(response, answer, { provider, method: request.method ?? '', startedAt })
+      return undefined
+    } catch (error) {
+      response.off('close', leave)
+      if (leaving.signal.aborted || response.headersSent || isKeymuxError(error, 'aborted')) return undefined
+      return refusalOf(error)
+    }
+  }
+
+  #stages(target: UpstreamTarget): readonly Stage[] | Refusal {
+    const { providers, config } = this.#handle
+    if (target.kind === 'provider') {
+      const { provider, name } = target
+      if (providers.get(provider) === undefined) return UNKNOWN_PROVIDER
+      return [name === undefined ? { provider } : { provider, profile: name }]
+    }
+    const members = Object.hasOwn(config.chains, target.chain) ? config.chains[target.chain] : undefined
+    return members?.map(chainStage) ?? UNKNOWN_CHAIN
+  }
+
+  async #has(provider: string, name: string): Promise<boolean> {
+    try {
+      await this.#handle.profiles.view(newProfileId(provider, name))
+      return true
+    } catch (error) {
+      if (isKeymuxError(error, 'profile_not_found')) return false
+      throw error
+    }
+  }
+
+  async #asked(
+    request: IncomingMessage,
+    target: UpstreamTarget,
+    stages: readonly Stage[],
+    signal: AbortSignal,
+  ): Promise<ForwardRequest> {
+    const { gateway } = this.#handle.config
+    const body = await bodyOf(request, gateway.replayLimitMb * BYTES_PER_MB, signal)
+    // OpenAI's clients are told a base URL with or without the version; chains take both.
+    const path = target.kind === 'chain' ? target.path.replace(/^\/v1(?=\/|$)/, '') : target.path
+    return {
+      method: request.method ?? 'GET',
+      path: path + target.query,
+      headers: request.rawHeaders,
+      stages,
+      signal,
+      settings: {
+        firstByteTimeoutMs: gateway.firstByteTimeoutSeconds * 1_000,
+        deadlineMs: gateway.deadlineSeconds * 1_000,
+      },
+      ...(body === undefined ? {} : { body }),
+    }
+  }
+
+  #answer(response: ServerResponse, answer: Answer, exchange: Exchange): void {
+    const headMs = performance.now() - exchange.startedAt
+    response.once('close', () => this.#record(answer, exchange, headMs, response.writableFinished))
+    response.writeHead(answer.status, answer.statusText, headersOf(answer))
+    const whole = answer.body.whole()
+    if (whole !== undefined) {
+      response.end(whole)
+      return
+    }
+    response.on('drain', () => answer.body.resume())
+    response.once('close', () => answer.body.cancel())
+    answer.body.pipe({
+      data: (chunk) => response.write(chunk),
+      end: () => response.end(),
+      // What was sent is not all there is: the caller sees the connection break, as the upstream's did.
+      fail: () => response.destroy(),
+    })
+  }
+
+  #record(
+    answer: Answer,
+    { provider, method, startedAt }: Exchange,
+    headMs: number,
+    complete: boolean,
+  ): void {
+    const totalMs = performance.now() - startedAt
+    const { status, attempts, profileId: profile = '', failures } = answer
+    this.#metrics.request({ provider, profile, status, attempts, headMs, totalMs })
+    for (const failure of failures) {
+      this.#metrics.failure(provider, failure.profileId, failure.reason)
+      this.#logger?.warn('an upstream try failed', { ...failure })
+    }
+    if (this.#logger === undefined) return
+    const smooth = failures.length === 0 && answer.kind === 'provider' && status < 400
+    this.#logger[smooth ? 'debug' : 'info']('a request was answered', {
+      method,
+      provider,
+      ...(profile === '' ? {} : { profile }),
+      status,
+      attempts,
+      complete,
+      head_ms: Math.round(headMs * 10) / 10,
+      total_ms: Math.round(totalMs * 10) / 10,
+      ...(answer.error === undefined ? {} : { code: answer.error.code }),
+    })
+  }
+}
+
+function chainStage(member: string): Stage {
+  const colon = member.indexOf(':')
+  if (colon < 0) return { provider: member, compatible: true }
+  return { provider: member.slice(0, colon), model: member.slice(colon + 1), compatible: true }
+}
+
+async function bodyOf(
+  request: IncomingMessage,
+  limit: number,
+  signal: AbortSignal,
+): Promise<RequestBody | undefined> {
+  const { 'content-length': stated, 'transfer-encoding': encoding } = request.headers
+  if (stated === undefined && encoding === undefined) return undefined
+  return holdStream(request, { limit, length: stated === undefined ? undefined : Number(stated), signal })
+}
+
+/** Web pages may not read answers, whatever the upstream would allow them. */
+const LEFT_OUT = /^(?:access-control-|x-keymux-)/i
+
+function headersOf({ headers, profileId, attempts, replayable }: Answer): string[] {
+  const kept: string[] = []
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] ?? ''
+    if (!LEFT_OUT.test(name)) kept.push(name, headers[index + 1] ?? '')
+  }
+  if (profileId !== undefined) kept.push('x-keymux-profile', headerText(profileId))
+  kept.push('x-keymux-attempts', String(attempts))
+  if (!replayable) kept.push('x-keymux-replayable', 'false')
+  return kept
+}
+
+/** Names may hold any letters, headers only ASCII. */
+function headerText(text: string): string {
+  return /^[\x20-\x7e]*$/.test(text) ? text : encodeURI(text)
+}
+
+function refusalOf(error: unknown): Refusal {
+  if (isKeymuxError(error)) {
+    const { code, message } = error
+    const status = STATUS[code]
+    if (status !== undefined) return refusal(status, `keymux_${code}`, message)
+  }
+  throw error
+}
+
+const STATUS: Readonly<Record<string, number>> = {
+  unknown_provider: 404,
+  foreign_host: 400,
+  invalid_value: 400,
+  vault_locked: 503,
+  storage_unavailable: 503,
+  storage_busy: 503,
+  storage_full: 503,
+  storage_read_only: 503,
+}

@@ -1,0 +1,157 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { Socket } from 'node:net'
+import { rawRefusal } from './answers.js'
+import { type Refusal, refusal } from './refusal.js'
+
+/** Long enough for any client's pool: who closes first should be the client. */
+const KEEP_ALIVE_MS = 75_000
+/** A head that takes longer is no client's, but somebody who wants to hold connections open. */
+const HEADERS_MS = 15_000
+const CHECK_EVERY_MS = 5_000
+const LARGEST_HEAD = 32 * 1024
+/** How much of a refused request's body is read so that its connection can be kept. */
+const SMALL_BODY = 1024 * 1024
+const LINGER_MS = 2_000
+
+const MALFORMED = refusal(400, 'keymux_bad_request', 'the request is not well-formed HTTP/1.1')
+const TOO_LARGE = refusal(431, 'keymux_headers_too_large', 'the headers are larger than 32 KiB')
+const TOO_SLOW = refusal(408, 'keymux_request_timeout', 'the request took too long to arrive')
+const NO_TUNNEL = refusal(405, 'keymux_method_not_allowed', 'the gateway is no forward proxy', {
+  allow: 'GET, HEAD, POST, PUT, PATCH, DELETE',
+})
+
+/** What the server is given. */
+export interface ServerOptions {
+  /** Answers one request. */
+  readonly serve: (request: IncomingMessage, response: ServerResponse) => void
+  /** How long a request may take to arrive, in milliseconds. */
+  readonly requestTimeoutMs: number
+  /** Answers one whose body cannot be read. */
+  readonly refuse: (request: IncomingMessage, response: ServerResponse, why: Refusal) => void
+  /** Told of every request of which not even the head could be read. */
+  readonly onMalformed: (refusal: Refusal) => void
+}
+
+/** A `node:http` server that answers what it cannot read, and ends in an orderly way. */
+export class GatewayServer {
+  readonly server: Server
+  readonly #options: ServerOptions
+  /** Answers under way, by connection: one at a time in HTTP/1.1. */
+  readonly #underWay = new Map<Socket, ServerResponse>()
+  #draining: (() => void) | undefined
+  #closing = false
+
+  constructor(options: ServerOptions) {
+    this.#options = options
+    this.server = createServer({
+      maxHeaderSize: LARGEST_HEAD,
+      headersTimeout: HEADERS_MS,
+      requestTimeout: options.requestTimeoutMs,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: CHECK_EVERY_MS,
+      insecureHTTPParser: false,
+      // Refused by the guard, in the caller's shape.
+      requireHostHeader: false,
+      noDelay: true,
+    })
+    this.server.on('request', (request, response) => this.#take(request, response))
+    this.server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
+      this.#unreadable(error, socket as Socket),
+    )
+    this.server.on('connect', (_request, socket) => {
+      options.onMalformed(NO_TUNNEL)
+      socket.end(rawRefusal(NO_TUNNEL))
+    })
+  }
+
+  /** How many answers are under way. */
+  get underWay(): number {
+    return this.#underWay.size
+  }
+
+  get closing(): boolean {
+    return this.#closing
+  }
+
+  /**
+   * Stops accepting, lets answers under way finish for `drainMs` milliseconds, then ends what is left.
+   * Gives the number of answers that were cut.
+   */
+  async close(drainMs: number): Promise<number> {
+    this.#closing = true
+    const stopped = new Promise<void>((resolve) => this.server.close(() => resolve()))
+    this.server.closeIdleConnections()
+    if (this.#underWay.size > 0 && drainMs > 0) await this.#drained(drainMs)
+    const cut = this.#underWay.size
+    this.server.closeAllConnections()
+    await stopped
+    return cut
+  }
+
+  /** Ends what a close() waits for. */
+  cut(): void {
+    this.server.closeAllConnections()
+  }
+
+  #drained(drainMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, drainMs)
+      this.#draining = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request
+    this.#underWay.set(socket, response)
+    response.once('close', () => {
+      if (this.#underWay.get(socket) === response) this.#underWay.delete(socket)
+      if (!this.#closing) return
+      // Kept connections would hold the server open.
+      socket.end()
+      if (this.#underWay.size === 0) this.#draining?.()
+    })
+    if (this.#closing) response.setHeader('connection', 'close')
+    this.#options.serve(request, response)
+  }
+
+  /** A request that is no HTTP, too slow, too large, or whose body breaks off. */
+  #unreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+    const answer = this.#underWay.get(socket)
+    if (error.code === 'ECONNRESET' || !socket.writable || answer?.headersSent === true) {
+      socket.destroy()
+      return
+    }
+    const why = refusalOf(error.code)
+    if (answer === undefined) {
+      this.#options.onMalformed(why)
+      socket.end(rawRefusal(why))
+      return
+    }
+    answer.once('finish', () => socket.destroySoon())
+    answer.setHeader('connection', 'close')
+    this.#options.refuse(answer.req, answer, why)
+  }
+}
+
+/** Lets go of a request that is answered without its body: a small one is read, a large one not waited for. */
+export function discardBody(request: IncomingMessage): void {
+  const { 'content-length': stated, 'transfer-encoding': chunked } = request.headers
+  if (request.complete || (stated === undefined && chunked === undefined)) return
+  const length = Number(stated ?? Number.NaN)
+  request.resume()
+  if (length <= SMALL_BODY) return
+  const { socket } = request
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  timer.unref()
+  request.once('end', () => clearTimeout(timer))
+}
+
+function refusalOf(code: string | undefined): Refusal {
+  if (code === 'HPE_HEADER_OVERFLOW') return TOO_LARGE
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return TOO_SLOW
+  return MALFORMED
+}

@@ -1,0 +1,75 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import { KeymuxError } from '../../domain/errors.js'
+import { keyParameters } from './target.js'
+
+const TOKEN_BYTES = 32
+const SHORTEST_TOKEN = 16
+const LONGEST_TOKEN = 512
+
+/** A new gateway token: 32 random bytes in base64url. */
+export function newToken(): string {
+  return randomBytes(TOKEN_BYTES).toString('base64url')
+}
+
+/**
+ * Checks a token that somebody chose.
+ *
+ * @throws KeymuxError `invalid_secret`
+ */
+export function checkToken(token: string, source: string): string {
+  if (/^[\x21-\x7e]+$/.test(token) && token.length >= SHORTEST_TOKEN && token.length <= LONGEST_TOKEN) {
+    return token
+  }
+  throw new KeymuxError('invalid_secret', `${source} is no gateway token`, {
+    hint: `use ${SHORTEST_TOKEN} to ${LONGEST_TOKEN} printable ASCII characters without spaces`,
+  })
+}
+
+/** Compares what callers present with the token, in constant time. */
+export class TokenCheck {
+  #expected: Buffer
+
+  constructor(token: string) {
+    this.#expected = Buffer.from(token)
+  }
+
+  /** The token that counts from now on. */
+  set(token: string): void {
+    this.#expected = Buffer.from(token)
+  }
+
+  /** Whether this is the token that counts. */
+  is(token: string): boolean {
+    return this.#equals(token)
+  }
+
+  /** Proves to whoever knows the token that this gateway does: HMAC-SHA-256 of what was asked. */
+  prove(challenge: string): string {
+    return proofOf(this.#expected, challenge)
+  }
+
+  /** Whether a request carries the token in one of the places where SDKs put their key. */
+  admits(headers: IncomingHttpHeaders, url: string): boolean {
+    const { authorization } = headers
+    if (authorization !== undefined && this.#equals(bearer(authorization))) return true
+    if (this.#equals(headers['x-api-key']) || this.#equals(headers['x-goog-api-key'])) return true
+    return keyParameters(url).some((value) => this.#equals(value))
+  }
+
+  #equals(presented: string | string[] | undefined): boolean {
+    if (typeof presented !== 'string' || presented.length !== this.#expected.length) return false
+    const bytes = Buffer.from(presented)
+    // A length is no secret: all tokens of our own making have the same one.
+    return bytes.length === this.#expected.length && timingSafeEqual(bytes, this.#expected)
+  }
+}
+
+function bearer(authorization: string): string | undefined {
+  return /^bearer +(\S+) *$/i.exec(authorization)?.[1]
+}
+
+/** What a gateway with this token answers to a challenge. */
+export function proofOf(token: string | Buffer, challenge: string): string {
+  return createHmac('sha256', token).update(`keymux-gateway\0${challenge}`).digest('base64url')
+}
