@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve as resolvePath } from 'node:path'
+import { LiveConfig } from './compose-config.js'
 import { nativeProfiles } from './compose-store.js'
 import { loadConfig, parseConfigObject } from './config/load.js'
 import { keymuxFolder } from './config/paths.js'
@@ -17,7 +18,7 @@ import { SealedSpill } from './profiles/spill.js'
 import type { Profiles, Unlock } from './profiles/types.js'
 import { VaultHandle } from './profiles/vault-handle.js'
 import { parseCustomProvider } from './providers/custom.js'
-import { defaultRegistry, ProviderRegistry } from './providers/registry.js'
+import type { ProviderRegistry } from './providers/registry.js'
 import { Renewer } from './resolver/renewal.js'
 import { Resolver } from './resolver/resolver.js'
 import type { Store } from './storage/contract.js'
@@ -76,7 +77,14 @@ export interface Keymux extends AsyncDisposable {
   readonly providers: ProviderRegistry
   /** Custom providers kept in the vault. */
   readonly providerShelf: ProviderShelf
+  /** What counts now. */
   readonly config: KeymuxConfig
+  /**
+   * Takes over a new configuration at once: cooldowns, providers, chains, preference, limits.
+   *
+   * @throws KeymuxError `invalid_config`; the old one then stays
+   */
+  reconfigure(config: KeymuxConfig): void
   /** Writes down what is pending, wipes the keys, releases the storage. */
   close(): Promise<void>
 }
@@ -94,11 +102,10 @@ export async function openKeymux(options: OpenKeymuxOptions): Promise<Keymux> {
 /** {@link openKeymux} with what only the surfaces of this package need. */
 export async function composeKeymux(options: ComposeOptions): Promise<Keymux> {
   const env = options.env ?? process.env
-  const config = await configOf(options.config)
-  const registry = registryOf(config)
+  const live = new LiveConfig(await configOf(options.config))
   const store = await composeStore(options)
   try {
-    return await assemble(options, env, config, registry, store)
+    return await assemble(options, env, live, store)
   } catch (error) {
     await store.close().catch(() => {})
     throw error
@@ -108,10 +115,10 @@ export async function composeKeymux(options: ComposeOptions): Promise<Keymux> {
 async function assemble(
   options: ComposeOptions,
   env: Readonly<Record<string, string | undefined>>,
-  config: KeymuxConfig,
-  registry: ProviderRegistry,
+  live: LiveConfig,
   store: Store,
 ): Promise<Keymux> {
+  const { registry } = live
   const clock = options.clock ?? systemClock
   const { logger } = options
   const opened = await unlocked(options, env, store, clock)
@@ -127,9 +134,11 @@ async function assemble(
       vault,
       env,
       readFile: async (path) => (await readSecretFile(path)).toString(),
-      ...(config.references.exec ? { run: runLazily } : {}),
+      get run() {
+        return live.current.references.exec ? runLazily : undefined
+      },
     }),
-    cooldown: config.cooldown,
+    cooldown: live.cooldown,
     canRefresh: true,
     surface: options.surface ?? 'library',
     ...(logger === undefined ? {} : { logger }),
@@ -152,7 +161,9 @@ async function assemble(
     jitter,
     providers: registry,
     oauthManager: renewer,
-    defaultPreference: config.defaultPreference,
+    get defaultPreference() {
+      return live.current.defaultPreference
+    },
     ...(logger === undefined ? {} : { logger }),
   })
   let closing: Promise<void> | undefined
@@ -174,7 +185,10 @@ async function assemble(
     oauth: renewer,
     providers: registry,
     providerShelf: shelf,
-    config,
+    get config() {
+      return live.current
+    },
+    reconfigure: (config) => live.replace(config),
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -276,24 +290,7 @@ async function configOf(config: ComposeOptions['config']): Promise<KeymuxConfig>
  * @throws KeymuxError `invalid_config`, `file_not_found`
  */
 export async function composeProviders(config: KeymuxConfigSource): Promise<ProviderRegistry> {
-  return registryOf(await configOf(config))
-}
-
-/** The built-in and registered providers, and those of the config. */
-function registryOf(config: KeymuxConfig): ProviderRegistry {
-  const registry = new ProviderRegistry([], defaultRegistry)
-  for (const [name, { settings, where }] of Object.entries(config.providers)) {
-    try {
-      registry.register(parseCustomProvider(name, settings))
-    } catch (error) {
-      if (!(error instanceof KeymuxError)) throw error
-      throw new KeymuxError('invalid_config', `${where()}: ${error.message}`, {
-        ...(error.hint === undefined ? {} : { hint: error.hint }),
-        cause: error,
-      })
-    }
-  }
-  return registry
+  return new LiveConfig(await configOf(config)).registry
 }
 
 async function runLazily(commandLine: string, signal?: AbortSignal): Promise<string> {

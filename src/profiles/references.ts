@@ -12,7 +12,7 @@ export interface ReferenceSources {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly readFile: (path: string, signal?: AbortSignal) => Promise<string>
   /** Runs a command line without a shell and gives its output; absent where the config does not allow it. */
-  readonly run?: (commandLine: string, signal?: AbortSignal) => Promise<string>
+  readonly run?: ((commandLine: string, signal?: AbortSignal) => Promise<string>) | undefined
 }
 
 /** A reader for `vault://NAME` (or a bare `NAME`), `env://VAR`, `file:///path` and, if allowed, `exec://`. */

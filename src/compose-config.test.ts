@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest'
+import { LiveConfig } from './compose-config.js'
+import { parseConfigObject } from './config/load.js'
+import type { KeymuxConfigInput } from './config/schema.js'
+
+const corp = (baseUrl: string): KeymuxConfigInput => ({
+  cooldown: { rateLimitSeconds: 10 },
+  providers: { corp: { base_url: baseUrl, env_key: 'CORP_API_KEY' } },
+})
+const read = (input: KeymuxConfigInput): ReturnType<typeof parseConfigObject> => parseConfigObject(input)
+
+test('a new config counts at once, in the objects that were handed out before', () => {
+  const live = new LiveConfig(read(corp('https://one.example/v1')))
+  const { cooldown, registry } = live
+  expect(cooldown.rateLimitSeconds).toBe(10)
+  live.replace(read({ cooldown: { billingMaxHours: 2 }, chains: { fast: ['openai'] } }))
+  expect(cooldown).toEqual({ billingMaxHours: 2 })
+  expect(registry.get('corp')).toBeUndefined()
+  expect(live.current.chains).toEqual({ fast: ['openai'] })
+  live.replace(read(corp('https://two.example/v1')))
+  expect(registry.get('corp')?.baseUrl).toBe('https://two.example/v1')
+})
+
+test('a config that cannot be used leaves the old one as it is', () => {
+  const live = new LiveConfig(read(corp('https://one.example/v1')))
+  const before = live.current
+  const bad = read({
+    providers: { other: { base_url: 'https://x.example' }, worse: { base_url: 'http://x.example' } },
+  })
+  expect(() => live.replace(bad)).toThrow(expect.objectContaining({ code: 'invalid_config' }))
+  expect(live.current).toBe(before)
+  expect(live.cooldown.rateLimitSeconds).toBe(10)
+  expect(live.registry.get('corp')?.baseUrl).toBe('https://one.example/v1')
+  expect(live.registry.get('other')).toBeUndefined()
+})

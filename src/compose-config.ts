@@ -1,0 +1,67 @@
+import type { KeymuxConfig } from './config/schema.js'
+import { KeymuxError } from './domain/errors.js'
+import type { ProfileCooldownConfig } from './domain/usage.js'
+import { parseCustomProvider } from './providers/custom.js'
+import { defaultRegistry, ProviderRegistry } from './providers/registry.js'
+
+/** A configuration that can be replaced while a vault is open. */
+export class LiveConfig {
+  /** The built-in and registered providers, and those of the config. */
+  readonly registry: ProviderRegistry = new ProviderRegistry([], defaultRegistry)
+  /** The cooldowns that count now: one object all along, for whoever keeps hold of it. */
+  readonly cooldown: ProfileCooldownConfig
+  #config: KeymuxConfig
+
+  /** @throws KeymuxError `invalid_config` */
+  constructor(config: KeymuxConfig) {
+    this.#config = config
+    this.cooldown = { ...config.cooldown }
+    this.#register(config)
+  }
+
+  get current(): KeymuxConfig {
+    return this.#config
+  }
+
+  /**
+   * Takes over a new configuration, or leaves the old one as it is.
+   *
+   * @throws KeymuxError `invalid_config`
+   */
+  replace(config: KeymuxConfig): void {
+    const old = this.#config
+    this.#unregister(old)
+    try {
+      this.#register(config)
+    } catch (error) {
+      this.#register(old)
+      throw error
+    }
+    this.#config = config
+    const cooldown = this.cooldown as Record<string, unknown>
+    for (const key of Object.keys(cooldown)) delete cooldown[key]
+    Object.assign(cooldown, config.cooldown)
+  }
+
+  /** All of a config's providers, or none. */
+  #register(config: KeymuxConfig): void {
+    const done: string[] = []
+    for (const [name, { settings, where }] of Object.entries(config.providers)) {
+      try {
+        this.registry.register(parseCustomProvider(name, settings))
+        done.push(name)
+      } catch (error) {
+        for (const each of done) this.registry.unregister(each)
+        if (!(error instanceof KeymuxError)) throw error
+        throw new KeymuxError('invalid_config', `${where()}: ${error.message}`, {
+          ...(error.hint === undefined ? {} : { hint: error.hint }),
+          cause: error,
+        })
+      }
+    }
+  }
+
+  #unregister(config: KeymuxConfig): void {
+    for (const name of Object.keys(config.providers)) this.registry.unregister(name)
+  }
+}
