@@ -35,9 +35,12 @@ export class VaultHandle implements Vault {
   readonly #secrets = new Map<string, OpenedRow>()
   readonly #namesByRow = new Map<string, string>()
   readonly #profiles = new Set<string>()
+  /** The slot that this process can open the vault with. */
+  #slotId: string
 
   constructor(parts: VaultHandleParts) {
     this.#parts = parts
+    this.#slotId = parts.slotId
     const { core } = parts
     this.#core = core
     core.subscribe((delta) => {
@@ -175,6 +178,7 @@ export class VaultHandle implements Vault {
       },
       fresh.id,
     )
+    if (old.id === this.#slotId) this.#slotId = fresh.id
     return this.#view(fresh)
   }
 
@@ -262,8 +266,7 @@ export class VaultHandle implements Vault {
 
   #passphraseSlot(): Slot {
     const slots = this.#core.header.slots.filter((slot) => slot.type === 'passphrase')
-    const slot =
-      slots.find((each) => each.id === this.#parts.slotId) ?? (slots.length === 1 ? slots[0] : undefined)
+    const slot = slots.find((each) => each.id === this.#slotId) ?? (slots.length === 1 ? slots[0] : undefined)
     if (slot !== undefined) return slot
     throw new KeymuxError(
       'slot_not_found',
@@ -309,7 +312,7 @@ export class VaultHandle implements Vault {
       id: slot.id,
       type: slot.type,
       createdAt: slot.createdAt,
-      current: slot.id === this.#parts.slotId,
+      current: slot.id === this.#slotId,
       ...(slot.label === undefined ? {} : { label: slot.label }),
     }
   }
