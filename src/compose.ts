@@ -7,6 +7,8 @@ import { keymuxFolder } from './config/paths.js'
 import type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
 import { isKeymuxError, KeymuxError } from './domain/errors.js'
 import type { Clock, Logger, OAuthTokenRefresher } from './domain/ports.js'
+import type { ProviderMetadata } from './domain/provider.js'
+import type { Logins } from './profiles/logins.js'
 import { StoredProfiles } from './profiles/manager.js'
 import type { OpenedVault, OpenParts } from './profiles/open-vault.js'
 import { createVault, hasVault, inspectVault, openVault } from './profiles/open-vault.js'
@@ -21,6 +23,7 @@ import { parseCustomProvider } from './providers/custom.js'
 import type { ProviderRegistry } from './providers/registry.js'
 import { Renewer } from './resolver/renewal.js'
 import { Resolver } from './resolver/resolver.js'
+import { sleep } from './resolver/sleep.js'
 import type { Store } from './storage/contract.js'
 import { systemClock, systemRandom } from './system/clock.js'
 import { PinFiles } from './system/pin-file.js'
@@ -43,7 +46,7 @@ export interface OpenKeymuxOptions {
   /** Governs cooldowns and expiry. The system's by default. */
   readonly clock?: Clock
   readonly logger?: Logger
-  /** Renews OAuth logins. Without one, expired logins are passed over. */
+  /** Renews OAuth logins instead of keymux's own refresher. */
   readonly refresher?: OAuthTokenRefresher
 }
 
@@ -74,6 +77,8 @@ export interface Keymux extends AsyncDisposable {
   readonly tools: ProfileTools
   readonly vault: VaultHandle
   readonly oauth: Renewer
+  /** Logs accounts in and out. Loaded when it is asked for. */
+  logins(): Promise<Logins>
   readonly providers: ProviderRegistry
   /** Custom providers kept in the vault. */
   readonly providerShelf: ProviderShelf
@@ -125,19 +130,20 @@ async function assemble(
   const { core, audit, slotId } = opened
   const shelf = new ProviderShelf(core, registry, parseCustomProvider, logger)
   const vault = new VaultHandle({ core, audit, clock, slotId, slotSecret: slotSecretOf })
+  const readReference = createReferenceReader({
+    vault,
+    env,
+    readFile: async (path) => (await readSecretFile(path)).toString(),
+    get run() {
+      return live.current.references.exec ? runLazily : undefined
+    },
+  })
   const profiles = new StoredProfiles({
     backend: new SealedBackend(core),
     providers: registry,
     clock,
     random: systemRandom,
-    readReference: createReferenceReader({
-      vault,
-      env,
-      readFile: async (path) => (await readSecretFile(path)).toString(),
-      get run() {
-        return live.current.references.exec ? runLazily : undefined
-      },
-    }),
+    readReference,
     cooldown: live.cooldown,
     canRefresh: true,
     surface: options.surface ?? 'library',
@@ -145,11 +151,18 @@ async function assemble(
   })
   nativeProfiles.set(vault, profiles)
   const jitter = systemRandom()
+  const refresher = lazily(async () => {
+    const { ProviderRefresher } = await import('./oauth/refresher.js')
+    const provider = (name: string): ProviderMetadata | undefined => registry.get(name)
+    return new ProviderRefresher({ provider, readReference, now: () => new Date(Number(clock.now())) })
+  })
   const renewer = new Renewer({
     store: profiles,
     clock,
     jitter,
-    refresher: options.refresher ?? noRefresher,
+    refresher: options.refresher ?? {
+      refreshToken: async (...call) => (await refresher()).refreshToken(...call),
+    },
     locks: store.locks,
     lockName: (id) => core.keyring.rowId('refresh', id).toString('hex'),
     ...(store.kind === 'sqlite' ? { spill: new SealedSpill(core.keyring, spillFolder(store, env)) } : {}),
@@ -183,6 +196,18 @@ async function assemble(
     tools: new ProfileTools(profiles, resolver, { providers: registry, clock }),
     vault,
     oauth: renewer,
+    logins: lazily(async () => {
+      const { Logins } = await import('./profiles/logins.js')
+      return new Logins({
+        profiles,
+        providers: registry,
+        refresher: await refresher(),
+        readReference,
+        clock,
+        sleep: (ms, signal) => sleep(ms, clock, signal),
+        exclusively: (id, waitMs, body) => renewer.exclusively(id, waitMs, body),
+      })
+    }),
     providers: registry,
     providerShelf: shelf,
     get config() {
@@ -298,10 +323,11 @@ async function runLazily(commandLine: string, signal?: AbortSignal): Promise<str
   return runCommand(commandLine, signal)
 }
 
-const noRefresher: OAuthTokenRefresher = {
-  refreshToken: async (provider) => {
-    throw new KeymuxError('refresh_failed', `nothing here can renew logins of ${provider}`, {
-      hint: 'pass a refresher to openKeymux',
-    })
-  },
+/** Makes it when it is first asked for. */
+function lazily<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
 }

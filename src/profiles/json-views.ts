@@ -23,6 +23,11 @@ export interface ProfileListItem {
   readonly login_needed?: boolean
   readonly expires_at?: string
   readonly renewable?: boolean
+  /** Counts the credentials that an OAuth profile has had. */
+  readonly generation?: number
+  /** When a failed renewal is tried again, and why it failed. */
+  readonly renewal_retry_at?: string
+  readonly renewal_reason?: string
   readonly account?: string
   readonly models?: readonly string[]
   readonly base_url?: string
@@ -87,6 +92,9 @@ export function toProfileJson(view: ProfileView): ProfileListItem {
     ...(view.loginNeeded === true ? { login_needed: true } : {}),
     ...time('expires_at', view.expiresAt),
     ...optional('renewable', view.renewable),
+    ...optional('generation', view.generation),
+    ...time('renewal_retry_at', view.renewal?.retryAt),
+    ...optional('renewal_reason', view.renewal?.reason),
     ...optional('account', view.account),
     ...optional('models', view.models),
     ...optional('base_url', view.baseUrl),

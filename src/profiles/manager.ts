@@ -136,6 +136,21 @@ export class StoredProfiles implements Profiles {
     })
   }
 
+  async change(
+    id: string,
+    decide: (known: AuthProfile | undefined) => AuthProfile,
+    options: CallOptions = {},
+  ): Promise<AuthProfile> {
+    await this.#transact(options, async (tx) => {
+      const known = this.#find(id)
+      const profile = decide(known?.freshProfile())
+      checkProfile(profile, this.#config.providers)
+      await this.#store(tx, { ...profile, updatedAt: this.#now() }, known)
+      await tx.audit(known === undefined ? 'created' : 'changed', profile.id)
+    })
+    return this.#mustFind(id).freshProfile()
+  }
+
   async add(input: NewProfile, options: AddOptions = {}): Promise<AuthProfile> {
     const profile = buildProfile(input, this.#config.providers, this.#now())
     await this.#transact(options, async (tx) => {
@@ -384,7 +399,8 @@ export class StoredProfiles implements Profiles {
 
   async view(id: string, options: CallOptions = {}): Promise<ProfileView> {
     await this.#ready(options)
-    return viewOf(this.#look(this.#mustFind(id)), this.#now())
+    const entry = this.#look(this.#mustFind(id))
+    return viewOf(entry, this.#now(), this.#catalogue.refreshes.get(entry.id))
   }
 
   async views(filter: ViewFilter = {}, options: CallOptions = {}): Promise<ProfileView[]> {
@@ -397,7 +413,7 @@ export class StoredProfiles implements Profiles {
       return group
         .ordered('valid')
         .filter((entry) => passesFilter(entry, filter))
-        .map((entry) => viewOf(entry, now))
+        .map((entry) => viewOf(entry, now, this.#catalogue.refreshes.get(entry.id)))
     })
   }
 
@@ -541,9 +557,10 @@ export class StoredProfiles implements Profiles {
 /** Metadata that counts the credentials of an OAuth profile: other tokens are another generation. */
 function withGeneration(meta: ProfileMeta, known: Entry | undefined, changed: boolean): ProfileMeta {
   const { generation: _callers, ...rest } = meta
-  if (meta.mode !== 'oauth' || !(meta.hasSecret || meta.hasRefresh)) return rest
+  if (meta.mode !== 'oauth') return rest
   const before = known?.record.meta.generation ?? 0
-  const generation = known === undefined || changed ? before + 1 : before
+  const first = known === undefined && (meta.hasSecret || meta.hasRefresh)
+  const generation = first || changed ? before + 1 : before
   return generation === 0 ? rest : { ...rest, generation }
 }
 

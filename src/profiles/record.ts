@@ -151,7 +151,8 @@ function tokenOf(record: ProfileRecord): TokenCredential | undefined {
 
 function oauthOf(record: ProfileRecord): OAuthCredential | undefined {
   const { meta } = record
-  if (!meta.hasSecret && !meta.hasRefresh) return undefined
+  // After a logout there are no tokens, and whose they were is still known.
+  if (!meta.hasSecret && !meta.hasRefresh && meta.loginNeeded !== true) return undefined
   const credential = withoutUndefined({
     provider: profileProvider(meta.id),
     profileName: profileName(meta.id),

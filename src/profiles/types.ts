@@ -40,6 +40,10 @@ export interface ProfileView {
   readonly expiresAt?: Date
   /** Whether an OAuth profile holds a refresh token. */
   readonly renewable?: boolean
+  /** Counts the credentials that an OAuth profile has had: renewals and logins. */
+  readonly generation?: number
+  /** When a failed renewal is tried again, and why it failed. */
+  readonly renewal?: { readonly retryAt: Date; readonly reason: FailureReason }
   /** Whether an OAuth profile waits for `keymux login`. */
   readonly loginNeeded?: boolean
   readonly scopes?: readonly string[]
@@ -122,6 +126,15 @@ export interface Profiles extends ProfileManager {
   importProfile(profile: AuthProfile, usage?: ImportedUsage, options?: AddOptions): Promise<void>
   /** Marks every OAuth login as ended, because its tokens may be used up elsewhere. Gives the ids. */
   requireLogins(options?: CallOptions): Promise<string[]>
+  /**
+   * Puts what `decide` gives in the place of what is stored, in one step: nobody's change comes in between.
+   * What it throws changes nothing. A changed credential lifts windows and runs.
+   */
+  change(
+    id: string,
+    decide: (known: AuthProfile | undefined) => AuthProfile,
+    options?: CallOptions,
+  ): Promise<AuthProfile>
   /** @throws KeymuxError `profile_not_found` */
   update(id: string, patch: ProfilePatch, options?: CallOptions): Promise<AuthProfile>
   /** Renames within the provider; usage, windows and last-good go along. @throws KeymuxError `profile_exists` */

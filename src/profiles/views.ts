@@ -1,10 +1,11 @@
 import { withoutUndefined } from '../domain/defined.js'
 import type { FailureReason } from '../domain/usage.js'
+import type { RefreshState } from './backend.js'
 import type { Entry } from './entry.js'
 import type { ModelCooldownView, ProfileView, ViewFilter } from './types.js'
 
 /** What may be shown of an entry at `now`. Opens no secret. */
-export function viewOf(entry: Entry, now: Date): ProfileView {
+export function viewOf(entry: Entry, now: Date, refresh?: RefreshState): ProfileView {
   const { meta } = entry.record
   const { stats } = entry.state
   const { state, until, reason, expired } = entry.standing
@@ -29,6 +30,8 @@ export function viewOf(entry: Entry, now: Date): ProfileView {
     lastErrorAt: entry.state.lastErrorAt,
     expiresAt: meta.expiresAt === undefined ? undefined : new Date(meta.expiresAt),
     renewable: meta.mode === 'oauth' ? meta.hasRefresh && meta.loginNeeded !== true : undefined,
+    generation: meta.generation,
+    renewal: refresh?.backoff && { retryAt: refresh.backoff.until, reason: refresh.backoff.reason },
     loginNeeded:
       meta.mode === 'oauth' && (meta.loginNeeded === true || !(meta.hasSecret || meta.hasRefresh))
         ? true

@@ -58,17 +58,21 @@ interface Flight {
 export class Renewer implements OAuthManager {
   readonly #config: RenewerConfig
   readonly #run: RenewalRun
+  readonly #locking: { readonly locks: RefreshLocks; readonly lockName: (profileId: string) => string }
   readonly #flights = new Map<string, Flight>()
   readonly #closing = new AbortController()
 
   constructor(config: RenewerConfig) {
     this.#config = config
     const { store, clock } = config
-    this.#run = new RenewalRun({
-      ...config,
-      ledger: store instanceof StoredProfiles ? store.refreshes : new PlainLedger(store, clock),
+    this.#locking = {
       locks: config.locks ?? new MemoryLocks(),
       lockName: config.lockName ?? ((id) => id),
+    }
+    this.#run = new RenewalRun({
+      ...config,
+      ...this.#locking,
+      ledger: store instanceof StoredProfiles ? store.refreshes : new PlainLedger(store, clock),
       timing: { ...DEFAULT_TIMING, ...config.timing },
       closing: this.#closing.signal,
     })
@@ -144,6 +148,20 @@ export class Renewer implements OAuthManager {
         else if (renewable) nextMs = Math.min(nextMs, leftMs)
       }
       await sleep(Math.max(nextMs, SHORTEST_LOOK_MS), this.#config.clock, signal).catch(() => undefined)
+    }
+  }
+
+  /**
+   * Runs `body` while no process renews the profile. Waits for a renewal under way, up to `waitMs`, and goes on
+   * without the lock then.
+   */
+  async exclusively<T>(profileId: string, waitMs: number, body: () => Promise<T>): Promise<T> {
+    const { locks, lockName } = this.#locking
+    const lock = await locks.acquire(lockName(profileId), { timeoutMs: waitMs })
+    try {
+      return await body()
+    } finally {
+      await lock?.release()
     }
   }
 

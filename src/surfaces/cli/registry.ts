@@ -66,6 +66,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/test.js')).test,
   },
   {
+    name: 'login',
+    summary: 'log in to an account in the browser',
+    section: 'Accounts',
+    load: async () => (await import('./commands/login.js')).login,
+  },
+  {
+    name: 'logout',
+    summary: 'end a login',
+    section: 'Accounts',
+    load: async () => (await import('./commands/logout.js')).logout,
+  },
+  {
+    name: 'refresh',
+    summary: "renew a login's token now",
+    section: 'Accounts',
+    load: async () => (await import('./commands/refresh.js')).refresh,
+  },
+  {
     name: 'status',
     summary: 'see who is usable now, and who is back when',
     section: 'Use',

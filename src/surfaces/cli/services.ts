@@ -1,9 +1,11 @@
 import type { KeymuxConfig } from '../../config/schema.js'
-import type { Clock, OAuthManager } from '../../domain/ports.js'
+import type { Clock, Logger } from '../../domain/ports.js'
+import type { Logins } from '../../profiles/logins.js'
 import type { ProviderShelf } from '../../profiles/provider-shelf.js'
 import type { Profiles, Unlock } from '../../profiles/types.js'
 import type { VaultHandle } from '../../profiles/vault-handle.js'
 import type { ProviderRegistry } from '../../providers/registry.js'
+import type { Renewer } from '../../resolver/renewal.js'
 import type { Resolver } from '../../resolver/resolver.js'
 import type { Store } from '../../storage/contract.js'
 
@@ -12,12 +14,16 @@ export interface CliHandle {
   readonly profiles: Profiles
   readonly resolver: Resolver
   readonly vault: VaultHandle
-  readonly oauth: OAuthManager
+  readonly oauth: Renewer
+  /** Logs accounts in and out. */
+  logins(): Promise<Logins>
   /** The built-in providers, and those of the config and the vault. */
   readonly providers: ProviderRegistry
   /** Custom providers kept in the vault. */
   readonly providerShelf: ProviderShelf
   readonly config: KeymuxConfig
+  /** Takes over a new configuration, or throws `invalid_config` and keeps the old one. */
+  reconfigure(config: KeymuxConfig): void
   close(): Promise<void>
 }
 
@@ -46,6 +52,32 @@ export interface OpenRequest extends OpenOptions {
   readonly signal: AbortSignal
 }
 
+/** How `serve` and `exec --gateway` start a gateway. */
+export interface GatewayRequest {
+  readonly host?: string
+  readonly port?: number
+  readonly socket?: string
+  readonly allowRemote?: boolean
+  readonly allowHosts?: readonly string[]
+  readonly token?: string
+  readonly rotateToken?: boolean
+  /** Keep the token on file and let other command lines find the gateway. Default true. */
+  readonly announce?: boolean
+  readonly stateFolder: string
+  readonly logger?: Logger
+}
+
+/** A gateway that this process runs. */
+export interface CliGateway {
+  readonly url: string | undefined
+  readonly port: number | undefined
+  readonly socket: string | undefined
+  readonly token: string
+  readonly tokenFile: string | undefined
+  /** Gives the number of answers that were cut. */
+  close(options?: { readonly drainMs?: number }): Promise<number>
+}
+
 /** What the command line needs from the rest of keymux. Loaded when called, so that help stays quick. */
 export interface CliServices {
   /** @throws KeymuxError `vault_not_found`, `wrong_passphrase`, `invalid_config`, storage errors, … */
@@ -64,5 +96,17 @@ export interface CliServices {
   providers(config: string, configRequired: boolean): Promise<ProviderRegistry>
   /** Names of the providers that are known without opening a vault, for completion. */
   providerNames(config: string): Promise<readonly string[]>
+  /** Starts a gateway on an open vault. @throws KeymuxError `usage`, `conflict`, `unsafe_permissions`, … */
+  startGateway(handle: CliHandle, request: GatewayRequest): Promise<CliGateway>
+  /** The gateway of a vault (its id in hexadecimal) that runs now, in whatever process. */
+  findGateway(
+    stateFolder: string,
+    vaultId: string,
+  ): Promise<{ readonly url: string; readonly token: string } | undefined>
+  /** A logger of JSON lines. */
+  createLogger(level: LogLevel, clock: Clock, write: (line: string) => void): Promise<Logger>
   version(): string
 }
+
+/** How much is logged: everything from this level on. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'

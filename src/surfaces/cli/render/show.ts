@@ -21,6 +21,12 @@ export function renderShow(view: ProfileView, options: RenderOptions): string {
     ['reference', shown(view.reference)],
     ['expires', view.expiresAt && formatUntil(view.expiresAt, now)],
     ['renewable', view.renewable === undefined ? undefined : yesNo(view.renewable)],
+    [
+      'renewal',
+      view.renewal && `failed (${view.renewal.reason}), again ${formatUntil(view.renewal.retryAt, now)}`,
+    ],
+    ['generation', view.generation === undefined ? undefined : String(view.generation)],
+    ['login', view.loginNeeded === true ? `needed: keymux login ${printable(view.id)}` : undefined],
     ['scopes', shown(view.scopes?.join(' '))],
     ['last used', view.lastUsedAt && formatAgo(view.lastUsedAt, now)],
     ['last good', view.lastGood ? 'yes' : undefined],

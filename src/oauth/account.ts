@@ -1,0 +1,75 @@
+import { sendOnce } from './http.js'
+import type { OAuthSettings } from './settings.js'
+import type { TokenGrant } from './token-answer.js'
+import { isObject } from './token-answer.js'
+
+/** Whose tokens they are. */
+export interface Account {
+  /** The account's own id at the provider. */
+  readonly subject?: string
+  readonly email?: string
+}
+
+const ACCOUNT_LIMIT_MS = 10_000
+const LONGEST = 256
+
+/**
+ * The claims of an identity token, not validated: it came from the token endpoint itself on a connection of
+ * our own (OpenID Connect Core section 3.1.3.7), and a wrong clock must not cost a login.
+ */
+export function claimsOf(idToken: string | undefined): Readonly<Record<string, unknown>> {
+  const payload = idToken?.split('.')[1]
+  if (payload === undefined) return {}
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString())
+    return isObject(claims) ? claims : {}
+  } catch {
+    return {}
+  }
+}
+
+/** The account that an identity token names. Never throws. */
+export function accountOfToken(idToken: string | undefined): Account {
+  return accountOf(claimsOf(idToken))
+}
+
+/** The account behind a login: from the identity token, else by asking. A provider that does not tell is no error. */
+export async function findAccount(
+  settings: OAuthSettings,
+  grant: TokenGrant,
+  signal?: AbortSignal,
+): Promise<Account> {
+  const told = accountOfToken(grant.idToken)
+  if (told.email !== undefined || settings.accountEndpoint === undefined) return told
+  try {
+    const answer = await sendOnce({
+      method: 'GET',
+      url: settings.accountEndpoint,
+      headers: { authorization: `Bearer ${grant.accessToken}` },
+      timeoutMs: ACCOUNT_LIMIT_MS,
+      signal,
+    })
+    const fields: unknown = answer.status === 200 ? JSON.parse(answer.body) : {}
+    const asked = isObject(fields) ? accountOf(fields) : {}
+    // An answer about somebody else must not be believed (OpenID Connect Core section 5.3.2).
+    const same = told.subject === undefined || asked.subject === told.subject
+    return same ? { ...asked, ...told } : told
+  } catch {
+    return told
+  }
+}
+
+function accountOf(fields: Readonly<Record<string, unknown>>): Account {
+  const subject = text(fields.sub) ?? (typeof fields.id === 'number' ? String(fields.id) : text(fields.id))
+  const email = text(fields.email)
+  return {
+    ...(subject === undefined ? {} : { subject }),
+    ...(email?.includes('@') === true ? { email } : {}),
+  }
+}
+
+/** A text that may be shown: short, on one line, nothing invisible in it. */
+function text(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value === '' || value.length > LONGEST) return undefined
+  return /[\p{Cc}\p{Cf}]/u.test(value) || value.trim() !== value ? undefined : value
+}

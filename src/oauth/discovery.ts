@@ -1,0 +1,106 @@
+import {
+  allowInsecureRequests,
+  customFetch,
+  type DiscoveryRequestOptions,
+  discoveryRequest,
+  processDiscoveryResponse,
+} from 'oauth4webapi'
+import { KeymuxError } from '../domain/errors.js'
+import { quote } from '../domain/ids.js'
+import { parseSecureUrl } from '../domain/secure-url.js'
+import { OAuthError } from './errors.js'
+import { sendOnce } from './http.js'
+
+/** What an authorization server says of itself. */
+export interface Discovered {
+  readonly authorizationEndpoint?: string
+  readonly tokenEndpoint?: string
+  readonly deviceAuthorizationEndpoint?: string
+  readonly revocationEndpoint?: string
+  readonly accountEndpoint?: string
+  /** Its authorization responses name the issuer (RFC 9207). */
+  readonly namesIssuer?: boolean
+  /** It takes client secrets as HTTP Basic alone. */
+  readonly wantsBasic?: boolean
+}
+
+/**
+ * Asks an issuer for its metadata: OpenID Connect Discovery first, then RFC 8414. Every endpoint that comes
+ * back must be https or on loopback.
+ *
+ * @throws KeymuxError `provider_unreachable`, `invalid_provider`
+ */
+export async function discover(issuer: string, signal?: AbortSignal): Promise<Discovered> {
+  const url = parseSecureUrl(issuer)
+  if (url === undefined) throw notAnIssuer(issuer)
+  let failure: unknown
+  for (const algorithm of ['oidc', 'oauth2'] as const) {
+    try {
+      return readMetadata(issuer, await ask(url, algorithm, signal))
+    } catch (error) {
+      if (error instanceof OAuthError) throw error
+      failure ??= error
+    }
+  }
+  signal?.throwIfAborted()
+  if (failure instanceof KeymuxError) throw failure
+  throw notAnIssuer(issuer, failure)
+}
+
+async function ask(
+  issuer: URL,
+  algorithm: 'oidc' | 'oauth2',
+  signal: AbortSignal | undefined,
+): Promise<Record<string, unknown>> {
+  const options: DiscoveryRequestOptions = {
+    algorithm,
+    // Plain HTTP reaches loopback alone: the issuer has been checked.
+    [allowInsecureRequests]: true,
+    [customFetch]: (url) => fetchOnce(url, signal),
+  }
+  return { ...(await processDiscoveryResponse(issuer, await discoveryRequest(issuer, options))) }
+}
+
+async function fetchOnce(url: string, signal: AbortSignal | undefined): Promise<Response> {
+  const { status, headers, body } = await sendOnce({ method: 'GET', url, signal })
+  const type = headers['content-type'] ?? 'application/json'
+  return new Response(status === 204 ? null : body, { status, headers: { 'content-type': type } })
+}
+
+function readMetadata(issuer: string, metadata: Record<string, unknown>): Discovered {
+  const endpoint = (name: string): string | undefined => {
+    const value = metadata[name]
+    if (value === undefined) return undefined
+    if (typeof value === 'string' && parseSecureUrl(value) !== undefined) return value
+    throw new KeymuxError('invalid_provider', `${quote(issuer)} names an unusable ${name}`, {
+      hint: 'endpoints must be https',
+    })
+  }
+  const methods = metadata.token_endpoint_auth_methods_supported
+  const found: { -readonly [K in keyof Discovered]: Discovered[K] } = {
+    namesIssuer: metadata.authorization_response_iss_parameter_supported === true,
+    wantsBasic:
+      Array.isArray(methods) &&
+      methods.includes('client_secret_basic') &&
+      !methods.includes('client_secret_post'),
+  }
+  const places = [
+    ['authorizationEndpoint', 'authorization_endpoint'],
+    ['tokenEndpoint', 'token_endpoint'],
+    ['deviceAuthorizationEndpoint', 'device_authorization_endpoint'],
+    ['revocationEndpoint', 'revocation_endpoint'],
+    ['accountEndpoint', 'userinfo_endpoint'],
+  ] as const
+  for (const [key, name] of places) {
+    const value = endpoint(name)
+    if (value !== undefined) found[key] = value
+  }
+  return found
+}
+
+function notAnIssuer(issuer: string, cause?: unknown): KeymuxError {
+  return new KeymuxError('invalid_provider', `${quote(issuer)} does not answer as an OAuth issuer`, {
+    hint: 'check the issuer, or configure its endpoints',
+    ...(cause instanceof Error ? { cause: new Error(cause.message) } : {}),
+  })
+}

@@ -1,0 +1,155 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { KeymuxError } from '../domain/errors.js'
+import type { PageText } from './page.js'
+import { PAGE_HEADERS, renderPage } from './page.js'
+
+/** Where the browser is to come back to. */
+export interface LoopbackOptions {
+  /** 0, the default, takes a free one. */
+  readonly port?: number
+  /** The place the provider insists on: its host, port and path are used. */
+  readonly redirectUri?: string
+  /** What the callback's `state` must be; undefined where the provider sends none, and the path is secret instead. */
+  readonly state: string | undefined
+}
+
+/** A listener on this machine that waits for one answer of a browser. */
+export interface Loopback {
+  readonly redirectUri: string
+  /** The parameters of the first right request. It stays open until {@link Loopback.finish}. */
+  readonly answer: Promise<URLSearchParams>
+  /** Shows the browser how it ended. */
+  finish(page: PageText): Promise<void>
+  /** Stops listening. */
+  close(): Promise<void>
+}
+
+const PATH = '/callback'
+const HOST = '127.0.0.1'
+
+/**
+ * Listens on 127.0.0.1 for the redirect at the end of a login (RFC 8252 section 7.3). Only a GET of the exact
+ * path with this listener's own name as `Host` and the right `state` counts; anything else is turned away and
+ * the login goes on waiting: a page that guesses must not be able to end it.
+ *
+ * @throws KeymuxError `login_failed` when the port is taken
+ */
+export async function listenOnLoopback(options: LoopbackOptions): Promise<Loopback> {
+  const wanted = options.redirectUri === undefined ? undefined : new URL(options.redirectUri)
+  const path =
+    wanted?.pathname ?? (options.state === undefined ? `${PATH}/${randomBytes(16).toString('hex')}` : PATH)
+  const port = options.port ?? Number(wanted?.port || 0)
+  const listener = new Listener(path, options.state, wanted?.hostname ?? HOST)
+  await listener.listen(port)
+  return listener
+}
+
+class Listener implements Loopback {
+  readonly answer: Promise<URLSearchParams>
+  redirectUri = ''
+  readonly #server: Server
+  readonly #path: string
+  readonly #state: string | undefined
+  readonly #host: string
+  #authority = ''
+  #accept: (params: URLSearchParams) => void = () => {}
+  #waiting: ServerResponse | undefined
+  #taken = false
+
+  constructor(path: string, state: string | undefined, host: string) {
+    this.#path = path
+    this.#state = state
+    this.#host = host
+    this.answer = new Promise((resolve) => {
+      this.#accept = resolve
+    })
+    this.#server = createServer({ maxHeaderSize: 32 * 1024 }, (request, response) => {
+      this.#serve(request, response)
+    })
+  }
+
+  listen(port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(port, error)))
+      this.#server.listen(port, HOST, () => {
+        this.#authority = `${this.#host}:${(this.#server.address() as AddressInfo).port}`
+        this.redirectUri = `http://${this.#authority}${this.#path}`
+        resolve()
+      })
+    })
+  }
+
+  async finish(page: PageText): Promise<void> {
+    const response = this.#waiting
+    this.#waiting = undefined
+    if (response === undefined || response.destroyed) return
+    await new Promise<void>((resolve) => {
+      response.once('close', resolve)
+      send(response, 200, page)
+    })
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve())
+      this.#server.closeAllConnections()
+    })
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    request.resume()
+    response.on('error', () => {})
+    const refusal = this.#refusal(request)
+    if (refusal !== undefined) {
+      send(response, refusal.status, refusal.page)
+      return
+    }
+    this.#taken = true
+    this.#waiting = response
+    this.#accept(paramsOf(request))
+  }
+
+  #refusal(request: IncomingMessage): { status: number; page: PageText } | undefined {
+    const [path] = (request.url ?? '').split('?')
+    if (request.headers.host !== this.#authority) return refused(421, 'This is not the address of this page.')
+    if (path !== this.#path) return refused(404, 'There is nothing here.')
+    if (request.method !== 'GET')
+      return refused(405, 'Only a browser that comes back from a login is expected here.')
+    if (this.#taken) return refused(409, 'The answer has arrived already. You can close this page.')
+    const params = paramsOf(request)
+    if (this.#state !== undefined && !isState(params.get('state'), this.#state)) {
+      return refused(400, 'This answer does not belong to the login that is under way. It is still waiting.')
+    }
+    if (!params.has('code') && !params.has('error')) return refused(400, 'The answer holds no code.')
+    return undefined
+  }
+}
+
+/** Compares without telling by its duration where they differ. */
+export function isState(given: string | null, expected: string): boolean {
+  const [a, b] = [Buffer.from(given ?? ''), Buffer.from(expected)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}
+
+function paramsOf(request: IncomingMessage): URLSearchParams {
+  return new URLSearchParams((request.url ?? '').split('?').slice(1).join('?'))
+}
+
+function refused(status: number, line: string): { status: number; page: PageText } {
+  return { status, page: { good: false, title: 'Not this way', lines: [line] } }
+}
+
+function send(response: ServerResponse, status: number, page: PageText): void {
+  response.writeHead(status, PAGE_HEADERS).end(renderPage(page))
+}
+
+function cannotListen(port: number, error: NodeJS.ErrnoException): KeymuxError {
+  const taken = error.code === 'EADDRINUSE'
+  return new KeymuxError('login_failed', `port ${port} ${taken ? 'is taken' : 'cannot be listened on'}`, {
+    hint: 'choose another with --port, or none',
+    cause: error,
+  })
+}

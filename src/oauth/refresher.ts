@@ -1,0 +1,134 @@
+import { KeymuxError } from '../domain/errors.js'
+import type { OAuthTokenRefresher, RefreshOptions } from '../domain/ports.js'
+import type { OAuthToken } from '../domain/profile.js'
+import type { ProviderMetadata } from '../domain/provider.js'
+import { accountOfToken } from './account.js'
+import { OAuthError } from './errors.js'
+import type { OAuthSettings } from './settings.js'
+import { resolveSettings } from './settings.js'
+import type { TokenGrant } from './token-answer.js'
+import { requestToken } from './token-endpoint.js'
+
+/** What a refresher works with. */
+export interface RefresherConfig {
+  readonly provider: (name: string) => ProviderMetadata | undefined
+  /** Reads a client's secret from where it is kept. */
+  readonly readReference: (reference: string, signal?: AbortSignal) => Promise<string>
+  readonly now: () => Date
+}
+
+/** A login's own client secret is named here in its metadata. */
+export const SECRET_REFERENCE = 'client_secret_ref'
+/** A token whose server does not say how long it lives is taken to live this long, in milliseconds. */
+const UNKNOWN_LIFETIME_MS = 3_600_000
+/** GitHub's tokens live until they are revoked, and cannot be renewed. */
+const FOREVER = new Date('9999-12-31T23:59:59Z')
+
+/** Renews logins at any provider that is known or configured. */
+export class ProviderRefresher implements OAuthTokenRefresher {
+  readonly #config: RefresherConfig
+  /** What issuers said of themselves is asked once per process. */
+  readonly #settings = new Map<string, Promise<OAuthSettings>>()
+
+  constructor(config: RefresherConfig) {
+    this.#config = config
+  }
+
+  /** @throws OAuthError; KeymuxError `refresh_failed`, `invalid_provider`, `reference_unresolved` */
+  async refreshToken(name: string, refreshToken: string, options: RefreshOptions = {}): Promise<OAuthToken> {
+    const settings = await this.#prepared(name, options)
+    const issuedAt = this.#config.now()
+    const grant = await requestToken({
+      endpoint: settings.tokenEndpoint,
+      client: settings.client,
+      body: settings.body,
+      fields: { grant_type: 'refresh_token', refresh_token: refreshToken },
+      signal: options.signal,
+      now: this.#config.now,
+    })
+    return tokenOf(name, grant, issuedAt, accountOfToken(grant.idToken))
+  }
+
+  /** The settings of a login that exists. Nothing has been sent to the token endpoint when this fails. */
+  async #prepared(name: string, options: RefreshOptions): Promise<OAuthSettings> {
+    try {
+      return await this.settings(name, options)
+    } catch (error) {
+      if (error instanceof OAuthError) throw notSent(error)
+      const code = error instanceof KeymuxError ? error.code : 'internal_error'
+      throw new OAuthError(
+        'refresh_failed',
+        error instanceof KeymuxError ? error.message : `logins of ${name} cannot be prepared`,
+        { reason: 'auth_permanent', delivery: 'not_sent', serverCode: code },
+        {
+          hint: error instanceof KeymuxError && error.hint !== undefined ? error.hint : 'check its settings',
+          cause: error,
+        },
+      )
+    }
+  }
+
+  /** The settings for the client that a login was made with. */
+  async settings(name: string, options: RefreshOptions): Promise<OAuthSettings> {
+    const provider = this.#config.provider(name)
+    if (provider === undefined) {
+      throw new KeymuxError('unknown_provider', `there is no provider "${name}" any more`, {
+        hint: 'declare it again with keymux providers add FILE',
+      })
+    }
+    const reference = options.metadata?.[SECRET_REFERENCE] ?? provider.oauth?.clientSecretRef
+    const clientSecret =
+      reference === undefined ? undefined : await this.#config.readReference(reference, options.signal)
+    const known = await this.#known(name, provider)
+    const id = options.clientId ?? known.client.id
+    return {
+      ...known,
+      client: {
+        id,
+        ...(clientSecret === undefined ? {} : { secret: clientSecret }),
+        ...(known.client.secretIn === undefined ? {} : { secretIn: known.client.secretIn }),
+      },
+    }
+  }
+
+  #known(name: string, provider: ProviderMetadata): Promise<OAuthSettings> {
+    let settings = this.#settings.get(name)
+    if (settings === undefined) {
+      settings = resolveSettings(provider, {})
+      this.#settings.set(name, settings)
+      settings.catch(() => this.#settings.delete(name))
+    }
+    return settings
+  }
+}
+
+/** A grant as the rest of keymux speaks of it. */
+export function tokenOf(
+  provider: string,
+  grant: TokenGrant,
+  issuedAt: Date,
+  account: { readonly subject?: string; readonly email?: string },
+): OAuthToken {
+  const unknown =
+    grant.refreshToken === undefined ? FOREVER : new Date(issuedAt.getTime() + UNKNOWN_LIFETIME_MS)
+  return {
+    provider,
+    accessToken: grant.accessToken,
+    expiresAt: grant.expiresAt ?? unknown,
+    issuedAt,
+    ...(grant.refreshToken === undefined ? {} : { refreshToken: grant.refreshToken }),
+    ...(grant.scopes === undefined ? {} : { scopes: grant.scopes }),
+    ...(account.email === undefined ? {} : { email: account.email }),
+    ...(account.subject === undefined ? {} : { metadata: { subject: account.subject } }),
+  }
+}
+
+/** Whatever became of the lookup, the refresh token has not been spent. */
+function notSent(error: OAuthError): OAuthError {
+  return new OAuthError(
+    error.code,
+    error.message,
+    { ...error.failure, delivery: 'not_sent' },
+    { cause: error },
+  )
+}

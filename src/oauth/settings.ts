@@ -1,0 +1,137 @@
+import { withoutUndefined } from '../domain/defined.js'
+import { KeymuxError } from '../domain/errors.js'
+import { quote } from '../domain/ids.js'
+import type { ProviderMetadata } from '../domain/provider.js'
+import { discover } from './discovery.js'
+import type { DeviceDialect, LoginMetadata } from './metadata.js'
+import { LOGIN_METADATA } from './metadata.js'
+import type { OAuthClient } from './token-endpoint.js'
+
+/** Everything about logins at one provider with one client: endpoints known, nothing left to look up. */
+export interface OAuthSettings {
+  readonly provider: string
+  readonly issuer?: string
+  readonly authorizationEndpoint?: string
+  readonly tokenEndpoint: string
+  readonly deviceAuthorizationEndpoint?: string
+  readonly revocationEndpoint?: string
+  readonly accountEndpoint?: string
+  readonly client: OAuthClient
+  readonly scopes: readonly string[]
+  readonly body: 'form' | 'json'
+  /** Where the browser is sent back to, when the provider insists on a certain place. */
+  readonly redirectUri?: string
+  /** The authorization response must name its issuer (RFC 9207). */
+  readonly namesIssuer: boolean
+  readonly authorizationFields: Readonly<Record<string, string>>
+  readonly yields: 'tokens' | 'api_key'
+  readonly preferred: 'code' | 'device'
+  readonly device: DeviceDialect
+}
+
+/** The client that asks, where it is not the provider's configured one. */
+export interface ClientChoice {
+  readonly clientId?: string | undefined
+  readonly clientSecret?: string | undefined
+  readonly scopes?: readonly string[] | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What is known of logins at a provider, without asking anybody. */
+export function loginMetadataOf(provider: ProviderMetadata): LoginMetadata | undefined {
+  const { oauth } = provider
+  const known = Object.hasOwn(LOGIN_METADATA, provider.name) ? LOGIN_METADATA[provider.name] : undefined
+  if (oauth === undefined) return known
+  const {
+    clientId: _client,
+    clientSecretRef: _secret,
+    tokenRequest: _body,
+    redirectUri: _uri,
+    ...places
+  } = oauth
+  return { ...known, ...places, status: 'official', note: 'configured' }
+}
+
+/**
+ * Refuses a login that is not possible or not allowed.
+ *
+ * @throws KeymuxError `unsupported_mode`, `usage`
+ */
+export function refuseLogin(provider: ProviderMetadata, clientId: string | undefined): void {
+  const metadata = loginMetadataOf(provider)
+  const name = quote(provider.name)
+  if (metadata === undefined) {
+    throw new KeymuxError('unsupported_mode', `keymux knows no OAuth login of ${name}`, {
+      hint: 'use an API key, or declare a provider with oauth: see keymux providers',
+    })
+  }
+  const { status, note } = metadata
+  if (status === 'discontinued') {
+    throw new KeymuxError('unsupported_mode', `there are no OAuth logins at ${name} any more`, { hint: note })
+  }
+  if (status === 'first-party-only' && (clientId === undefined || metadata.tokenEndpoint === undefined)) {
+    throw new KeymuxError('unsupported_mode', `OAuth logins at ${name} are not open to other programs`, {
+      hint: note,
+    })
+  }
+  if (status === 'own-client' && clientId === undefined) {
+    throw new KeymuxError('usage', `a login at ${name} needs an OAuth client of your own: --client-id`, {
+      hint: note,
+    })
+  }
+}
+
+/**
+ * The settings of a provider, with what its issuer says of itself looked up where endpoints are missing.
+ *
+ * @throws KeymuxError `unsupported_mode`, `provider_unreachable`, `invalid_provider`
+ */
+export async function resolveSettings(
+  provider: ProviderMetadata,
+  choice: ClientChoice,
+): Promise<OAuthSettings> {
+  const metadata = loginMetadataOf(provider)
+  if (metadata === undefined) refuseLogin(provider, choice.clientId)
+  const { oauth } = provider
+  const found = needsDiscovery(metadata) ? await discover(metadata?.issuer ?? '', choice.signal) : {}
+  const tokenEndpoint = metadata?.tokenEndpoint ?? found.tokenEndpoint
+  if (tokenEndpoint === undefined) {
+    throw new KeymuxError(
+      'invalid_provider',
+      `the issuer of ${quote(provider.name)} names no token endpoint`,
+      {
+        hint: 'configure token_endpoint',
+      },
+    )
+  }
+  const id = choice.clientId ?? oauth?.clientId ?? ''
+  const client = withoutUndefined({
+    id,
+    secret: choice.clientSecret,
+    secretIn: found.wantsBasic === true ? ('header' as const) : undefined,
+  })
+  return withoutUndefined({
+    provider: provider.name,
+    issuer: metadata?.issuer,
+    authorizationEndpoint: metadata?.authorizationEndpoint ?? found.authorizationEndpoint,
+    tokenEndpoint,
+    deviceAuthorizationEndpoint: metadata?.deviceAuthorizationEndpoint ?? found.deviceAuthorizationEndpoint,
+    revocationEndpoint: metadata?.revocationEndpoint ?? found.revocationEndpoint,
+    accountEndpoint: metadata?.accountEndpoint ?? found.accountEndpoint,
+    client,
+    scopes: choice.scopes ?? metadata?.scopes ?? provider.scopes ?? [],
+    body: oauth?.tokenRequest ?? ('form' as const),
+    redirectUri: oauth?.redirectUri,
+    namesIssuer: found.namesIssuer ?? false,
+    authorizationFields: metadata?.authorizationFields ?? {},
+    yields: metadata?.yields ?? ('tokens' as const),
+    preferred: metadata?.preferred ?? ('code' as const),
+    device: metadata?.device ?? {},
+  })
+}
+
+/** An issuer is asked unless everything it could tell is configured. */
+function needsDiscovery(metadata: LoginMetadata | undefined): boolean {
+  if (metadata?.issuer === undefined) return false
+  return metadata.tokenEndpoint === undefined || metadata.authorizationEndpoint === undefined
+}
