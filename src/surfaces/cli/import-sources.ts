@@ -168,7 +168,9 @@ async function openSealed(
   input: CommandInput,
   contents: FileContents,
 ): Promise<Uint8Array> {
-  const { openAge } = await import('../../interchange/age.js')
+  const { isAgeFile, openAge } = await import('../../interchange/age.js')
+  // Nobody should be asked for the passphrase of what has none.
+  if (!isAgeFile(contents)) throw new KeymuxError('invalid_import', 'this is not an age file')
   const identityFile = input.text('identity')
   if (identityFile !== undefined) {
     const path = absolutePath(context, '--identity', identityFile)
