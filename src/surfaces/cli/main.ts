@@ -2,10 +2,21 @@ import { readFileSync } from 'node:fs'
 import type { ProviderRegistry } from '../../providers/registry.js'
 import type { Store } from '../../storage/contract.js'
 import { runProcess } from './process.js'
-import type { CliHandle, CliServices, OpenRequest } from './services.js'
+import type { CliGateway, CliHandle, CliServices, GatewayRequest, OpenRequest } from './services.js'
 
 // The rest of keymux is loaded when a command needs it: help and completion stay quick.
-const services: CliServices = { openVault, openStore, providers, providerNames, version }
+const services: CliServices = {
+  openVault,
+  openStore,
+  providers,
+  providerNames,
+  startGateway,
+  findGateway: async (stateFolder, vaultId) =>
+    (await import('../gateway/find.js')).findGateway(stateFolder, vaultId),
+  createLogger: async (level, clock, write) =>
+    (await import('../gateway/log.js')).createJsonLogger({ level, clock, write }),
+  version,
+}
 
 async function openVault(request: OpenRequest): Promise<CliHandle> {
   const { location, config, configRequired, create, ...rest } = request
@@ -37,6 +48,11 @@ async function providerNames(config: string): Promise<readonly string[]> {
   const custom = await loadConfig(config).catch(() => undefined)
   const names = [...listProviders().map(({ name }) => name), ...Object.keys(custom?.providers ?? {})]
   return [...new Set(names)].sort()
+}
+
+async function startGateway(handle: CliHandle, request: GatewayRequest): Promise<CliGateway> {
+  const { serveGateway } = await import('../gateway/gateway.js')
+  return serveGateway(handle, request)
 }
 
 // Read from the package that this file was built into: dist/cli.cjs lies next to package.json's folder.

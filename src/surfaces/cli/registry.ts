@@ -108,6 +108,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/env.js')).env,
   },
   {
+    name: 'serve',
+    summary: 'forward requests with failover: a local gateway',
+    section: 'Use',
+    load: async () => (await import('./commands/serve.js')).serve,
+  },
+  {
     name: 'report',
     summary: 'tell how a request went',
     section: 'Use',

@@ -8,6 +8,7 @@ import type { ProviderRegistry } from '../../providers/registry.js'
 import type { Renewer } from '../../resolver/renewal.js'
 import type { Resolver } from '../../resolver/resolver.js'
 import type { Store } from '../../storage/contract.js'
+import type { Forwarder } from '../../transport/types.js'
 
 /** An open vault, as the commands use it. */
 export interface CliHandle {
@@ -21,6 +22,7 @@ export interface CliHandle {
   readonly providers: ProviderRegistry
   /** Custom providers kept in the vault. */
   readonly providerShelf: ProviderShelf
+  readonly forwarder: Forwarder
   readonly config: KeymuxConfig
   /** Takes over a new configuration, or throws `invalid_config` and keeps the old one. */
   reconfigure(config: KeymuxConfig): void

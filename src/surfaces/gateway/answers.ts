@@ -1,44 +1,8 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { ProviderFamily } from '../../domain/provider.js'
+import { errorBody } from '../../transport/own-answer.js'
 import type { Refusal } from './refusal.js'
-
-/** Google's names for statuses (google.rpc.Code). */
-const GOOGLE_STATUS: Readonly<Record<number, string>> = {
-  400: 'INVALID_ARGUMENT',
-  401: 'UNAUTHENTICATED',
-  403: 'PERMISSION_DENIED',
-  404: 'NOT_FOUND',
-  408: 'DEADLINE_EXCEEDED',
-  413: 'INVALID_ARGUMENT',
-  429: 'RESOURCE_EXHAUSTED',
-  501: 'UNIMPLEMENTED',
-  503: 'UNAVAILABLE',
-}
-
-/** Anthropic's error types; its SDK chooses by status, people read the type. */
-const ANTHROPIC_TYPE: Readonly<Record<number, string>> = {
-  401: 'authentication_error',
-  403: 'permission_error',
-  404: 'not_found_error',
-  413: 'request_too_large',
-  429: 'rate_limit_error',
-}
-
-/** The error's body as clients of this family read it. `code` is in each of them. */
-export function errorBody(family: ProviderFamily, { status, code, message }: Refusal): object {
-  if (family === 'anthropic') {
-    const type = ANTHROPIC_TYPE[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error')
-    return { type: 'error', error: { type, message, code } }
-  }
-  if (family === 'gemini') {
-    const name = GOOGLE_STATUS[status] ?? (status < 500 ? 'FAILED_PRECONDITION' : 'INTERNAL')
-    const info = { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: code, domain: 'keymux' }
-    return { error: { code: status, message, status: name, details: [info] } }
-  }
-  const type = status === 401 ? 'authentication_error' : status < 500 ? 'invalid_request_error' : 'api_error'
-  return { error: { message, type, param: null, code } }
-}
 
 /** Whose client a request comes from, where its path does not tell. */
 export function familyOfCaller(headers: IncomingHttpHeaders): ProviderFamily {

@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { hostname } from 'node:os'
 import type { ProviderFamily } from '../../domain/provider.js'
 import { ProfileTools } from '../../tools/profile-tools.js'
-import type { Forwarder } from '../../transport/types.js'
 import { familyOfCaller, refuse, sendJson, sendText } from './answers.js'
 import { serveApi } from './api.js'
 import { GatewayFiles } from './files.js'
@@ -37,7 +36,6 @@ const CHALLENGE = /^[\w-]{8,128}$/
  */
 export async function serveGateway(
   handle: GatewayHandle,
-  forwarder: Forwarder,
   options: GatewayOptions & { readonly stateFolder: string },
 ): Promise<Gateway> {
   const { announce = true, logger } = options
@@ -48,7 +46,7 @@ export async function serveGateway(
     files === undefined
       ? given
       : await ownToken(files, { token: options.token, rotate: options.rotateToken === true })
-  const desk = new Desk(handle, forwarder, options, token)
+  const desk = new Desk(handle, options, token)
   const where = await listen(desk.server.server, placeOf(handle, options))
   const unfollow = files === undefined ? () => {} : followToken(files, desk.token, logger)
   try {
@@ -103,7 +101,7 @@ class Desk {
   readonly #relay: Relay
   readonly #logger: GatewayOptions['logger']
 
-  constructor(handle: GatewayHandle, forwarder: Forwarder, options: GatewayOptions, token: string) {
+  constructor(handle: GatewayHandle, options: GatewayOptions, token: string) {
     this.#handle = handle
     this.#logger = options.logger
     this.token = new TokenCheck(token)
@@ -112,7 +110,7 @@ class Desk {
       providers: handle.providers,
       allowReveal: false,
     })
-    this.#relay = new Relay(handle, forwarder, this.#metrics, options.logger)
+    this.#relay = new Relay(handle, this.#metrics, options.logger)
     this.server = new GatewayServer({
       serve: (request, response) => this.#serve(request, response),
       requestTimeoutMs: handle.config.gateway.deadlineSeconds * 1_000,

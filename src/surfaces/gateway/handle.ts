@@ -4,6 +4,7 @@ import type { Profiles } from '../../profiles/types.js'
 import type { VaultHandle } from '../../profiles/vault-handle.js'
 import type { ProviderRegistry } from '../../providers/registry.js'
 import type { Resolver } from '../../resolver/resolver.js'
+import type { Forwarder } from '../../transport/types.js'
 
 /** What a gateway needs of an open vault. It does not close it. */
 export interface GatewayHandle {
@@ -11,6 +12,7 @@ export interface GatewayHandle {
   readonly resolver: Resolver
   readonly providers: ProviderRegistry
   readonly vault: VaultHandle
+  readonly forwarder: Forwarder
   /** Read anew for every request: it may change while the gateway runs. */
   readonly config: KeymuxConfig
 }

@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isKeymuxError } from '../../domain/errors.js'
 import { newProfileId } from '../../domain/ids.js'
 import type { Logger } from '../../domain/ports.js'
+import { makingHeaders } from '../../transport/headers.js'
 import { holdStream, type RequestBody } from '../../transport/request-body.js'
-import type { Answer, Forwarder, ForwardRequest, Stage } from '../../transport/types.js'
+import type { Answer, ForwardRequest, Stage } from '../../transport/types.js'
 import type { GatewayHandle } from './handle.js'
 import type { GatewayMetrics } from './observe.js'
 import { type Refusal, refusal } from './refusal.js'
@@ -31,18 +32,11 @@ interface Exchange {
 /** Takes requests for providers to the forwarding core, and its answers back. */
 export class Relay {
   readonly #handle: GatewayHandle
-  readonly #forwarder: Forwarder
   readonly #metrics: GatewayMetrics
   readonly #logger: Logger | undefined
 
-  constructor(
-    handle: GatewayHandle,
-    forwarder: Forwarder,
-    metrics: GatewayMetrics,
-    logger: Logger | undefined,
-  ) {
+  constructor(handle: GatewayHandle, metrics: GatewayMetrics, logger: Logger | undefined) {
     this.#handle = handle
-    this.#forwarder = forwarder
     this.#metrics = metrics
     this.#logger = logger
   }
@@ -73,7 +67,7 @@ export class Relay {
     response.once('close', leave)
     try {
       const asked = await this.#asked(request, target, stages, leaving.signal)
-      const answer = await this.#forwarder.forward(asked)
+      const answer = await this.#handle.forwarder.forward(asked)
       const provider = target.kind === 'provider' ? target.provider : `@${target.chain}`
       this.#answer(response, answer, { provider, method: request.method ?? '', startedAt })
       return undefined
@@ -194,23 +188,15 @@ async function bodyOf(
 }
 
 /** Web pages may not read answers, whatever the upstream would allow them. */
-const LEFT_OUT = /^(?:access-control-|x-keymux-)/i
+const FOR_WEB_PAGES = /^access-control-/i
 
-function headersOf({ headers, profileId, attempts, replayable }: Answer): string[] {
-  const kept: string[] = []
-  for (let index = 0; index < headers.length; index += 2) {
-    const name = headers[index] ?? ''
-    if (!LEFT_OUT.test(name)) kept.push(name, headers[index + 1] ?? '')
+function headersOf(answer: Answer): string[] {
+  const headers = makingHeaders(answer)
+  for (let index = 0; index < answer.headers.length; index += 2) {
+    const name = answer.headers[index] ?? ''
+    if (!FOR_WEB_PAGES.test(name)) headers.push(name, answer.headers[index + 1] ?? '')
   }
-  if (profileId !== undefined) kept.push('x-keymux-profile', headerText(profileId))
-  kept.push('x-keymux-attempts', String(attempts))
-  if (!replayable) kept.push('x-keymux-replayable', 'false')
-  return kept
-}
-
-/** Names may hold any letters, headers only ASCII. */
-function headerText(text: string): string {
-  return /^[\x20-\x7e]*$/.test(text) ? text : encodeURI(text)
+  return headers
 }
 
 function refusalOf(error: unknown): Refusal {

@@ -1,12 +1,28 @@
+import { KeymuxError } from '../../../domain/errors.js'
+import type { ProviderMetadata } from '../../../domain/provider.js'
 import { credentialEnvNames } from '../../../providers/request.js'
+import type { CliContext } from '../context.js'
 import { runChild } from '../exec-child.js'
-import { parseMembers } from '../members.js'
+import {
+  aroundProxies,
+  gatewayEnvironment,
+  gatewayFolder,
+  refuseSelection,
+  runningAccess,
+} from '../gateway.js'
+import { type Member, parseMembers } from '../members.js'
 import { environmentOf } from '../provider-env.js'
 import { readSelection, SELECTION_OPTIONS } from '../selection.js'
+import type { CliHandle, GatewayRequest } from '../services.js'
 import type { CommandSpec } from '../spec.js'
 
 /** Never passed on: who can read the child's environment must not be able to open the vault. */
-const OWN_VARIABLES = ['KEYMUX_PASSPHRASE', 'KEYMUX_EXPORT_PASSPHRASE', 'KEYMUX_GATEWAY_TOKEN']
+const OWN_VARIABLES = [
+  'KEYMUX_PASSPHRASE',
+  'KEYMUX_NEW_PASSPHRASE',
+  'KEYMUX_EXPORT_PASSPHRASE',
+  'KEYMUX_GATEWAY_TOKEN',
+]
 
 /** `keymux exec`: runs a program with credentials in its environment. */
 export const exec: CommandSpec = {
@@ -16,25 +32,107 @@ export const exec: CommandSpec = {
     { name: 'PROVIDER[:NAME][,…]', summary: 'whose credentials', completes: 'provider' },
     { name: 'CMD', summary: 'the program and its arguments, after --', variadic: true, anyText: true },
   ],
-  options: SELECTION_OPTIONS,
+  options: [
+    {
+      flags: '--gateway',
+      summary: 'hand out a gateway’s URL and token in place of keys: failover inside the program',
+    },
+    ...SELECTION_OPTIONS,
+  ],
   examples: [
     { line: 'keymux exec openai -- python ask.py', does: 'runs it with OPENAI_API_KEY set' },
     { line: 'keymux exec openai:work,anthropic -- make eval', does: 'sets the variables of both' },
+    { line: 'keymux exec --gateway openai -- python ask.py', does: 'survives a rate limit half-way' },
   ],
   async run(context, input) {
     const members = parseMembers('PROVIDER', input.argument('PROVIDER[:NAME][,…]'))
-    const handle = await context.open()
-    const variables = await environmentOf(handle, members, readSelection(input, context.signal))
-    const env: Record<string, string | undefined> = { ...context.host.env }
-    for (const { provider } of members) {
-      const metadata = handle.providers.get(provider)
-      for (const name of metadata === undefined ? [] : credentialEnvNames(metadata)) delete env[name]
+    const command = input.variadic('CMD')
+    if (input.flag('gateway')) {
+      refuseSelection(input)
+      return throughGateway(context, members, command)
     }
-    for (const name of OWN_VARIABLES) delete env[name]
-    Object.assign(env, variables)
+    const handle = await context.open()
+    const find = (provider: string): ProviderMetadata | undefined => handle.providers.get(provider)
+    const variables = await environmentOf(handle, members, readSelection(input, context.signal))
+    const env = childEnvironment(context, members, find, variables)
     // The use is written down and the vault locked before a program runs that may run for days.
     await context.close()
-    const [command = '', ...args] = input.variadic('CMD')
-    return runChild({ command, args, env, interrupts: context.host.interrupts })
+    return start(context, command, env)
   },
+}
+
+type Find = (provider: string) => ProviderMetadata | undefined
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Uses the running gateway of this vault; without one, starts one that ends with the program. */
+async function throughGateway(
+  context: CliContext,
+  members: readonly Member[],
+  command: readonly string[],
+): Promise<number> {
+  const found = await runningAccess(context, members)
+  if (found !== undefined) {
+    const variables = gatewayEnvironment(members, found.find, found)
+    return start(context, command, gatewayChild(context, members, found.find, variables))
+  }
+  const handle = await context.open()
+  await refuseEmpty(handle, members)
+  const find: Find = (provider) => handle.providers.get(provider)
+  const gateway = await context.host.services.startGateway(handle, await privateGateway(context))
+  try {
+    const { url = '', token } = gateway
+    const variables = gatewayEnvironment(members, find, { url, token })
+    return await start(context, command, gatewayChild(context, members, find, variables))
+  } finally {
+    await gateway.close({ drainMs: 0 })
+  }
+}
+
+/** A gateway on a free port of loopback, with a token of its own, that nobody else is told of. */
+async function privateGateway(context: CliContext): Promise<GatewayRequest> {
+  const { host, settings } = context
+  const request = { host: '127.0.0.1', port: 0, announce: false, stateFolder: gatewayFolder(context) }
+  // Standard error is the program's own, unless its user wants to see what happens.
+  if (!settings.verbose) return request
+  const logger = await host.services.createLogger('debug', host.clock, (line) => host.stderr.write(line))
+  return { ...request, logger }
+}
+
+async function refuseEmpty({ profiles }: CliHandle, members: readonly Member[]): Promise<void> {
+  for (const { provider, text } of members) {
+    if ((await profiles.views({ provider })).length > 0) continue
+    throw new KeymuxError('no_usable_profile', `there is no profile of ${provider}`, {
+      hint: `run keymux add ${text}`,
+    })
+  }
+}
+
+function gatewayChild(
+  context: CliContext,
+  members: readonly Member[],
+  find: Find,
+  variables: Readonly<Record<string, string>>,
+): Environment {
+  return childEnvironment(context, members, find, { ...variables, ...aroundProxies(context.host.env) })
+}
+
+/** The program's environment: ours without the vault's secrets and the providers' other keys. */
+function childEnvironment(
+  context: CliContext,
+  members: readonly Member[],
+  find: Find,
+  variables: Readonly<Record<string, string>>,
+): Environment {
+  const env: Record<string, string | undefined> = { ...context.host.env }
+  for (const { provider } of members) {
+    const metadata = find(provider)
+    for (const name of metadata === undefined ? [] : credentialEnvNames(metadata)) delete env[name]
+  }
+  for (const name of OWN_VARIABLES) delete env[name]
+  return Object.assign(env, variables)
+}
+
+function start(context: CliContext, line: readonly string[], env: Environment): Promise<number> {
+  const [command = '', ...args] = line
+  return runChild({ command, args, env, interrupts: context.host.interrupts })
 }

@@ -1,0 +1,95 @@
+import { keymuxFolder } from '../../config/paths.js'
+import { KeymuxError } from '../../domain/errors.js'
+import type { ProviderMetadata } from '../../domain/provider.js'
+import { providerEnv } from '../../providers/request.js'
+import type { CliContext } from './context.js'
+import type { CommandInput } from './input.js'
+import type { Member } from './members.js'
+import { inspectLocked } from './vault-facts.js'
+
+/** What a program needs to use a gateway. */
+export interface GatewayAccess {
+  readonly url: string
+  readonly token: string
+}
+
+/** Where gateways leave their tokens and records. */
+export function gatewayFolder({ host }: CliContext): string {
+  return keymuxFolder('state', host)
+}
+
+/**
+ * The gateway of this vault that runs now, and what is known of providers. The vault stays locked, unless
+ * one of the providers is known to it alone.
+ *
+ * @throws KeymuxError `vault_not_found`
+ */
+export async function runningAccess(
+  context: CliContext,
+  members: readonly Member[],
+): Promise<(GatewayAccess & { readonly find: FindProvider }) | undefined> {
+  const { host, settings } = context
+  const { header } = await inspectLocked(context)
+  const access = await host.services.findGateway(gatewayFolder(context), header.vaultId.toString('hex'))
+  if (access === undefined) return undefined
+  const known = await host.services.providers(settings.config, settings.configSource !== 'default')
+  const registry = members.every(({ provider }) => known.isValid(provider))
+    ? known
+    : (await context.open()).providers
+  return { ...access, find: (provider) => registry.get(provider) }
+}
+
+/** What is known of a provider. */
+export type FindProvider = (provider: string) => ProviderMetadata | undefined
+
+/** The gateway chooses by itself, for each request anew. @throws KeymuxError `usage` */
+export function refuseSelection(input: CommandInput): void {
+  for (const name of ['mode', 'model', 'prefer'] as const) {
+    if (input.text(name) !== undefined) throw notTogether(name)
+  }
+  if (input.flag('strict')) throw notTogether('strict')
+}
+
+function notTogether(name: string): KeymuxError {
+  return new KeymuxError('usage', `--gateway and --${name} cannot be used together`, {
+    hint: 'the gateway chooses an account for each request',
+  })
+}
+
+/** Keeps requests to loopback away from a proxy that the environment names. */
+export function aroundProxies(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const proxied = ['http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'].some((name) => env[name])
+  if (!proxied) return {}
+  const listed = [env.no_proxy ?? env.NO_PROXY, '127.0.0.1', 'localhost', '::1'].filter(Boolean).join(',')
+  return { NO_PROXY: listed, no_proxy: listed }
+}
+
+/**
+ * The variables that send a program's requests through a gateway: base URL and, in place of a key, the
+ * gateway's token.
+ *
+ * @throws KeymuxError `unknown_provider`; `usage` for a provider whose SDKs read no base URL
+ */
+export function gatewayEnvironment(
+  members: readonly Member[],
+  find: FindProvider,
+  { url, token }: GatewayAccess,
+): Record<string, string> {
+  const variables: Record<string, string> = {}
+  for (const { provider, name } of members) {
+    const metadata = find(provider)
+    if (metadata === undefined) {
+      throw new KeymuxError('unknown_provider', `there is no provider "${provider}"`, {
+        hint: 'see keymux providers',
+      })
+    }
+    const base = `${url}/${provider}${name === undefined ? '' : `:${encodeURIComponent(name)}`}`
+    if (metadata.baseUrlEnv === undefined) {
+      throw new KeymuxError('usage', `programs read no base URL for ${provider} from the environment`, {
+        hint: `set the base URL ${base} and the token in the program itself`,
+      })
+    }
+    Object.assign(variables, providerEnv(metadata, 'api_key', token, base))
+  }
+  return variables
+}

@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  badKey,
+  errorInFirstEvent,
+  garbage,
+  outOfMoney,
+  overloaded,
+  permission,
+  type Reply,
+  rateLimited,
+  redirect,
+  reset,
+  type ScriptedUpstream,
+  serverError,
+  stall,
+  startScriptedUpstream,
+  truncated,
+} from '../../src/entries/testing.js'
+import { startTestGateway, type TestGateway } from '../support/gateway.js'
+import { SDK_CALLERS } from '../support/sdk-callers.js'
+
+const ANSWER = 'Hello from keymux.'
+const [FIRST, SECOND] = ['first-planted-Marker7Qx9Zt3Lk8', 'second-planted-Marker8Vb2Nm5Wp4']
+
+/** Everything that may be wrong with the first account. */
+const FAULTS: readonly (readonly [string, () => Reply])[] = [
+  ['a rate limit', () => rateLimited({ retryAfter: 20 })],
+  ['a refused key', () => badKey()],
+  ['a permission that is missing', () => permission()],
+  ['no money', () => outOfMoney()],
+  ['a broken server', () => serverError()],
+  ['no capacity', () => overloaded()],
+  ['a reset', () => reset()],
+  ['silence', () => stall()],
+  ['bytes that are no HTTP', () => garbage({ http: false })],
+]
+
+const STREAM_FAULTS: readonly (readonly [string, () => Reply])[] = [
+  ...FAULTS,
+  ['an error in the first event', () => errorInFirstEvent()],
+  ['a rate limit in the first event', () => errorInFirstEvent(rateLimited())],
+  ['a stream that ends before it says anything', () => truncated({ afterBytes: 0 })],
+]
+
+describe.each(SDK_CALLERS)('the SDK for $provider through the gateway', (caller) => {
+  let upstream: ScriptedUpstream
+  let started: TestGateway
+
+  beforeEach(async () => {
+    upstream = await startScriptedUpstream()
+    const baseUrl = caller.upstreamBase(upstream.url)
+    started = await startTestGateway(
+      [
+        { provider: caller.provider, name: 'first', secret: FIRST, priority: 2, baseUrl },
+        { provider: caller.provider, name: 'second', secret: SECOND, priority: 1, baseUrl },
+      ],
+      { gateway: { firstByteTimeoutSeconds: 0.3 } },
+    )
+  })
+  afterEach(async () => {
+    await started.close()
+    await upstream.close()
+  })
+
+  const place = (): { url: string; key: string } => ({ url: started.url, key: started.token })
+
+  /** What upstream and log know, after whatever happened. */
+  function expectNothingLeaked(): void {
+    for (const { rawText } of upstream.requests.map((request) => ({
+      rawText: JSON.stringify([request.url, request.headers, request.text]),
+    }))) {
+      expect(rawText).not.toContain(started.token)
+    }
+    expect(started.log.join('')).not.toMatch(/Marker/)
+    expect(started.log.join('')).not.toContain(started.token)
+  }
+
+  test.each(FAULTS)('survives %s', async (_what, fault) => {
+    upstream.respond(fault(), FIRST)
+    expect(await caller.plain(place())).toBe(ANSWER)
+    expect(new Set(upstream.requests.map(({ credential }) => credential))).toEqual(new Set([FIRST, SECOND]))
+    expectNothingLeaked()
+  })
+
+  test.each(STREAM_FAULTS)('survives %s of a stream', async (_what, fault) => {
+    upstream.respond(fault(), FIRST)
+    expect(await caller.stream(place())).toBe(ANSWER)
+    expectNothingLeaked()
+  })
+
+  test('sees the provider’s error when nobody is left, and when to come back', async () => {
+    upstream.respond(rateLimited({ retryAfter: 40 }), FIRST)
+    upstream.respond(rateLimited({ retryAfter: 20 }), SECOND)
+    await expect(caller.plain(place())).rejects.toMatchObject({ status: 429 })
+    const before = upstream.requests.length
+    await expect(caller.plain(place())).rejects.toMatchObject({ status: 429 })
+    expect(upstream.requests).toHaveLength(before)
+    expectNothingLeaked()
+  })
+
+  test('sees a request’s own fault at once', async () => {
+    upstream.respond(redirect('http://127.0.0.1:9/elsewhere'), FIRST)
+    upstream.respond(redirect('http://127.0.0.1:9/elsewhere'), SECOND)
+    await expect(caller.plain(place())).rejects.toThrow()
+    expectNothingLeaked()
+  })
+
+  test('a wrong token is an authentication error', async () => {
+    await expect(caller.plain({ url: started.url, key: 'wrong' })).rejects.toMatchObject({ status: 401 })
+    expect(upstream.requests).toEqual([])
+  })
+})
