@@ -123,6 +123,11 @@ describe('import devclaw', () => {
     expect(await home.json(['secret', 'list'])).toMatchObject({ total: 0 })
   })
 
+  test('says that its logins are shared now', async () => {
+    const { stderr } = await home.run(['import', 'devclaw', SAMPLE], RIGHT)
+    expect(stderr).toMatch(/not in both\.\n$/)
+  })
+
   test('comes back as a vault that opens with the same content', async () => {
     await imported(['devclaw', SAMPLE], RIGHT)
     const out = ['export', '--format', 'devclaw', '--out', 'back.vault']

@@ -18,6 +18,8 @@ export interface Arrivals {
   readonly providers: readonly ExportedProvider[]
   readonly skipped: readonly ImportNote[]
   readonly failed: readonly ImportNote[]
+  /** Something that the person should know about the source. */
+  readonly note?: string
 }
 
 /** A profile as another keymux, or DevClaw, keeps it. */
@@ -35,7 +37,7 @@ export interface ImportReport {
 }
 
 const ALREADY_THERE = 'already there'
-const DIFFERENT = 'exists with other contents; use --replace to overwrite it'
+const DIFFERENT = 'is there and differs; --replace overwrites it'
 
 /** Every profile of a store, with what is remembered of its use. */
 export function arrivalsOfStore(store: ProfileStore): ArrivingProfile[] {

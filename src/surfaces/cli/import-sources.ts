@@ -25,6 +25,9 @@ import { absolutePath } from './vault-facts.js'
 const OWN_SOURCES = ['devclaw', 'json', 'age', 'dotenv', 'env'] as const
 type OwnSource = (typeof OWN_SOURCES)[number]
 
+const SHARED_LOGINS =
+  'OAuth logins came along with their refresh tokens: renew them here or in DevClaw, not in both.'
+
 /** Every source by name, for help, completion and messages. */
 export const SOURCES: readonly string[] = [...OWN_SOURCES, ...IMPORTERS.map(({ name }) => name)]
 
@@ -155,7 +158,13 @@ async function readDevclaw(
   }
   try {
     const store = stored === undefined ? new ProfileStore() : ProfileStore.fromJSON(stored)
-    return { ...common, profiles: arrivalsOfStore(store), failed: notes }
+    const logins = store.list().some(({ oauth }) => oauth !== undefined && oauth.refreshToken !== '')
+    return {
+      ...common,
+      profiles: arrivalsOfStore(store),
+      failed: notes,
+      ...(logins ? { note: SHARED_LOGINS } : {}),
+    }
   } catch (error) {
     if (!isKeymuxError(error, 'invalid_import')) throw error
     const note = { id: DEVCLAW_STORE_ENTRY, reason: `the profiles cannot be read: ${error.message}` }

@@ -6,7 +6,7 @@ import { type Column, renderTable } from '../table.js'
 
 const COLUMNS: readonly Column[] = [
   { header: 'SETTING', keep: true },
-  { header: 'VALUE' },
+  { header: 'VALUE', keep: true },
   { header: 'FROM', keep: true },
 ]
 

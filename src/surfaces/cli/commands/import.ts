@@ -45,6 +45,7 @@ The source is never changed. What is in the vault already stays as it is, so the
       signal,
     })
     print(report, source.shown, context)
+    if (arrivals.note !== undefined) context.output.note(arrivals.note)
     return report.failed.length === 0 ? undefined : 1
   },
 }
