@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve as resolvePath } from 'node:path'
 import { LiveConfig } from './compose-config.js'
+import { composeForwarder } from './compose-forwarder.js'
 import { nativeProfiles } from './compose-store.js'
 import { loadConfig, parseConfigObject } from './config/load.js'
 import { keymuxFolder } from './config/paths.js'
@@ -31,6 +32,7 @@ import { readSecretFile } from './system/safe-file.js'
 import { slotSecretOf } from './system/slot-secret.js'
 import { SpillFolder } from './system/spill-files.js'
 import { ProfileTools } from './tools/profile-tools.js'
+import type { Forwarder } from './transport/types.js'
 import type { KdfCost } from './vault/kdf.js'
 
 /** How to open a vault. */
@@ -179,9 +181,18 @@ async function assemble(
     },
     ...(logger === undefined ? {} : { logger }),
   })
+  const forwarder = composeForwarder({
+    resolver,
+    profiles,
+    renewer,
+    providers: registry,
+    clock,
+    gateway: () => live.current.gateway,
+    ...(logger === undefined ? {} : { logger }),
+  })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closing ??= shutDown(profiles, resolver, renewer, opened, store)
+    closing ??= shutDown(forwarder, profiles, resolver, renewer, opened, store)
     return closing
   }
   try {
@@ -220,6 +231,7 @@ async function assemble(
 }
 
 async function shutDown(
+  forwarder: Forwarder,
   profiles: StoredProfiles,
   resolver: Resolver,
   renewer: Renewer,
@@ -227,6 +239,7 @@ async function shutDown(
   store: Store,
 ): Promise<void> {
   try {
+    await forwarder.close()
     // Tokens that are on their way must be stored before anything is shut.
     await renewer.close()
     await profiles.close()

@@ -127,3 +127,5 @@ export type {
   ProvidersListResult,
   ToolOutcome,
 } from './tools/types.js'
+export type { CreateFetchOptions, FetchHost } from './transport/create-fetch.js'
+export { createFetch } from './transport/create-fetch.js'

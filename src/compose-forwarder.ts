@@ -1,0 +1,42 @@
+import type { GatewayConfig } from './config/schema.js'
+import { systemRandom } from './system/clock.js'
+import type { ForwarderParts } from './transport/forwarder.js'
+import { lazyForwarder } from './transport/lazy-forwarder.js'
+import type { Forwarder } from './transport/types.js'
+
+/** What a forwarder is put together from. */
+export interface ForwarderContext
+  extends Pick<ForwarderParts, 'resolver' | 'profiles' | 'renewer' | 'providers' | 'clock' | 'logger'> {
+  /** The limits that count now. */
+  readonly gateway: () => GatewayConfig
+}
+
+const MS_PER_SECOND = 1_000
+
+/**
+ * The forwarder of an open vault. Its pauses and time-outs are real ones, also under a fake clock: that one
+ * governs cooldowns and expiry.
+ */
+export function composeForwarder({ gateway, ...parts }: ForwarderContext): Forwarder {
+  return lazyForwarder(async () => {
+    const [{ createForwarder }, { createUndiciSender }, { systemTimers }] = await Promise.all([
+      import('./transport/forwarder.js'),
+      import('./transport/undici-sender.js'),
+      import('./transport/timers.js'),
+    ])
+    return createForwarder({
+      ...parts,
+      sender: createUndiciSender(),
+      timers: systemTimers,
+      random: systemRandom,
+      settings: {
+        get firstByteTimeoutMs() {
+          return gateway().firstByteTimeoutSeconds * MS_PER_SECOND
+        },
+        get deadlineMs() {
+          return gateway().deadlineSeconds * MS_PER_SECOND
+        },
+      },
+    })
+  })
+}

@@ -1,0 +1,74 @@
+import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
+import type { ProviderFamily } from '../domain/provider.js'
+import { Exchange } from './exchange.js'
+import type { Failure } from './failure.js'
+import type { ForwarderParts } from './forwarder.js'
+import { ownAnswer } from './own-answer.js'
+import type { Trial } from './trier.js'
+import type { Answer, Stage } from './types.js'
+
+type OwnAnswer = Pick<Answer, 'kind' | 'status' | 'statusText' | 'headers' | 'body'> & {
+  readonly error: KeymuxError
+}
+
+/** What keymux itself answers when no provider's answer can be passed on. */
+export class Conclusion {
+  readonly #stages: readonly Stage[]
+  readonly #parts: Pick<ForwarderParts, 'providers' | 'clock'>
+
+  constructor(stages: readonly Stage[], parts: Pick<ForwarderParts, 'providers' | 'clock'>) {
+    this.#stages = stages
+    this.#parts = parts
+  }
+
+  /**
+   * @param last the failure that matters most, if there was a try at all
+   * @param refusals why the stages had nobody to offer
+   * @throws KeymuxError the refusal, when it is none of a `NoUsableProfileError`
+   */
+  answer(last: Trial | undefined, refusals: readonly KeymuxError[], expired: boolean): OwnAnswer {
+    const failure = last?.result
+    if (failure !== undefined && !(failure instanceof Exchange) && failure.kind !== 'answer') {
+      return this.#unreachable(failure)
+    }
+    if (failure === undefined && expired) {
+      const error = new KeymuxError('provider_unreachable', 'the request took too long')
+      return this.#own('unreachable', 504, error)
+    }
+    return this.#nothingUsable(refusals)
+  }
+
+  #unreachable({ kind, message, reason }: Failure): OwnAnswer {
+    const error = new KeymuxError('provider_unreachable', message, { hint: 'see keymux status' })
+    const answered = kind === 'senseless' || kind === 'unsent'
+    return this.#own(answered ? 'refused' : 'unreachable', reason === 'timeout' ? 504 : 502, error)
+  }
+
+  #nothingUsable(refusals: readonly KeymuxError[]): OwnAnswer {
+    const unusable = refusals.filter((error) => error instanceof NoUsableProfileError)
+    const [first] = refusals
+    if (first !== undefined && unusable.length === 0) throw first
+    const times = unusable.flatMap(({ retryAt }) => (retryAt === undefined ? [] : [retryAt.getTime()]))
+    const soonestMs = Math.min(...times) - Number(this.#parts.clock.now())
+    const error = unusable[0] ?? new KeymuxError('no_usable_profile', 'no profile could serve the request')
+    return this.#own('refused', 429, error, Number.isFinite(soonestMs) ? soonestMs : undefined)
+  }
+
+  #own(kind: Answer['kind'], status: number, error: KeymuxError, retryAfterMs?: number): OwnAnswer {
+    const message = {
+      status,
+      code: `keymux_${error.code}`,
+      message: error.hint === undefined ? error.message : `${error.message} (${error.hint})`,
+      retryAfterMs,
+      passing: kind === 'unreachable',
+    }
+    return { kind, ...ownAnswer(this.#family(), message), error }
+  }
+
+  /** The shape that the client reads: a chain's clients speak OpenAI's dialect. */
+  #family(): ProviderFamily {
+    const [stage] = this.#stages
+    if (stage === undefined || stage.compatible === true) return 'openai'
+    return this.#parts.providers.get(stage.provider)?.family ?? 'openai'
+  }
+}

@@ -1,0 +1,85 @@
+import { KeymuxError } from '../domain/errors.js'
+import type { Random } from '../domain/ports.js'
+import { backoffMs } from '../policy/backoff.js'
+import type { Exchange } from './exchange.js'
+import type { Outbound } from './outbound.js'
+import { pause } from './timers.js'
+import type { ForwardRequest, Timers } from './types.js'
+
+/** Retries of transient faults, one per profile; going through the profiles is apart from these. */
+const MOST_RETRIES = 3
+const BACKOFF = { baseMs: 200, maxMs: 2_000 }
+
+/** What the course of a request depends on. */
+export interface CourseOptions {
+  readonly request: ForwardRequest
+  readonly outbound: Outbound
+  readonly timers: Timers
+  readonly random: Random
+  readonly deadlineMs: number
+}
+
+/** How far one request has come, and what it may still do. */
+export class Course {
+  attempts = 0
+  /** The exchange under way. */
+  exchange: Exchange | undefined
+  readonly #options: CourseOptions
+  readonly #waiting = new AbortController()
+  readonly #retried = new Set<string>()
+  readonly #cancelDeadline: () => void
+  #expired = false
+  readonly #abort = (): void => this.#waiting.abort(this.#options.request.signal?.reason)
+
+  constructor(options: CourseOptions) {
+    const { request, timers, deadlineMs } = options
+    this.#options = options
+    this.#cancelDeadline = timers.after(deadlineMs, () => this.#expire())
+    request.signal?.addEventListener('abort', this.#abort, { once: true })
+  }
+
+  /** Fires with the caller's signal and at the deadline: ends every wait. */
+  get signal(): AbortSignal {
+    return this.#waiting.signal
+  }
+
+  /** Whether the deadline has passed. */
+  get isExpired(): boolean {
+    return this.#expired
+  }
+
+  /** Whether no further try may be made, whoever is left to ask. */
+  get isOver(): boolean {
+    const { maxAttempts = Number.POSITIVE_INFINITY } = this.#options.request
+    return this.#expired || this.#options.outbound.isSpent || this.attempts >= maxAttempts
+  }
+
+  /** Whether a profile may be asked a second time. Counts as done. */
+  takeRetry(profileId: string): boolean {
+    if (this.isOver || this.#retried.has(profileId) || this.#retried.size >= MOST_RETRIES) return false
+    this.#retried.add(profileId)
+    return true
+  }
+
+  /** Waits before a retry: with jitter, longer each time, and no shorter than the provider asks. */
+  backOff(statedMs: number): Promise<void> {
+    const ownMs = backoffMs(this.#retried.size, { ...BACKOFF, random: this.#options.random })
+    return this.wait(Math.max(ownMs, statedMs))
+  }
+
+  wait(ms: number): Promise<void> {
+    return pause(ms, this.#options.timers, this.signal)
+  }
+
+  /** The search is over; the caller's signal is the body's business from here on. */
+  end(): void {
+    this.#cancelDeadline()
+    this.#options.request.signal?.removeEventListener('abort', this.#abort)
+  }
+
+  #expire(): void {
+    this.#expired = true
+    this.exchange?.hurry()
+    this.#waiting.abort(new KeymuxError('aborted', 'the deadline of the request has passed'))
+  }
+}

@@ -1,0 +1,210 @@
+import { type Gate, type GateContext, gateFor, HELD_BYTES, type Ruling } from './gate.js'
+import type {
+  AnswerBody,
+  BodySink,
+  RawHeaders,
+  Timers,
+  UpstreamConnection,
+  UpstreamHandler,
+} from './types.js'
+
+/** What a try came to: an answer to pass on, a failure, or none because the connection broke or nothing came. */
+export type Outcome =
+  | Exclude<Ruling, { readonly kind: 'hold' }>
+  | { readonly kind: 'broken'; readonly error: unknown }
+  | { readonly kind: 'silent' }
+
+/** What an exchange is given. */
+export interface ExchangeOptions extends Omit<GateContext, 'status' | 'headers'> {
+  readonly timers: Timers
+  /** How long the upstream may be silent before its answer begins, in milliseconds. */
+  readonly patienceMs: number
+  /** The caller's signal: ends the exchange at any time. */
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * One request to an upstream and its answer. The answer is held back, in memory and at most `HELD_BYTES` of
+ * it, until it is clear what it is; then it is read as a body, or discarded.
+ */
+export class Exchange implements UpstreamHandler, AnswerBody {
+  readonly outcome: Promise<Outcome>
+  status = 0
+  statusText = ''
+  headers: RawHeaders = []
+  readonly #options: ExchangeOptions
+  #settle: ((outcome: Outcome) => void) | undefined
+  #connection: UpstreamConnection | undefined
+  #gate: Gate | undefined
+  #held: Buffer[] = []
+  #heldBytes = 0
+  #sink: BodySink | undefined
+  #ended = false
+  #failure: { readonly error: unknown } | undefined
+  #paused = false
+  #cancelTimer: () => void
+  readonly #abort = (): void => this.cancel(this.#options.signal?.reason)
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options
+    this.outcome = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+    this.#cancelTimer = options.timers.after(options.patienceMs, () => this.#tooLate())
+    options.signal?.addEventListener('abort', this.#abort, { once: true })
+  }
+
+  start(connection: UpstreamConnection): void {
+    this.#connection = connection
+    if (this.#failure !== undefined) connection.abort(asError(this.#failure.error))
+  }
+
+  head(status: number, statusText: string, headers: RawHeaders): void {
+    // Informational answers (RFC 9110 section 15.2) come before the real one.
+    if (this.#settle === undefined || (status >= 100 && status < 200)) return
+    this.status = status
+    this.statusText = statusText
+    this.headers = headers
+    const gate = gateFor({ ...this.#options, status, headers })
+    if ('kind' in gate) {
+      this.#rule(gate)
+      return
+    }
+    this.#gate = gate
+    this.#cancelTimer()
+    this.#watch()
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#sink !== undefined) {
+      if (!this.#sink.data(chunk)) this.#pause()
+      return
+    }
+    if (this.#failure !== undefined) return
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+    if (this.#settle !== undefined && this.#gate !== undefined) {
+      this.#rule(this.#gate.data(chunk, () => this.#joined()))
+      if (this.#heldBytes >= HELD_BYTES) this.#conclude(false)
+    }
+    // Nobody reads yet: the upstream has to wait.
+    if (this.#heldBytes >= HELD_BYTES) this.#pause()
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#release()
+    this.#conclude(true)
+    this.#sink?.end()
+  }
+
+  error(error: unknown): void {
+    if (this.#ended || this.#failure !== undefined) return
+    this.#failure = { error }
+    this.#release()
+    this.#decide({ kind: 'broken', error })
+    this.#sink?.fail(error)
+  }
+
+  whole(): Buffer | undefined {
+    return this.#ended && this.#sink === undefined ? this.#joined() : undefined
+  }
+
+  /** The beginning of the body, as far as it is held. */
+  beginning(): Buffer {
+    return this.#joined()
+  }
+
+  pipe(sink: BodySink): void {
+    this.#sink = sink
+    const held = this.#held
+    this.#held = []
+    this.#heldBytes = 0
+    let wanted = true
+    for (const chunk of held) wanted = sink.data(chunk) && wanted
+    if (this.#ended) sink.end()
+    else if (this.#failure !== undefined) sink.fail(this.#failure.error)
+    else if (wanted) this.resume()
+    else this.#pause()
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#connection?.resume()
+  }
+
+  cancel(reason: unknown = new Error('the answer is not wanted any more')): void {
+    if (this.#ended || this.#failure !== undefined) return
+    this.#held = []
+    this.#connection?.abort(asError(reason))
+    // The connection may tell of its end later, or, while it is still being made, never.
+    this.error(reason)
+  }
+
+  /** Time is up: what talks is taken as it is, what is silent is given up. */
+  hurry(): void {
+    if (this.#heldBytes > 0 || this.status >= 400) this.#conclude(false)
+    else this.#tooLate()
+  }
+
+  #pause(): void {
+    if (this.#paused || this.#ended) return
+    this.#paused = true
+    this.#connection?.pause()
+  }
+
+  /** Nothing has come of the head in time. */
+  #tooLate(): void {
+    this.#decide({ kind: 'silent' })
+    this.cancel()
+  }
+
+  /**
+   * Goes on watching while the answer is held. What is silent for the second half of its time is given up;
+   * what still talks (keep-alives, a slow error page) has had time enough to be judged by what is there.
+   */
+  #watch(): void {
+    const { timers, patienceMs } = this.#options
+    this.#cancelTimer = timers.after(patienceMs / 2, () => {
+      const before = this.#heldBytes
+      this.#cancelTimer = timers.after(patienceMs / 2, () => {
+        if (this.#heldBytes > before || this.status >= 400) this.#conclude(false)
+        else this.#tooLate()
+      })
+    })
+  }
+
+  #conclude(complete: boolean): void {
+    if (this.#settle === undefined || this.#gate === undefined) return
+    this.#rule(this.#gate.end(this.#joined(), complete))
+  }
+
+  #rule(ruling: Ruling): void {
+    if (ruling.kind !== 'hold') this.#decide(ruling)
+  }
+
+  #decide(outcome: Outcome): void {
+    const settle = this.#settle
+    if (settle === undefined) return
+    this.#settle = undefined
+    this.#cancelTimer()
+    settle(outcome)
+  }
+
+  /** The caller's signal means nothing to an exchange that is over. */
+  #release(): void {
+    this.#options.signal?.removeEventListener('abort', this.#abort)
+  }
+
+  #joined(): Buffer {
+    if (this.#held.length > 1) this.#held = [Buffer.concat(this.#held)]
+    return this.#held[0] ?? NOTHING
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error('the request was ended')
+}

@@ -1,0 +1,115 @@
+import type { FailureReason, FailureScope } from '../domain/usage.js'
+import type { Exchange, Outcome } from './exchange.js'
+
+/**
+ * How a try failed: the provider answered with an error (`answer`); something answered that does not speak
+ * as a provider does (`senseless`); nothing came in time (`silence`); the connection failed (`broken`); there
+ * was nothing that could be sent (`unsent`).
+ */
+export type FailureKind = 'answer' | 'senseless' | 'silence' | 'broken' | 'unsent'
+
+/** A try that came to nothing. */
+export interface Failure {
+  readonly kind: FailureKind
+  readonly reason: FailureReason
+  readonly scope: FailureScope
+  readonly retryAfterMs?: number
+  /** One sentence, without a secret. */
+  readonly message: string
+  /** Whether asking the same profile once more may help: at once, or when there is nobody else to ask. */
+  readonly again: 'now' | 'later' | 'never'
+  /** Whether it says anything about the profile or its provider. */
+  readonly telling: boolean
+  /** The provider's error, so that it can be passed on. */
+  readonly exchange?: Exchange
+}
+
+/** Longer waits are not for one request to sit through: 2 s, in milliseconds. */
+const LONGEST_WAIT_MS = 2_000
+const TRANSIENT: ReadonlySet<FailureReason> = new Set(['server_error', 'overloaded', 'timeout'])
+
+/** Reasons that lie with the credential. What a provider says of these is for its owner, not for clients. */
+const OF_CREDENTIAL: ReadonlySet<FailureReason> = new Set([
+  'rate_limit',
+  'billing',
+  'auth',
+  'auth_permanent',
+  'session_expired',
+])
+
+const CERTIFICATE =
+  /^(?:CERT_|ERR_TLS_CERT|ERR_SSL_|DEPTH_ZERO_SELF|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY|DECRYPT)|HOSTNAME_MISMATCH|INVALID_CA|EPROTO$)/
+/** The fault is on this side: nothing is known of the provider. */
+const LOCAL: ReadonlySet<string> = new Set([
+  'EAI_AGAIN',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+])
+
+/** Whether the failure is about the credential that was sent. */
+export function isOfCredential({ reason }: Failure): boolean {
+  return OF_CREDENTIAL.has(reason)
+}
+
+/** Whether a renewed login may help. */
+export function isRefusedLogin({ reason }: Failure): boolean {
+  return reason === 'auth' || reason === 'session_expired'
+}
+
+/** What a try's outcome means. */
+export function failureOf(
+  outcome: Exclude<Outcome, { kind: 'release' }>,
+  provider: string,
+  exchange: Exchange,
+): Failure {
+  switch (outcome.kind) {
+    case 'failed': {
+      const { verdict } = outcome
+      const soon = (verdict.retryAfterMs ?? 0) <= LONGEST_WAIT_MS
+      const again = TRANSIENT.has(verdict.reason) && soon ? 'now' : 'never'
+      return { kind: 'answer', ...verdict, again, telling: true, exchange }
+    }
+    case 'senseless':
+      return {
+        ...ofTransport('senseless', 'server_error', `${provider}: ${outcome.message}`),
+        again: exchange.status < 300 ? 'now' : 'never',
+      }
+    case 'silent':
+      return {
+        ...ofTransport('silence', 'timeout', `${provider} did not begin to answer in time`),
+        again: 'later',
+      }
+    case 'broken':
+      return brokenConnection(provider, codeOf(outcome.error))
+  }
+}
+
+/** A failure before anything was sent: the profile's credential or base URL cannot be used. */
+export function unsent(message: string): Failure {
+  return { kind: 'unsent', reason: 'unknown', scope: 'credential', message, again: 'never', telling: false }
+}
+
+function brokenConnection(provider: string, code: string): Failure {
+  if (CERTIFICATE.test(code)) {
+    const message = `the certificate of the server of ${provider} is not accepted (${code})`
+    return { ...ofTransport('broken', 'server_error', message), again: 'never' }
+  }
+  const message = `the connection to ${provider} failed (${code})`
+  return { ...ofTransport('broken', 'server_error', message), telling: !LOCAL.has(code) }
+}
+
+function ofTransport(kind: FailureKind, reason: FailureReason, message: string): Failure {
+  return { kind, reason, scope: 'provider', message, again: 'now', telling: true }
+}
+
+/** An error's code. Its message may hold bytes of the connection. */
+export function codeOf(error: unknown): string {
+  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined
+  if (typeof code === 'string' && /^\w{1,64}$/.test(code)) return code
+  const cause: unknown = error instanceof Error ? error.cause : undefined
+  return cause instanceof Error ? codeOf(cause) : 'no code'
+}

@@ -1,0 +1,226 @@
+import { isKeymuxError, type KeymuxError, NoUsableProfileError } from '../domain/errors.js'
+import type { Resolution } from '../domain/ports.js'
+import { Conclusion } from './conclusion.js'
+import { Course } from './course.js'
+import { Exchange } from './exchange.js'
+import { isOfCredential } from './failure.js'
+import type { ForwarderParts } from './forwarder.js'
+import { Outbound } from './outbound.js'
+import { errorPassedOn, passedOn } from './passed-on.js'
+import { Reports } from './reports.js'
+import { type Trial, Trier } from './trier.js'
+import type { Answer, ForwardRequest, Stage } from './types.js'
+
+const DEADLINE_MS = 600_000
+/** More accounts of a provider that is overloaded will hardly help. */
+const OVERLOADED_ACCOUNTS = 2
+/** A profile that is back this soon is waited for: its client would come back later. In milliseconds. */
+const SHORT_WAIT_MS = 250
+
+/** One request on its way through providers and profiles, until one answers. */
+export class Forwarding {
+  readonly #parts: ForwarderParts
+  readonly #request: ForwardRequest
+  readonly #outbound: Outbound
+  readonly #course: Course
+  readonly #trier: Trier
+  readonly #reports: Reports
+  readonly #tried = new Set<string>()
+  /** Why stages had nobody to offer. */
+  #refusals: KeymuxError[] = []
+  /** Failures so far: the last that was an answer, the last that was none, the last that was silence. */
+  #answered: Trial | undefined
+  #unanswered: Trial | undefined
+  #silent: Trial | undefined
+
+  constructor(parts: ForwarderParts, request: ForwardRequest) {
+    const { timers, random, settings, profiles, logger } = parts
+    this.#parts = parts
+    this.#request = request
+    this.#outbound = new Outbound(request)
+    const deadlineMs = request.settings?.deadlineMs ?? settings?.deadlineMs ?? DEADLINE_MS
+    this.#course = new Course({ request, outbound: this.#outbound, timers, random, deadlineMs })
+    this.#trier = new Trier(parts, this.#outbound, this.#course, request.settings?.firstByteTimeoutMs)
+    this.#reports = new Reports(profiles, logger)
+  }
+
+  async run(): Promise<Answer> {
+    const { signal } = this.#request
+    try {
+      return (await this.#search()) ?? (await this.#exhausted())
+    } catch (error) {
+      signal?.throwIfAborted()
+      // The deadline ended a wait: that is an answer too.
+      if (this.#course.isExpired && error === this.#course.signal.reason) return await this.#exhausted()
+      throw error
+    } finally {
+      this.#course.end()
+      // After an abort as well: what failed before has failed.
+      this.#reports.start()
+    }
+  }
+
+  async #search(): Promise<Answer | undefined> {
+    this.#request.signal?.throwIfAborted()
+    const answer = await this.#round()
+    if (answer !== undefined) return answer
+    const later = (await this.#waitBriefly()) ? await this.#round() : undefined
+    return later ?? (await this.#askSilentAgain()) ?? (await this.#halfOpen())
+  }
+
+  async #round(): Promise<Answer | undefined> {
+    this.#refusals = []
+    for (const stage of this.#request.stages) {
+      const answer = await this.#stage(stage)
+      if (answer !== undefined) return answer
+    }
+    return undefined
+  }
+
+  async #stage(stage: Stage): Promise<Answer | undefined> {
+    let overloaded = 0
+    while (!this.#course.isOver && overloaded < OVERLOADED_ACCOUNTS) {
+      const resolution = await this.#pick(stage)
+      if (resolution === undefined) return undefined
+      const trial = await this.#trier.run(stage, resolution, () => this.#reports.start())
+      const answer = await this.#judge(trial)
+      if (answer !== undefined) return answer
+      if (!(trial.result instanceof Exchange) && trial.result.reason === 'overloaded') overloaded += 1
+    }
+    return undefined
+  }
+
+  /** The next profile of a stage; `undefined` when none is left. */
+  async #pick(stage: Stage): Promise<Resolution | undefined> {
+    const { provider, profile } = stage
+    try {
+      return await this.#parts.resolver.resolve(provider, profile, this.#choice(stage))
+    } catch (error) {
+      const isOnlyThis = isKeymuxError(error, 'unknown_provider') && this.#request.stages.length > 1
+      if (!(error instanceof NoUsableProfileError || isOnlyThis)) throw error
+      this.#refusals.push(error)
+      return undefined
+    }
+  }
+
+  #choice(stage: Stage): { exclude: ReadonlySet<string>; signal: AbortSignal; model?: string } {
+    const model = this.#outbound.model(stage)
+    const choice = { exclude: this.#tried, signal: this.#course.signal }
+    return model === undefined ? choice : { ...choice, model }
+  }
+
+  /** Writes down what came of a profile; gives an answer when that is one to pass on. */
+  async #judge(trial: Trial): Promise<Answer | undefined> {
+    const { result, stage, credential } = trial
+    const { profile } = trial.resolution
+    const model = this.#outbound.model(stage)
+    this.#tried.add(profile.id)
+    if (result instanceof Exchange) {
+      await this.#reports.success(profile.id, model)
+      return this.#providers(passedOn(result, credential), profile.id)
+    }
+    if (result.telling) this.#reports.failure(profile.id, result, model)
+    // The account's other profiles wait as well, and that must be known before the next choice.
+    if (profile.account !== undefined) await this.#reports.settled()
+    const { exchange } = result
+    if (exchange !== undefined && (result.scope === 'request' || this.#outbound.isSpent)) {
+      await this.#reports.settled()
+      return this.#providers(errorPassedOn(exchange, credential), profile.id)
+    }
+    this.#keep(trial)
+    return undefined
+  }
+
+  /** Keeps what may be the best there is in the end. */
+  #keep(trial: Trial): void {
+    if (trial.result instanceof Exchange) return
+    const { kind } = trial.result
+    if (kind === 'answer' || kind === 'senseless') {
+      this.#drop()
+      this.#answered = trial
+    } else {
+      if (kind !== 'unsent' || this.#unanswered === undefined) this.#unanswered = trial
+      if (kind === 'silence') this.#silent = trial
+    }
+  }
+
+  /** Waits for a profile that was not tried yet and is back in a moment. */
+  async #waitBriefly(): Promise<boolean> {
+    if (this.#course.isOver) return false
+    const nowMs = Number(this.#parts.clock.now())
+    const waits = this.#refusals
+      .flatMap((error) => (error instanceof NoUsableProfileError ? error.reasons : []))
+      .filter(({ profileId, state }) => state === 'cooling' && !this.#tried.has(profileId))
+      .flatMap(({ until }) => (until === undefined ? [] : [until.getTime() - nowMs]))
+    const soonest = Math.min(...waits)
+    if (soonest > SHORT_WAIT_MS) return false
+    await this.#course.wait(Math.max(1, soonest))
+    return true
+  }
+
+  async #askSilentAgain(): Promise<Answer | undefined> {
+    const silent = this.#silent
+    if (silent === undefined || !this.#course.takeRetry(silent.resolution.profile.id)) return undefined
+    return this.#judge(await this.#trier.run(silent.stage, silent.resolution, () => this.#reports.start()))
+  }
+
+  /** When nothing else is left, disabled profiles may be tried, each one time in 10 minutes. */
+  async #halfOpen(): Promise<Answer | undefined> {
+    for (const stage of this.#request.stages) {
+      while (!this.#course.isOver) {
+        const { provider, profile } = stage
+        const resolution = await this.#parts.resolver.resolveTrial(provider, profile, this.#choice(stage))
+        if (resolution === undefined) break
+        const answer = await this.#judge(
+          await this.#trier.run(stage, resolution, () => this.#reports.start()),
+        )
+        if (answer !== undefined) return answer
+      }
+    }
+    return undefined
+  }
+
+  /** What the client gets when every try failed. */
+  async #exhausted(): Promise<Answer> {
+    await this.#reports.settled()
+    const answered = this.#answered
+    const failure = answered?.result
+    if (answered !== undefined && failure !== undefined && !(failure instanceof Exchange)) {
+      const { exchange } = failure
+      if (exchange !== undefined && !isOfCredential(failure)) {
+        this.#answered = undefined
+        return this.#providers(errorPassedOn(exchange, answered.credential), answered.resolution.profile.id)
+      }
+    }
+    this.#drop()
+    // Asked again: the failures of this very request have a part in it.
+    if (this.#course.attempts > 0 && !this.#course.isExpired) {
+      this.#refusals = []
+      for (const stage of this.#request.stages) await this.#pick(stage)
+    }
+    const conclusion = new Conclusion(this.#request.stages, this.#parts)
+    return {
+      ...conclusion.answer(this.#answered ?? this.#unanswered, this.#refusals, this.#course.isExpired),
+      ...this.#making(),
+    }
+  }
+
+  #providers(parts: Pick<Answer, 'status' | 'statusText' | 'headers' | 'body'>, profileId: string): Answer {
+    this.#drop()
+    return { kind: 'provider', ...parts, profileId, ...this.#making() }
+  }
+
+  #making(): Pick<Answer, 'attempts' | 'replayable' | 'failures'> {
+    return {
+      attempts: this.#course.attempts,
+      replayable: this.#outbound.isReplayable,
+      failures: this.#trier.failures,
+    }
+  }
+
+  /** Lets go of an answer that is not needed any more. */
+  #drop(): void {
+    const failure = this.#answered?.result
+    if (failure !== undefined && !(failure instanceof Exchange)) failure.exchange?.cancel()
+  }
+}

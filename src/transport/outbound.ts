@@ -1,0 +1,95 @@
+import type { AuthProfile } from '../domain/profile.js'
+import type { ProviderMetadata } from '../domain/provider.js'
+import { callerHeaders, upstreamHeaders } from './headers.js'
+import { requestedModel, withModel } from './request-model.js'
+import type { ForwardRequest, Stage, UpstreamRequest } from './types.js'
+import { compatiblePath, upstreamUrl } from './upstream-url.js'
+
+/** A caller's request as it is sent to one upstream after the other. */
+export class Outbound {
+  readonly #request: ForwardRequest
+  readonly #headers: readonly string[]
+  readonly #model: string | undefined
+  /** Bodies with another model in them, by the model. */
+  readonly #bodies = new Map<string, Buffer>()
+  #spent = false
+  #bodyError: unknown
+
+  constructor(request: ForwardRequest) {
+    this.#request = request
+    this.#headers = callerHeaders(request.headers)
+    this.#model = requestedModel(request.path, request.body?.bytes) ?? request.model
+  }
+
+  /** Whether the body is kept, so that it can be sent any number of times. */
+  get isReplayable(): boolean {
+    return this.#request.body?.rest === undefined
+  }
+
+  /** Whether the body has begun to go out and is not kept. */
+  get isSpent(): boolean {
+    return this.#spent
+  }
+
+  /** What went wrong on the caller's side while a body was passed through. */
+  get bodyError(): unknown {
+    return this.#bodyError
+  }
+
+  /** The caller's signal. */
+  get signal(): AbortSignal | undefined {
+    return this.#request.signal
+  }
+
+  /** The model a stage is asked for. */
+  model(stage: Stage): string | undefined {
+    return stage.model ?? this.#model
+  }
+
+  /**
+   * The request to one upstream with one profile's credential.
+   *
+   * @throws KeymuxError `foreign_host` (the path is at fault), `invalid_value` (the base URL), `invalid_secret`
+   */
+  request(
+    stage: Stage,
+    provider: ProviderMetadata,
+    profile: AuthProfile,
+    credential: string,
+  ): UpstreamRequest {
+    const { method, path } = this.#request
+    const relative = stage.compatible === true ? compatiblePath(provider.name, path) : path
+    const url = upstreamUrl(provider, profile.baseUrl ?? stage.baseUrl, relative)
+    const headers = upstreamHeaders(this.#headers, provider, profile.mode, credential)
+    const bytes = this.#bytes(stage)
+    const { rest, length } = this.#request.body ?? {}
+    if (rest === undefined) {
+      return { ...url, method, headers, body: bytes === undefined || bytes.length === 0 ? undefined : bytes }
+    }
+    const before = this.#request.body?.bytes.length ?? 0
+    const beginning = bytes ?? Buffer.alloc(0)
+    if (length !== undefined) headers.push('content-length', String(length + beginning.length - before))
+    return { ...url, method, headers, body: this.#passThrough(beginning, rest) }
+  }
+
+  #bytes({ model }: Stage): Buffer | undefined {
+    const bytes = this.#request.body?.bytes
+    if (model === undefined || bytes === undefined) return bytes
+    const known = this.#bodies.get(model)
+    if (known !== undefined) return known
+    const changed = withModel(bytes, model)
+    this.#bodies.set(model, changed)
+    return changed
+  }
+
+  async *#passThrough(beginning: Buffer, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    this.#spent = true
+    yield beginning
+    try {
+      yield* rest
+    } catch (error) {
+      this.#bodyError = error
+      throw error
+    }
+  }
+}

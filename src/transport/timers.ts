@@ -1,0 +1,25 @@
+import type { Timers } from './types.js'
+
+/** The system's timers. */
+export const systemTimers: Timers = {
+  after(ms, run) {
+    const timer = setTimeout(run, ms)
+    return () => clearTimeout(timer)
+  },
+}
+
+/** Waits; rejects with the signal's reason as soon as it fires. */
+export function pause(ms: number, timers: Timers, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      cancel()
+      reject(signal.reason as Error)
+    }
+    const cancel = timers.after(ms, () => {
+      signal.removeEventListener('abort', abort)
+      resolve()
+    })
+    signal.addEventListener('abort', abort, { once: true })
+  })
+}

@@ -1,0 +1,156 @@
+import { isKeymuxError, KeymuxError } from '../domain/errors.js'
+import { quote } from '../domain/ids.js'
+import type { Resolution } from '../domain/ports.js'
+import type { AuthProfile } from '../domain/profile.js'
+import type { ProviderMetadata } from '../domain/provider.js'
+import type { Course } from './course.js'
+import { Exchange } from './exchange.js'
+import { codeOf, type Failure, failureOf, isRefusedLogin, unsent } from './failure.js'
+import type { ForwarderParts } from './forwarder.js'
+import type { Outbound } from './outbound.js'
+import type { FailedTry, Stage, UpstreamRequest } from './types.js'
+
+const FIRST_BYTE_TIMEOUT_MS = 30_000
+
+/** What became of a profile that was tried: `exchange` is an answer to pass on, else it failed. */
+export interface Trial {
+  readonly stage: Stage
+  readonly resolution: Resolution
+  /** The credential that was sent last. */
+  readonly credential: string
+  readonly result: Exchange | Failure
+}
+
+/** Tries single profiles: once, once more after a transient fault, and once more with a renewed login. */
+export class Trier {
+  /** Every try that failed. */
+  readonly failures: FailedTry[] = []
+  readonly #parts: ForwarderParts
+  readonly #outbound: Outbound
+  readonly #course: Course
+  readonly #patienceMs: number
+
+  constructor(parts: ForwarderParts, outbound: Outbound, course: Course, patienceMs: number | undefined) {
+    this.#parts = parts
+    this.#outbound = outbound
+    this.#course = course
+    this.#patienceMs = patienceMs ?? parts.settings?.firstByteTimeoutMs ?? FIRST_BYTE_TIMEOUT_MS
+  }
+
+  /**
+   * @param begun called as soon as a request is on its way: what can be done meanwhile costs no time
+   * @throws the caller's reason after an abort, and KeymuxError where the request itself cannot be sent
+   */
+  async run(stage: Stage, resolution: Resolution, begun: () => void): Promise<Trial> {
+    const { profile } = resolution
+    const course = this.#course
+    let { credential } = resolution
+    let renewed = false
+    for (;;) {
+      const result = await this.#try(stage, profile, credential, begun)
+      const trial = { stage, resolution, credential, result }
+      if (result instanceof Exchange) return trial
+      if (isRefusedLogin(result) && profile.mode === 'oauth' && !renewed && !course.isOver) {
+        renewed = true
+        const fresh = await this.#renew(profile.id, credential)
+        if (fresh === undefined) return trial
+        credential = fresh
+      } else if (result.again === 'now' && course.takeRetry(profile.id)) {
+        await course.backOff(result.retryAfterMs ?? 0)
+      } else return trial
+      result.exchange?.cancel()
+    }
+  }
+
+  async #try(
+    stage: Stage,
+    profile: AuthProfile,
+    credential: string,
+    begun: () => void,
+  ): Promise<Exchange | Failure> {
+    const provider = this.#provider(stage.provider)
+    const request = this.#request(stage, provider, profile, credential)
+    if ('kind' in request) return request
+    const { clock, timers, sender } = this.#parts
+    const exchange = new Exchange({
+      provider: provider.name,
+      family: provider.family,
+      model: this.#outbound.model(stage),
+      now: () => new Date(Number(clock.now())),
+      timers,
+      patienceMs: this.#patienceMs,
+      signal: this.#outbound.signal,
+    })
+    const course = this.#course
+    course.attempts += 1
+    course.exchange = exchange
+    sender.send(request, exchange)
+    begun()
+    const outcome = await exchange.outcome
+    course.exchange = undefined
+    this.#outbound.signal?.throwIfAborted()
+    if (outcome.kind === 'release') return exchange
+    if (outcome.kind === 'broken') this.#refuseUnsendable(outcome.error)
+    const failure = failureOf(outcome, provider.name, exchange)
+    if (failure.exchange === undefined) exchange.cancel()
+    this.#note(profile.id, failure, exchange.status)
+    // At the deadline nobody was given the time he is due.
+    return failure.kind === 'silence' && course.isExpired ? { ...failure, telling: false } : failure
+  }
+
+  /** A path that leads nowhere is the caller's fault; a base URL or credential that cannot be used, the profile's. */
+  #request(
+    stage: Stage,
+    provider: ProviderMetadata,
+    profile: AuthProfile,
+    credential: string,
+  ): UpstreamRequest | Failure {
+    try {
+      return this.#outbound.request(stage, provider, profile, credential)
+    } catch (error) {
+      if (!isKeymuxError(error, 'invalid_value') && !isKeymuxError(error, 'invalid_secret')) throw error
+      return unsent(error.message)
+    }
+  }
+
+  async #renew(profileId: string, rejected: string): Promise<string | undefined> {
+    const { signal } = this.#course
+    try {
+      const { accessToken } = await this.#parts.renewer.renew(profileId, { rejected, signal })
+      return accessToken === rejected ? undefined : accessToken
+    } catch (error) {
+      signal.throwIfAborted()
+      this.#parts.logger?.warn('a refused login could not be renewed', {
+        profile: profileId,
+        code: codeOf(error),
+      })
+      return undefined
+    }
+  }
+
+  /** Requests that no upstream would ever see. */
+  #refuseUnsendable(error: unknown): void {
+    if (this.#outbound.bodyError !== undefined) {
+      throw new KeymuxError('aborted', 'the request ended before its body did')
+    }
+    const code = codeOf(error)
+    if (code !== 'UND_ERR_INVALID_ARG' && code !== 'UND_ERR_NOT_SUPPORTED') return
+    throw new KeymuxError('invalid_value', `the request cannot be sent (${code})`, {
+      hint: 'check its method and headers',
+    })
+  }
+
+  #provider(name: string): ProviderMetadata {
+    const provider = this.#parts.providers.get(name)
+    if (provider !== undefined) return provider
+    throw new KeymuxError('unknown_provider', `there is no provider ${quote(name)}`, {
+      hint: 'see keymux providers',
+    })
+  }
+
+  #note(profileId: string, { reason, message }: Failure, status: number): void {
+    this.failures.push(status === 0 ? { profileId, reason } : { profileId, reason, status })
+    const attempt = this.#course.attempts
+    this.#parts.logger?.debug('a try failed', { profile: profileId, reason, message, attempt })
+  }
+}
