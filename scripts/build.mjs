@@ -95,6 +95,8 @@ const CLI_OPTIONS = {
   format: 'cjs',
   minifySyntax: true,
   minifyWhitespace: true,
+  // Otherwise a line of a shell script inside a text begins with `export`, and the file looks like a module.
+  supported: { 'template-literal': false },
 }
 
 function besideCli(name) {

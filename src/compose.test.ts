@@ -1,8 +1,8 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
-import { composeKeymux, openKeymux } from './compose.js'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { composeKeymux, type Keymux, type OpenKeymuxOptions, openKeymux } from './compose.js'
 import { newStore } from './compose-store.js'
 import { Resolver } from './resolver/resolver.js'
 import { createMemoryVault } from './testing/memory-vault.js'
@@ -11,16 +11,26 @@ const folder = mkdtempSync(join(tmpdir(), 'keymux-compose-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 process.env.XDG_STATE_HOME = join(folder, 'state')
 
+const handles: Keymux[] = []
+afterEach(async () => {
+  await Promise.all(handles.splice(0).map((keymux) => keymux.close()))
+})
+
+async function opened(options: OpenKeymuxOptions): Promise<Keymux> {
+  const keymux = await openKeymux(options)
+  handles.push(keymux)
+  return keymux
+}
+
 describe('openKeymux', () => {
   test('creates what is absent, opens what is there, and refuses a wrong passphrase', async () => {
     const vault = join(folder, 'one', 'vault.db')
     await expect(openKeymux({ vault, unlock: { passphrase: 'a' } })).rejects.toMatchObject({
       code: 'vault_not_found',
     })
-    {
-      await using keymux = await openKeymux({ vault, unlock: { passphrase: 'pass' }, create: true })
-      await keymux.tools.add({ provider: 'openai', name: 'work', mode: 'api_key', api_key: 'sk-work' })
-    }
+    const first = await openKeymux({ vault, unlock: { passphrase: 'pass' }, create: true })
+    await first.tools.add({ provider: 'openai', name: 'work', mode: 'api_key', api_key: 'sk-work' })
+    await first[Symbol.asyncDispose]()
     const again = await openKeymux({ vault, unlock: { passphrase: 'pass' }, create: true })
     const { credential, profile } = await again.resolver.resolve('openai', 'work')
     expect([credential, profile.id]).toEqual(['sk-work', 'openai:work'])
@@ -48,12 +58,12 @@ describe('openKeymux', () => {
     for (const keymux of all) expect((await keymux.profiles.list()).length).toBeLessThanOrEqual(1)
     await Promise.all(all.map((keymux) => keymux.close()))
     expect(readdirSync(folder).filter((name) => name.startsWith('race-key'))).toEqual(['race-key'])
-    await using keymux = await openKeymux({ vault, unlock: { keyFile } })
+    const keymux = await opened({ vault, unlock: { keyFile } })
     expect((await keymux.resolver.resolve('openai')).credential).toBe('sk')
   })
 
   test('a config object or file governs cooldowns, preference, providers and references', async () => {
-    await using keymux = await openKeymux({
+    const keymux = await opened({
       vault: join(folder, 'config', 'vault.db'),
       unlock: { keyFile: join(folder, 'config-key') },
       create: true,
@@ -77,7 +87,7 @@ describe('openKeymux', () => {
   })
 
   test('exec references are refused where the config does not allow them', async () => {
-    await using keymux = await openKeymux({
+    const keymux = await opened({
       vault: join(folder, 'plain', 'vault.db'),
       unlock: { keyFile: join(folder, 'plain-key') },
       create: true,
@@ -145,7 +155,7 @@ describe('newStore', () => {
   })
 
   test('on a vault of keymux it is the manager of its handle', async () => {
-    await using keymux = await openKeymux({
+    const keymux = await opened({
       vault: join(folder, 'native', 'vault.db'),
       unlock: { keyFile: join(folder, 'native-key') },
       create: true,

@@ -80,10 +80,10 @@ export class AuditWriter {
   }
 
   /** What is wrong with the chain; nothing if it is whole. */
-  async verify(reader: StoreReader, head: ChainHead | undefined): Promise<VaultProblem[]> {
+  async verify(reader: StoreReader, anchors: readonly ChainHead[]): Promise<VaultProblem[]> {
     const rows: { sequence: number; body: Uint8Array }[] = []
     for await (const row of lines(reader)) rows.push(row)
-    const { problem } = verifyChain(this.#keyring, rows, head === undefined ? {} : { anchors: [head] })
+    const { problem } = verifyChain(this.#keyring, rows, { anchors })
     if (problem === undefined) return []
     return [
       {

@@ -70,7 +70,7 @@ export class CandidateSource {
     const group = this.#parts.catalogue.groups.get(provider)
     for (const id of ids) {
       const entry = group?.entries.get(afterColon(id))
-      if (entry !== undefined) found.add(entry)
+      if (entry?.id === id) found.add(entry)
     }
     return found
   }

@@ -1,5 +1,5 @@
 import type { StoreReader, StoreTransaction } from '../storage/contract.js'
-import type { ChainHead } from '../vault/audit.js'
+import { type ChainHead, entryMac } from '../vault/audit.js'
 import type { VaultHeader } from '../vault/header.js'
 import type { Manifest } from '../vault/manifest.js'
 import { digestHeader, sealManifest } from '../vault/manifest.js'
@@ -12,6 +12,8 @@ import { HEADER_BLOB, MANIFEST_BLOB } from './vault-rows.js'
 /** What one transaction changes, and the manifest that follows from it. */
 export class OwnChanges implements CoreTransaction {
   readonly changes: RowChange[] = []
+  /** Keys of all rows that were written or removed. */
+  readonly touched: Set<string> = new Set()
   /** New marks of counted rows by key; `undefined` where the row is gone. */
   readonly marks: Map<string, bigint | undefined> = new Map()
   header: VaultHeader | undefined
@@ -24,6 +26,7 @@ export class OwnChanges implements CoreTransaction {
   #headerDigest: Uint8Array
   #audit: ChainHead | undefined
   #rebased = false
+  #floor = 0
 
   constructor(
     parts: CoreParts,
@@ -87,8 +90,11 @@ export class OwnChanges implements CoreTransaction {
     this.#audit = await this.#parts.audit.append(this.#tx, this.#audit, event, subject, detail)
   }
 
-  rebase(): void {
+  async rebase(beyond: number): Promise<void> {
     this.#rebased = true
+    this.#floor = beyond
+    const last = await this.#tx.lastLog()
+    this.#audit = last === undefined ? undefined : { sequence: last.sequence, mac: entryMac(last.body) }
   }
 
   /** Writes the manifest, if anything it speaks of has changed, and gives the one that holds now. */
@@ -97,7 +103,7 @@ export class OwnChanges implements CoreTransaction {
     if (untouched && !this.#rebased) return this.#before
     const manifest: Manifest = {
       ...this.#sums(),
-      sequence: this.#before.sequence + 1,
+      sequence: Math.max(this.#before.sequence, this.#floor) + 1,
       headerDigest: this.#headerDigest,
       ...(this.#audit === undefined ? {} : { audit: this.#audit }),
     }
@@ -112,6 +118,7 @@ export class OwnChanges implements CoreTransaction {
   }
 
   #note(table: TableName, rowId: string, mark: bigint | undefined): void {
+    this.touched.add(`${table}/${rowId}`)
     if (table !== 'state') this.marks.set(`${table}/${rowId}`, mark)
   }
 
@@ -127,7 +134,7 @@ export class OwnChanges implements CoreTransaction {
       sum += (mark ?? 0n) - (old ?? 0n)
       count += (mark === undefined ? 0 : 1) - (old === undefined ? 0 : 1)
     }
-    const mended = [...this.#damaged].every((key) => this.marks.has(key))
+    const mended = [...this.#damaged].every((key) => this.marks.has(key) || key.startsWith('state/'))
     if (!this.#rebased && !mended) {
       sum += markNumber(Buffer.from(this.#before.accumulator)) - this.#ledger.sum
       count += this.#before.count - this.#ledger.count

@@ -2,7 +2,7 @@ import { KeymuxError } from '../domain/errors.js'
 import type { Logger } from '../domain/ports.js'
 import type { Keyring } from '../vault/keyring.js'
 import type { Manifest } from '../vault/manifest.js'
-import type { PinVerdict } from '../vault/pin.js'
+import type { Pin, PinVerdict } from '../vault/pin.js'
 import { comparePin, decodePin, encodePin, pinOf } from '../vault/pin.js'
 
 /** Where the position of a vault is remembered outside its database. */
@@ -32,10 +32,15 @@ export class PinKeeper {
     this.#logger = logger
   }
 
+  /** What is remembered; `undefined` when nothing is, or nothing that can be read. */
+  async pinned(): Promise<Pin | undefined> {
+    const text = await this.#store?.read(this.#vaultId())
+    return text === undefined ? undefined : decodePin(this.#keyring, text)
+  }
+
   /** How a freshly opened vault stands to the memory; `newer` too where there is none. */
   async verdict(manifest: Manifest): Promise<PinVerdict> {
-    const text = await this.#store?.read(this.#vaultId())
-    const pin = text === undefined ? undefined : decodePin(this.#keyring, text)
+    const pin = await this.pinned()
     return pin === undefined ? 'newer' : comparePin(pin, manifest)
   }
 
@@ -74,6 +79,8 @@ export class PinKeeper {
     const manifest = this.#latest
     if (this.#store === undefined || manifest === undefined || manifest.sequence === this.#written) return
     try {
+      // Another process may have come further meanwhile; the memory never goes back.
+      if (((await this.pinned())?.sequence ?? 0) > manifest.sequence) return
       await this.#store.write(this.#vaultId(), encodePin(this.#keyring, pinOf(manifest)))
       this.#written = manifest.sequence
     } catch (error) {

@@ -23,6 +23,7 @@ export class ProviderShelf {
   readonly #register: ProviderRegister
   readonly #parse: ProviderParser
   readonly #namesByRow = new Map<string, string>()
+  readonly #inUse = new Set<string>()
 
   constructor(
     core: VaultCore,
@@ -40,9 +41,10 @@ export class ProviderShelf {
         this.#drop(rowId)
         if (row === undefined) continue
         const { name, value } = JSON.parse(row.meta.toString()) as { name: string; value: unknown }
+        this.#namesByRow.set(rowId, name)
         try {
           this.#register.register(this.#parse(name, value))
-          this.#namesByRow.set(rowId, name)
+          this.#inUse.add(rowId)
         } catch (error) {
           // The config declares the same name, or a newer keymux wrote a field this one does not know.
           logger?.warn('a provider kept in the vault is not used', {
@@ -107,6 +109,7 @@ export class ProviderShelf {
     const name = this.#namesByRow.get(rowId)
     if (name === undefined) return
     this.#namesByRow.delete(rowId)
-    this.#register.unregister(name)
+    // One that the config declares as well never came into use: the config's stays.
+    if (this.#inUse.delete(rowId)) this.#register.unregister(name)
   }
 }

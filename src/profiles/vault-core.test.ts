@@ -215,7 +215,73 @@ describe('an older copy of the whole vault', () => {
   })
 })
 
+describe('a process that is running', () => {
+  test('refuses an older state that is put back under it, until its owner accepts it', async () => {
+    const pins = memoryPins()
+    const memory = createMemoryStore()
+    const running = await openTestHandle({ store: memory.connect(), clock, pins })
+    await running.profiles.add({ provider: 'openai', name: 'a', secret: 'sk-old' })
+    const attacker = memory.connect()
+    const rows = await rowsOf(attacker)
+    const [manifest, log] = await attacker.read(async (reader) => [
+      await reader.getBlob('manifest'),
+      await reader.readLog(1, 1000),
+    ])
+    await running.profiles.add({ provider: 'openai', name: 'a', secret: 'sk-new' }, { replace: true })
+    expect(log).toHaveLength(2)
+    await attacker.write(async (tx) => {
+      for (const row of rows) if (row.body !== undefined) await tx.putRow(row.table, row.id, row.body)
+      await tx.putBlob('manifest', manifest ?? new Uint8Array())
+    })
+    await expect(running.resolver.resolve('openai')).rejects.toMatchObject({ code: 'vault_rolled_back' })
+    const owner = await openTestHandle({ store: memory.connect(), clock, pins, lenient: true })
+    await owner.vault.acceptRollback(async () => {})
+    await owner.close()
+    expect((await running.resolver.resolve('openai')).credential).toBe('sk-old')
+  })
+
+  test('does not put the memory outside the vault back when it writes late', async () => {
+    const pins = memoryPins()
+    const memory = createMemoryStore()
+    const slow = await openTestHandle({ store: memory.connect(), clock, pins })
+    await slow.profiles.add({ provider: 'openai', name: 'a', secret: 'sk' })
+    const quick = await openTestHandle({ store: memory.connect(), clock, pins })
+    for (const name of ['b', 'c', 'd']) await quick.profiles.add({ provider: 'openai', name, secret: 'sk' })
+    await quick.close()
+    const latest = [...pins.kept.values()][0]
+    await slow.close()
+    expect([...pins.kept.values()][0]).toBe(latest)
+  })
+})
+
 describe('a damaged record', () => {
+  test('of bookkeeping does not keep the vault from being mended', async () => {
+    const { memory, attacker } = await victim()
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    await owner.profiles.markFailure('openai:a', 'auth')
+    const [profile] = await rowsOf(attacker, 'profile')
+    const [state] = await rowsOf(attacker, 'state')
+    for (const row of [profile, state]) if (row !== undefined) await put(attacker, row, new Uint8Array(5))
+    expect(await owner.vault.dropDamaged()).toHaveLength(2)
+    expect(owner.profiles.damaged()).toEqual([])
+    await owner.close()
+    const again = await openTestHandle({ store: memory.connect(), clock })
+    expect(await again.profiles.list()).toHaveLength(2)
+    expect(await again.vault.check()).toEqual([])
+  })
+
+  test('of bookkeeping is forgotten when it is written anew', async () => {
+    const { memory, attacker } = await victim()
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    await owner.profiles.markFailure('openai:a', 'auth')
+    const [state] = await rowsOf(attacker, 'state')
+    if (state !== undefined) await put(attacker, state, new Uint8Array(5))
+    await owner.profiles.list()
+    expect(owner.profiles.damaged()).toHaveLength(1)
+    await owner.profiles.markFailure('openai:a', 'auth')
+    expect(owner.profiles.damaged()).toEqual([])
+  })
+
   test('can be replaced, and the vault is whole again', async () => {
     const { memory, attacker } = await victim()
     const owner = await openTestHandle({ store: memory.connect(), clock })
@@ -269,5 +335,34 @@ describe('the audit', () => {
     expect(await owner.vault.verifyAudit()).toEqual([])
     const lines = await attacker.read((reader) => reader.readLog(1, 100))
     expect(Buffer.concat(lines.map((line) => line.body)).toString('latin1')).not.toContain('openai')
+  })
+
+  test('whose end was cut off stops writing until its owner accepts that', async () => {
+    const memory = createMemoryStore()
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    await owner.profiles.add({ provider: 'openai', name: 'a', secret: 'sk' })
+    await owner.close()
+    const source = memory.connect()
+    const cut = createMemoryStore()
+    const [rows, header, manifest, log] = await source.read(async (reader) => [
+      await reader.scan(),
+      await reader.getBlob('header'),
+      await reader.getBlob('manifest'),
+      await reader.readLog(1, 1000),
+    ])
+    await cut.connect().write(async (tx) => {
+      for (const row of rows) if (row.body !== undefined) await tx.putRow(row.table, row.id, row.body)
+      await tx.putBlob('header', header ?? new Uint8Array())
+      await tx.putBlob('manifest', manifest ?? new Uint8Array())
+      for (const line of log.slice(0, -1)) await tx.appendLog(line.body)
+    })
+    const opened = await openTestHandle({ store: cut.connect(), clock })
+    expect((await opened.vault.verifyAudit()).map((problem) => problem.code)).toEqual(['audit_cut'])
+    await expect(opened.profiles.markFailure('openai:a', 'auth')).rejects.toMatchObject({
+      code: 'vault_tampered',
+    })
+    await opened.vault.acceptRollback(async () => {})
+    await opened.profiles.markFailure('openai:a', 'auth')
+    expect(await opened.vault.check()).toEqual([])
   })
 })

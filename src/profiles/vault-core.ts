@@ -1,5 +1,6 @@
 import { KeymuxError } from '../domain/errors.js'
 import type { Store, StoredRow, StoreReader } from '../storage/contract.js'
+import type { ChainHead } from '../vault/audit.js'
 import type { VaultHeader } from '../vault/header.js'
 import { decodeHeader, verifyHeader } from '../vault/header.js'
 import type { Keyring } from '../vault/keyring.js'
@@ -15,6 +16,9 @@ import { HEADER_BLOB, MANIFEST_BLOB } from './vault-rows.js'
 
 const HEADER_CHANGED = 'its header is not the one last written'
 const ROWS_CHANGED = 'records were removed, put back or exchanged'
+
+// The memory outside the vault lags behind by a second at most: no process writes as often as that.
+const UNSEEN = 1_000_000
 
 /**
  * An unlocked vault on its store: rows in and out, every one sealed, the manifest kept in step with them in
@@ -108,6 +112,20 @@ export class VaultCore {
     return result
   }
 
+  /** A sequence number that no process of this machine can have seen of this vault yet. */
+  async sequenceBeyond(): Promise<number> {
+    const pinned = (await this.#parts.pins.pinned())?.sequence ?? 0
+    return Math.max(pinned, this.#manifest?.sequence ?? 0) + UNSEEN
+  }
+
+  /** The end of the audit as remembered outside the vault, unless the vault itself is older than that. */
+  async pinnedAudit(): Promise<ChainHead | undefined> {
+    const pinned = await this.#parts.pins.pinned()
+    return pinned !== undefined && pinned.sequence <= (this.#manifest?.sequence ?? 0)
+      ? pinned.audit
+      : undefined
+  }
+
   /** What is wrong with the vault as a whole: records missing, put back or exchanged, an older copy. */
   async manifestProblems(): Promise<KeymuxError[]> {
     const manifest = this.#mustHaveManifest()
@@ -185,13 +203,14 @@ export class VaultCore {
       throw tampered(ROWS_CHANGED)
     }
     if (this.#cursor < 0) await this.#parts.pins.compare(manifest)
+    else if (manifest.sequence < (this.#manifest?.sequence ?? 0)) throw rolledBack()
     else this.#parts.pins.saw(manifest)
     return manifest
   }
 
   #adopt(own: OwnChanges, manifest: Manifest, cursor: number): void {
     for (const [key, mark] of own.marks) this.#ledger.set(key, mark)
-    for (const key of own.marks.keys()) this.#damaged.delete(key)
+    for (const key of own.touched) this.#damaged.delete(key)
     if (own.header !== undefined) {
       this.#header = own.header
       this.#headerDigest = Buffer.from(manifest.headerDigest)

@@ -205,7 +205,7 @@ export class VaultHandle implements Vault {
    */
   async acceptRollback(markLogins: () => Promise<void>): Promise<void> {
     await this.#core.write(async (tx) => {
-      tx.rebase()
+      await tx.rebase(await this.#core.sequenceBeyond())
       await tx.audit('rollback_accepted')
     })
     await markLogins()
@@ -238,7 +238,10 @@ export class VaultHandle implements Vault {
 
   async verifyAudit(options: CallOptions = {}): Promise<VaultProblem[]> {
     await this.#ready(options)
-    return this.#core.store.read((reader) => this.#parts.audit.verify(reader, this.#core.manifest?.audit))
+    const known = [this.#core.manifest?.audit, await this.#core.pinnedAudit()].filter(
+      (head) => head !== undefined,
+    )
+    return this.#core.store.read((reader) => this.#parts.audit.verify(reader, known))
   }
 
   #takeSecret(rowId: string, row: OpenedRow | undefined): void {

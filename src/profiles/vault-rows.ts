@@ -39,8 +39,11 @@ export interface CoreTransaction {
   deleteRow(table: TableName, rowId: string): Promise<void>
   putHeader(header: VaultHeader, bytes: Uint8Array): Promise<void>
   audit(event: string, subject?: string, detail?: string): Promise<void>
-  /** Takes the present rows for the truth, whatever the manifest says. */
-  rebase(): void
+  /**
+   * Takes the present rows and the present log for the truth, whatever the manifest says. The new sequence
+   * number is higher than `beyond`.
+   */
+  rebase(beyond: number): Promise<void>
   readonly reader: StoreReader
 }
 

@@ -164,6 +164,7 @@ describe('changing', () => {
   test('every changing command prints the ids that it changed', async () => {
     await add('openai:a', 'sk-a')
     await add('openai:b', 'sk-b')
+    await vault.run(['report', 'failure', 'openai:b', '--status', '429'])
     for (const [argv, ids] of [
       [
         ['disable', 'openai:a', 'openai:b', 'openai:a'],
@@ -175,7 +176,7 @@ describe('changing', () => {
       ],
       [['priority', 'openai:a', '-3'], ['openai:a']],
       [['rename', 'openai:a', 'c'], ['openai:c']],
-      [['reset', 'openai:b'], ['openai:b']],
+      [['reset', 'openai:b', 'openai:c'], ['openai:b']],
       [
         ['remove', 'openai:b', 'openai:c'],
         ['openai:b', 'openai:c'],

@@ -26,12 +26,10 @@ export const reset: CommandSpec = {
       return undefined
     }
     const views = await viewsOf(profiles, ids, signal)
-    for (const { id } of views) await profiles.reset(id, { signal })
-    printChanged(
-      context,
-      views.map((view) => view.id),
-      (id) => `${id} is free again.`,
-    )
+    const changed: string[] = []
+    for (const { id } of views) changed.push(...(await profiles.reset(id, { signal })))
+    printChanged(context, changed, (id) => `${id} is free again.`)
+    if (changed.length === 0) context.output.note('There was nothing to lift.')
     return undefined
   },
 }
