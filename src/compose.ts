@@ -81,6 +81,8 @@ export interface Keymux extends AsyncDisposable {
   readonly oauth: Renewer
   /** Logs accounts in and out. Loaded when it is asked for. */
   logins(): Promise<Logins>
+  /** Passes requests on with failover, for `createFetch` and the gateway. Loaded with its first request. */
+  readonly forwarder: Forwarder
   readonly providers: ProviderRegistry
   /** Custom providers kept in the vault. */
   readonly providerShelf: ProviderShelf
@@ -207,6 +209,7 @@ async function assemble(
     tools: new ProfileTools(profiles, resolver, { providers: registry, clock }),
     vault,
     oauth: renewer,
+    forwarder,
     logins: lazily(async () => {
       const { Logins } = await import('./profiles/logins.js')
       return new Logins({

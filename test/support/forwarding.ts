@@ -76,7 +76,7 @@ export interface LabOptions extends ScriptedUpstreamOptions {
 }
 
 /** The body of {@link ForwardingLab.forward}. */
-export const CHAT = { model: 'gpt-4o', messages: [{ role: 'user', content: 'hello' }] }
+export const CHAT: Readonly<Record<string, unknown>> = { model: 'gpt-4o', messages: [{ role: 'user', content: 'hello' }] }
 
 export async function openForwarding(options: LabOptions = {}): Promise<ForwardingLab> {
   const handle = await openTestHandle(
