@@ -232,7 +232,6 @@ describe('what is asked for', () => {
       method: 'POST',
       path: '/chat/completions?a=%20b',
       stages: [{ provider: 'openai', profile: 'work' }],
-      settings: { firstByteTimeoutMs: 30_000, deadlineMs: 600_000 },
     })
     expect(forwarder.asked[0]?.body?.bytes.toString()).toBe('{"model":"m"}')
     await ask('/@fast/v1/chat/completions', { method: 'POST', body: '{}' })

@@ -115,10 +115,6 @@ export class Relay {
       headers: request.rawHeaders,
       stages,
       signal,
-      settings: {
-        firstByteTimeoutMs: gateway.firstByteTimeoutSeconds * 1_000,
-        deadlineMs: gateway.deadlineSeconds * 1_000,
-      },
       ...(body === undefined ? {} : { body }),
     }
   }
