@@ -199,6 +199,7 @@ describe('an older copy of the whole vault', () => {
     await lenient.vault.acceptRollback(async () => {
       marked += 1
     })
+    expect(await lenient.vault.check()).toEqual([])
     await lenient.close()
     expect(marked).toBe(1)
     const accepted = await openTestHandle({ store: older.connect(), clock, pins })

@@ -118,6 +118,11 @@ export class VaultCore {
     return Math.max(pinned, this.#manifest?.sequence ?? 0) + UNSEEN
   }
 
+  /** Remembers the present position outside the database now, not within a second. */
+  remember(): Promise<void> {
+    return this.#parts.pins.flush()
+  }
+
   /** The end of the audit as remembered outside the vault, unless the vault itself is older than that. */
   async pinnedAudit(): Promise<ChainHead | undefined> {
     const pinned = await this.#parts.pins.pinned()

@@ -209,6 +209,8 @@ export class VaultHandle implements Vault {
       await tx.audit('rollback_accepted')
     })
     await markLogins()
+    // Until then the memory speaks of an audit that is no more.
+    await this.#core.remember()
   }
 
   /** Removes records that cannot be opened any more; gives their opaque ids. */

@@ -253,6 +253,24 @@ describe('vault check', () => {
   })
 })
 
+describe('an audit whose end was cut off', () => {
+  test('is found, and writing goes on once its owner accepts it', async () => {
+    await add('openai:a')
+    await add('openai:b')
+    const database = new DatabaseSync(home.vault)
+    database.exec('DELETE FROM log WHERE sequence = (SELECT max(sequence) FROM log)')
+    database.close()
+    const { code, stdout } = await home.run(['audit', '--verify', '--json'])
+    expect(code).toBe(6)
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, problems: [{ code: 'audit_cut' }] })
+    expect((await home.run(['audit', '--verify'])).stdout).toContain('(audit_cut)')
+    expect((await add('openai:c')).code).toBe(6)
+    expect((await home.run(['vault', 'check', '--accept-rollback'])).code).toBe(0)
+    expect((await add('openai:c')).code).toBe(0)
+    expect(await home.json(['audit', '--verify'])).toMatchObject({ ok: true })
+  })
+})
+
 describe('vault backup', () => {
   test('copies the vault, for its owner alone, and overwrites nothing', async () => {
     await add('openai:a')

@@ -18,7 +18,7 @@ export function renderProblems(problems: readonly VaultProblem[], style: Style):
     .join('\n')
 }
 
-/** Whether somebody may have put an older or another state of the vault in its place. */
+/** Whether somebody may have put another state of the vault in its place, or cut its audit: its owner must say. */
 export function isDisputed({ code }: VaultProblem): boolean {
-  return code === 'vault_rolled_back' || code === 'vault_tampered'
+  return code === 'vault_rolled_back' || code === 'vault_tampered' || code.startsWith('audit_')
 }
