@@ -134,7 +134,8 @@ async function inBrowser(
     if (!output.json) host.stderr.write(`${attempt.url}\n`)
     acceptPaste(context, attempt.paste)
   }
-  return attempt.complete()
+  // Awaited here: the listener closes when this function is left.
+  return await attempt.complete()
 }
 
 /** Takes the address that a browser elsewhere ended at, beside the listener. Whichever comes first counts. */
