@@ -1,22 +1,9 @@
 import type { CandidateReason } from '../domain/errors.js'
 import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
-import type { CallOptions, Clock, ProfileResolutionResult, ResolutionOptions } from '../domain/ports.js'
+import type { CallOptions, ProfileResolutionResult, ResolutionOptions } from '../domain/ports.js'
 import { modelAllowed } from '../policy/model-globs.js'
-import type { ProfileBackend } from './backend.js'
-import type { Catalogue } from './catalogue.js'
 import type { Entry } from './entry.js'
-import type { ReferenceReader } from './references.js'
-import type { UseLog } from './use-log.js'
-
-/** What a candidate source works on. */
-export interface CandidateParts {
-  readonly backend: ProfileBackend
-  readonly catalogue: Catalogue
-  readonly clock: Clock
-  readonly uses: UseLog
-  readonly readReference: ReferenceReader
-  readonly sync: () => Promise<void>
-}
+import type { ProfileIndex } from './profile-index.js'
 
 /** Why a profile that was tried could not give its credential. */
 export interface FailedAttempt {
@@ -26,30 +13,30 @@ export interface FailedAttempt {
 
 /** Chooses among the profiles in memory. What it says is as fresh as the last `sync`. */
 export class CandidateSource {
-  readonly #parts: CandidateParts
+  readonly #index: ProfileIndex
 
-  constructor(parts: CandidateParts) {
-    this.#parts = parts
+  constructor(index: ProfileIndex) {
+    this.#index = index
   }
 
   /** Whether a choice may be made without reading anything first. */
   fresh(): boolean {
-    return !this.#parts.backend.stale()
+    return !this.#index.config.backend.stale()
   }
 
   /** Reads what changed elsewhere. */
   sync(): Promise<void> {
-    return this.#parts.sync()
+    return this.#index.config.backend.sync()
   }
 
   /** The present instant in epoch milliseconds. */
   nowMs(): number {
-    return Number(this.#parts.clock.now())
+    return Number(this.#index.config.clock.now())
   }
 
   /** The profile to try next, leaving out those in `passed`. */
   pick(request: ResolutionOptions, nowMs: number, passed?: ReadonlySet<Entry>): Entry | undefined {
-    const group = this.#parts.catalogue.groups.get(request.provider)
+    const group = this.#index.catalogue.groups.get(request.provider)
     if (group === undefined) return undefined
     group.advance(nowMs)
     if (request.preferredProfile !== undefined) {
@@ -67,7 +54,7 @@ export class CandidateSource {
   /** The provider's entries with these ids; unknown ones are left out. */
   entries(provider: string, ids: ReadonlySet<string>): Set<Entry> {
     const found = new Set<Entry>()
-    const group = this.#parts.catalogue.groups.get(provider)
+    const group = this.#index.catalogue.groups.get(provider)
     for (const id of ids) {
       const entry = group?.entries.get(afterColon(id))
       if (entry?.id === id) found.add(entry)
@@ -77,7 +64,7 @@ export class CandidateSource {
 
   /** Disabled profiles that could serve but for their disable, in the order of preference. */
   disabled(request: ResolutionOptions, passed?: ReadonlySet<Entry>): Entry[] {
-    const group = this.#parts.catalogue.groups.get(request.provider)
+    const group = this.#index.catalogue.groups.get(request.provider)
     const now = this.nowMs()
     group?.advance(now)
     return (group?.ordered(request.preference ?? 'valid') ?? []).filter(
@@ -87,14 +74,13 @@ export class CandidateSource {
 
   /** Notes that the entry was handed out. */
   used(entry: Entry, nowMs: number = this.nowMs()): void {
-    this.#parts.catalogue.groups.get(entry.provider)?.used(entry, nowMs)
-    this.#parts.uses.add(entry)
+    this.#index.used(entry, nowMs)
   }
 
   /** The entry's credential as text. Rejects with `reference_unresolved`, `vault_locked`, `vault_corrupt`. */
   async credential(entry: Entry, signal?: AbortSignal): Promise<string> {
     const { reference } = entry.record.meta
-    if (reference !== undefined) return this.#parts.readReference(reference, signal)
+    if (reference !== undefined) return this.#index.config.readReference(reference, signal)
     const secrets = entry.record.openSecrets()
     const text = secrets.key ?? secrets.token ?? secrets.accessToken
     if (text !== undefined) return text
@@ -137,7 +123,7 @@ export class CandidateSource {
   /** Tells why nothing could be handed out, and when that changes by itself. */
   explain(request: ResolutionOptions, failed: readonly FailedAttempt[]): KeymuxError {
     const { provider } = request
-    const group = this.#parts.catalogue.groups.get(provider)
+    const group = this.#index.catalogue.groups.get(provider)
     const candidates = (group?.ordered(request.preference ?? 'valid') ?? []).filter(
       (entry) => request.mode === undefined || entry.mode === request.mode,
     )
@@ -172,7 +158,7 @@ export class CandidateSource {
   /** An expired profile that is otherwise usable, when the caller takes even that. */
   #expired(request: ResolutionOptions, passed: ReadonlySet<Entry>): Entry | undefined {
     if (request.requireValid === true || request.strict === true) return undefined
-    const group = this.#parts.catalogue.groups.get(request.provider)
+    const group = this.#index.catalogue.groups.get(request.provider)
     return group
       ?.ordered(request.preference ?? 'valid')
       .find(

@@ -72,6 +72,12 @@ export class Entry {
     this.#profile = undefined
   }
 
+  /** The memory of use with the latest time of use, and other statistics where given. */
+  stateWithUse(stats: ProfileUsageStats = this.state.stats): ProfileState {
+    if (this.lastUsedMs === 0) return { ...this.state, stats }
+    return { ...this.state, stats: { ...stats, lastUsed: new Date(this.lastUsedMs) } }
+  }
+
   /** Works out the standing at `now`. */
   look(now: Date, context: StandingContext): void {
     const { meta } = this.record

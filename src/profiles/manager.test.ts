@@ -228,6 +228,19 @@ describe('profiles', () => {
     await expect(profiles.close()).resolves.toBeUndefined()
   })
 
+  test('a failure of a profile whose secret cannot be opened is recorded all the same', async () => {
+    const memory = createMemoryStore()
+    const { profiles } = await openTestHandle({ store: memory.connect() })
+    await profiles.add({ provider: 'openai', name: 'a', secret: 'sk-a' })
+    const attacker = memory.connect()
+    const [row] = await attacker.read((reader) => reader.scan('profile'))
+    const body = Uint8Array.from(row?.body ?? [])
+    body[body.length - 1] = (body[body.length - 1] ?? 0) ^ 1
+    await attacker.write(async (tx) => tx.putRow('profile', row?.id ?? body, body))
+    await profiles.markFailure('openai:a', 'auth', { message: 'no' })
+    expect(await profiles.view('openai:a')).toMatchObject({ failureCounts: { auth: 1 }, lastError: 'no' })
+  })
+
   test('listing opens no secret, and a listed profile is as valid as a read one', async () => {
     const { profiles, clock } = await openTestHandle()
     await profiles.add({ provider: 'openai', name: 'a', secret: 'sk-a' })

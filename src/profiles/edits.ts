@@ -1,0 +1,248 @@
+import { isKeymuxError, KeymuxError } from '../domain/errors.js'
+import { newProfileId, parseProfileName } from '../domain/ids.js'
+import type { CallOptions } from '../domain/ports.js'
+import type { AuthProfile } from '../domain/profile.js'
+import type { ProfileUsageStats } from '../domain/usage.js'
+import { newUsageStats } from '../domain/usage.js'
+import { applyReset } from '../policy/failure.js'
+import type { ProfileState, ProfileTransaction } from './backend.js'
+import type { Entry } from './entry.js'
+import type { ProfileIndex } from './profile-index.js'
+import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
+import { credentialChanged, splitProfile } from './record.js'
+import { cleanMessage } from './stored-message.js'
+import type { AddOptions, ImportedUsage, NewProfile, ProfilePatch } from './types.js'
+import { buildProfile, checkProfile } from './validate.js'
+
+/** What owners do to profiles. Each is one transaction with its line of audit. */
+export class ProfileEdits {
+  readonly #index: ProfileIndex
+
+  constructor(index: ProfileIndex) {
+    this.#index = index
+  }
+
+  async save(profile: AuthProfile, options: CallOptions = {}): Promise<void> {
+    checkProfile(profile, this.#index.config.providers)
+    await this.#index.transact(options, async (tx) => {
+      const known = this.#index.find(profile.id)
+      refuseOutdated(profile, known)
+      await this.#store(tx, { ...profile, updatedAt: this.#index.now() }, known)
+      await tx.audit(known === undefined ? 'created' : 'changed', profile.id)
+    })
+  }
+
+  async change(
+    id: string,
+    decide: (known: AuthProfile | undefined) => AuthProfile,
+    options: CallOptions = {},
+  ): Promise<AuthProfile> {
+    await this.#index.transact(options, async (tx) => {
+      const known = this.#index.find(id)
+      const profile = decide(known?.freshProfile())
+      checkProfile(profile, this.#index.config.providers)
+      await this.#store(tx, { ...profile, updatedAt: this.#index.now() }, known)
+      await tx.audit(known === undefined ? 'created' : 'changed', profile.id)
+    })
+    return this.#index.mustFind(id).freshProfile()
+  }
+
+  async add(input: NewProfile, options: AddOptions = {}): Promise<AuthProfile> {
+    const profile = buildProfile(input, this.#index.config.providers, this.#index.now())
+    await this.#index.transact(options, async (tx) => {
+      const known = this.#index.find(profile.id)
+      if (known !== undefined && options.replace !== true) {
+        throw new KeymuxError('profile_exists', `${profile.id} exists already`, {
+          hint: 'use --replace to overwrite it, or another name',
+        })
+      }
+      const createdAt = known === undefined ? profile.createdAt : new Date(known.record.meta.createdAt)
+      await this.#store(tx, { ...profile, createdAt }, known)
+      await tx.audit(known === undefined ? 'created' : 'changed', profile.id)
+    })
+    return this.#index.mustFind(profile.id).freshProfile()
+  }
+
+  async importProfile(profile: AuthProfile, usage?: ImportedUsage, options: AddOptions = {}): Promise<void> {
+    checkProfile(profile, this.#index.config.providers)
+    const secrets = Object.values(splitProfile(profile).secrets)
+    const { lastError } = profile
+    const clean =
+      lastError === undefined ? profile : { ...profile, lastError: cleanMessage(lastError, secrets) }
+    await this.#index.transact(options, async (tx) => {
+      const known = this.#index.find(profile.id)
+      if (known !== undefined && options.replace !== true) {
+        throw new KeymuxError('profile_exists', `${profile.id} exists already`, {
+          hint: 'use --replace to overwrite it',
+        })
+      }
+      await this.#store(tx, clean, known)
+      if (usage !== undefined) await tx.putState(profile.id, importedState(clean, usage.stats))
+      if (usage?.lastGood === true) await tx.putLastGood(profile.provider, profile.id)
+      await tx.audit('imported', profile.id)
+    })
+  }
+
+  async requireLogins(options: CallOptions = {}): Promise<string[]> {
+    return this.#index.transact(options, async (tx) => {
+      const ids: string[] = []
+      for (const { id, record } of this.#index.sorted()) {
+        const { meta } = record
+        if (meta.mode !== 'oauth' || meta.loginNeeded === true || !(meta.hasSecret || meta.hasRefresh))
+          continue
+        const secrets = secretsUnlessDamaged(record)
+        if (secrets === undefined) continue
+        await tx.putProfile({ ...meta, loginNeeded: true, updatedAt: this.#index.now().getTime() }, secrets)
+        await tx.audit('changed', id, 'login_needed')
+        ids.push(id)
+      }
+      return ids
+    })
+  }
+
+  async update(id: string, patch: ProfilePatch, options: CallOptions = {}): Promise<AuthProfile> {
+    await this.#index.transact(options, async (tx) => {
+      const profile = patched(this.#index.mustFind(id).freshProfile(), patch)
+      checkProfile(profile, this.#index.config.providers)
+      await this.#store(tx, { ...profile, updatedAt: this.#index.now() }, this.#index.find(id))
+      await tx.audit('changed', profile.id, Object.keys(patch).join(','))
+    })
+    return this.#index.mustFind(id).freshProfile()
+  }
+
+  async rename(id: string, name: string, options: CallOptions = {}): Promise<AuthProfile> {
+    let renamedId = ''
+    await this.#index.transact(options, async (tx) => {
+      const entry = this.#index.mustFind(id)
+      const fresh = newProfileId(entry.provider, parseProfileName(name))
+      renamedId = fresh
+      if (fresh === entry.id) return
+      if (this.#index.find(fresh) !== undefined) {
+        throw new KeymuxError('profile_exists', `${fresh} exists already`, { hint: 'choose another name' })
+      }
+      const { lastUsedAt: _used, lastError: _error, lastErrorAt: _at, ...profile } = entry.freshProfile()
+      const oauth = profile.oauth === undefined ? {} : { oauth: { ...profile.oauth, profileName: name } }
+      const { meta, secrets } = splitProfile({
+        ...profile,
+        ...oauth,
+        id: fresh,
+        name,
+        updatedAt: this.#index.now(),
+      })
+      await tx.putProfile(meta, secrets)
+      await tx.putState(fresh, entry.stateWithUse())
+      await tx.putRefresh(fresh, this.#index.catalogue.refreshes.get(entry.id))
+      await tx.putRefresh(entry.id, undefined)
+      if (entry.lastGood) await tx.putLastGood(entry.provider, fresh)
+      await tx.deleteProfile(entry.id)
+      await tx.putState(entry.id, undefined)
+      await tx.audit('renamed', entry.id, fresh)
+    })
+    return this.#index.mustFind(renamedId).freshProfile()
+  }
+
+  async delete(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#index.transact(options, async (tx) => {
+      const entry = this.#index.mustFind(id)
+      await tx.deleteProfile(entry.id)
+      await tx.putState(entry.id, undefined)
+      await tx.putRefresh(entry.id, undefined)
+      if (entry.lastGood) await tx.putLastGood(entry.provider, undefined)
+      await tx.audit('removed', entry.id)
+    })
+  }
+
+  async noteRevealed(
+    id: string | readonly string[],
+    event: 'revealed' | 'exported',
+    options: CallOptions = {},
+  ): Promise<void> {
+    await this.#index.transact(options, async (tx) => {
+      for (const each of [id].flat()) await tx.audit(event, this.#index.mustFind(each).id)
+    })
+  }
+
+  /** Stores a profile; a changed credential lifts what was held against the old one. */
+  async #store(tx: ProfileTransaction, profile: AuthProfile, known: Entry | undefined): Promise<void> {
+    const { meta, secrets } = splitProfile(profile)
+    const changed =
+      known !== undefined && credentialChanged(known.record, { meta, openSecrets: () => secrets })
+    await tx.putProfile(withGeneration(meta, known, changed), secrets)
+    const usedAt = profile.lastUsedAt
+    if (known === undefined) {
+      if (usedAt === undefined && profile.lastError === undefined) return
+      await tx.putState(profile.id, importedState(profile))
+    } else if (changed) {
+      await tx.putRefresh(profile.id, undefined)
+      const { lastError: _message, lastErrorAt: _at, ...state } = known.stateWithUse()
+      await tx.putState(profile.id, { ...state, stats: applyReset(state.stats) })
+    }
+  }
+}
+
+/** Metadata that counts the credentials of an OAuth profile: other tokens are another generation. */
+function withGeneration(meta: ProfileMeta, known: Entry | undefined, changed: boolean): ProfileMeta {
+  const { generation: _callers, ...rest } = meta
+  if (meta.mode !== 'oauth') return rest
+  const before = known?.record.meta.generation ?? 0
+  const first = known === undefined && (meta.hasSecret || meta.hasRefresh)
+  const generation = first || changed ? before + 1 : before
+  return generation === 0 ? rest : { ...rest, generation }
+}
+
+/**
+ * Refuses to put tokens back that have been renewed since the profile was read: they are used up.
+ *
+ * @throws KeymuxError `conflict`
+ */
+function refuseOutdated(profile: AuthProfile, known: Entry | undefined): void {
+  const [given, stored] = [profile.oauth?.generation, known?.record.meta.generation]
+  if (given === undefined || stored === undefined || given >= stored) return
+  throw new KeymuxError('conflict', `the login of ${profile.id} was renewed after it had been read`, {
+    hint: 'read the profile again, then change it',
+  })
+}
+
+function secretsUnlessDamaged(record: ProfileRecord): ProfileSecrets | undefined {
+  try {
+    return record.openSecrets()
+  } catch (error) {
+    if (isKeymuxError(error, 'vault_corrupt')) return undefined
+    throw error
+  }
+}
+
+function importedState(profile: AuthProfile, stats: ProfileUsageStats = newUsageStats()): ProfileState {
+  return {
+    stats: {
+      ...stats,
+      ...(stats.lastUsed !== undefined || profile.lastUsedAt === undefined
+        ? {}
+        : { lastUsed: profile.lastUsedAt }),
+    },
+    ...(profile.lastError === undefined ? {} : { lastError: profile.lastError }),
+    ...(profile.lastErrorAt === undefined ? {} : { lastErrorAt: profile.lastErrorAt }),
+  }
+}
+
+function patched(profile: AuthProfile, patch: ProfilePatch): AuthProfile {
+  const { account, models, baseUrl, ...kept } = profile
+  return {
+    ...kept,
+    ...(patch.enabled === undefined ? {} : { enabled: patch.enabled }),
+    ...(patch.priority === undefined ? {} : { priority: patch.priority }),
+    ...optional('account', account, patch.account),
+    ...optional('models', models, patch.models),
+    ...optional('baseUrl', baseUrl, patch.baseUrl),
+  }
+}
+
+/** A field as it shall be: `undefined` leaves it, `null` clears it. */
+function optional<K extends string, V>(
+  key: K,
+  before: V | undefined,
+  change: V | null | undefined,
+): { [P in K]?: V } {
+  const value = change === undefined ? before : (change ?? undefined)
+  return (value === undefined ? {} : { [key]: value }) as { [P in K]?: V }
+}

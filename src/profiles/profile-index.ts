@@ -1,0 +1,92 @@
+import { KeymuxError } from '../domain/errors.js'
+import { newProfileId, quote } from '../domain/ids.js'
+import type { CallOptions, Clock, Logger, Random } from '../domain/ports.js'
+import type { ProfileCooldownConfig } from '../domain/usage.js'
+import type { ProfileBackend, ProfileTransaction } from './backend.js'
+import { Catalogue } from './catalogue.js'
+import type { Entry } from './entry.js'
+import type { ReferenceReader } from './references.js'
+import { UseLog } from './use-log.js'
+import type { ProviderLookup } from './validate.js'
+
+/** What a manager is made of. */
+export interface ManagerConfig {
+  readonly backend: ProfileBackend
+  readonly providers: ProviderLookup
+  readonly clock: Clock
+  readonly random: Random
+  readonly readReference: ReferenceReader
+  readonly cooldown?: ProfileCooldownConfig
+  readonly logger?: Logger
+  /** Whether expired OAuth logins can be renewed by whoever resolves. Default false. */
+  readonly canRefresh?: boolean
+  /** Who uses the profiles, for the audit. Default `library`. */
+  readonly surface?: string
+}
+
+/** The profiles in memory and the way to change what is stored: what all parts of a manager share. */
+export class ProfileIndex {
+  readonly config: ManagerConfig
+  readonly catalogue: Catalogue
+  readonly uses: UseLog
+
+  /** @param writeUses Writes down times of use, a second at most after the first. */
+  constructor(config: ManagerConfig, writeUses: (entries: readonly Entry[]) => Promise<void>) {
+    this.config = config
+    this.uses = new UseLog(writeUses, config.logger)
+    this.catalogue = new Catalogue({
+      config: config.cooldown ?? {},
+      canRefresh: config.canRefresh ?? false,
+      onCut: (entry) => this.uses.add(entry),
+    })
+    config.backend.connect((delta) => this.catalogue.apply(delta, this.now()))
+  }
+
+  now(): Date {
+    return new Date(Number(this.config.clock.now()))
+  }
+
+  /** Takes over what other processes changed, if anything may have. */
+  async ready(options: CallOptions): Promise<void> {
+    options.signal?.throwIfAborted()
+    if (this.config.backend.stale()) await this.config.backend.sync()
+  }
+
+  /** Runs `body` as the only writer, on an index that knows what others wrote. */
+  async transact<T>(options: CallOptions, body: (tx: ProfileTransaction) => Promise<T>): Promise<T> {
+    options.signal?.throwIfAborted()
+    return this.config.backend.transact(body)
+  }
+
+  find(id: string): Entry | undefined {
+    const colon = id.lastIndexOf(':')
+    const normal = colon < 0 ? newProfileId(id) : newProfileId(id.slice(0, colon), id.slice(colon + 1))
+    return this.catalogue.entries.get(normal)
+  }
+
+  /** @throws KeymuxError `profile_not_found` */
+  mustFind(id: string): Entry {
+    const entry = this.find(id)
+    if (entry !== undefined) return entry
+    throw new KeymuxError('profile_not_found', `there is no profile ${quote(id)}`, {
+      hint: 'see keymux list',
+    })
+  }
+
+  /** The entry as it stands now: windows that have ended are over. */
+  look(entry: Entry): Entry {
+    this.catalogue.group(entry.provider).advance(this.now().getTime())
+    return entry
+  }
+
+  /** Notes that the entry was handed out. */
+  used(entry: Entry, nowMs: number = this.now().getTime()): void {
+    this.catalogue.groups.get(entry.provider)?.used(entry, nowMs)
+    this.uses.add(entry)
+  }
+
+  /** All entries by id. */
+  sorted(): Entry[] {
+    return [...this.catalogue.entries.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
+  }
+}
