@@ -122,7 +122,21 @@ async function inBrowser(
   target: LoginTarget,
   noBrowser: boolean,
 ): Promise<LoginResult> {
-  await using attempt = await logins.browser(target)
+  const attempt = await logins.browser(target)
+  try {
+    await showAddress(context, attempt, noBrowser)
+    return await attempt.complete()
+  } finally {
+    await attempt[Symbol.asyncDispose]()
+  }
+}
+
+/** Opens the browser at the login's address, or shows the address where no browser can be opened. */
+async function showAddress(
+  context: CliContext,
+  attempt: Awaited<ReturnType<Logins['browser']>>,
+  noBrowser: boolean,
+): Promise<void> {
   const { output, host } = context
   if (output.json) output.event({ event: 'open', url: attempt.url })
   const shown = !noBrowser && canShowBrowser(host) && (await openBrowser(attempt.url, host))
@@ -134,8 +148,6 @@ async function inBrowser(
     if (!output.json) host.stderr.write(`${attempt.url}\n`)
     acceptPaste(context, attempt.paste)
   }
-  // Awaited here: the listener closes when this function is left.
-  return await attempt.complete()
 }
 
 /** Takes the address that a browser elsewhere ended at, beside the listener. Whichever comes first counts. */
