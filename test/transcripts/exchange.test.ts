@@ -236,6 +236,21 @@ describe('import from other tools', () => {
   })
 })
 
+test('two imports at once leave what one would', async () => {
+  const profiles = Object.fromEntries(
+    Array.from({ length: 60 }, (_, n) => {
+      const id = `openai:${n}`
+      const key = { api_key: { key: `sk-${n}` }, created_at: '2026-01-01T00:00:00Z' }
+      return [id, { id, provider: 'openai', name: String(n), mode: 'api_key', enabled: true, ...key }]
+    }),
+  )
+  writeFileSync(home.at('many.json'), JSON.stringify({ version: 1, profiles }))
+  const both = await Promise.all([imported(['json', 'many.json']), imported(['json', 'many.json'])])
+  expect(both.flatMap((one) => one.imported).sort()).toEqual(Object.keys(profiles).sort())
+  expect(both.flatMap((one) => one.failed)).toEqual([])
+  expect(await home.json(['vault', 'check'])).toEqual({ ok: true, problems: [] })
+})
+
 describe('an import that goes wrong', () => {
   test.each([
     ['an unknown source', ['nothing'], 2, 'claude-code'],

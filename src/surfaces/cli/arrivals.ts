@@ -1,4 +1,4 @@
-import { KeymuxError } from '../../domain/errors.js'
+import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import { newProfileId } from '../../domain/ids.js'
 import type { AuthProfile } from '../../domain/profile.js'
 import { profileToJson, usageFromJson } from '../../domain/profile-codec.js'
@@ -71,14 +71,11 @@ export async function settle(
       if (reason === undefined) imported.push(id)
       else skipped.push({ id, reason })
     } catch (error) {
-      if (!(error instanceof KeymuxError) || error.exitCode !== USAGE) throw error
-      const unknown = error.code === 'unknown_provider'
-      const note = {
-        id,
-        reason: unknown ? 'its provider is unknown; declare it with keymux providers add' : error.message,
-      }
-      if (unknown) skipped.push(note)
-      else failed.push(note)
+      const reason = skipReason(error)
+      if (reason !== undefined) skipped.push({ id, reason })
+      else if (error instanceof KeymuxError && error.exitCode === USAGE) {
+        failed.push({ id, reason: error.message })
+      } else throw error
     }
   }
   for (const provider of arrivals.providers) {
@@ -92,6 +89,15 @@ export async function settle(
     await one(id, () => placeProfile(handle, arriving, options))
   }
   return { imported, skipped, failed }
+}
+
+function skipReason(error: unknown): string | undefined {
+  if (isKeymuxError(error, 'unknown_provider')) {
+    return 'its provider is unknown; declare it with keymux providers add'
+  }
+  return isKeymuxError(error, 'profile_exists') || isKeymuxError(error, 'provider_exists')
+    ? 'somebody else added it at the same time'
+    : undefined
 }
 
 /** Exit status of errors that lie in the piece itself rather than in the vault. */

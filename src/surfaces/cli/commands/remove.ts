@@ -1,3 +1,4 @@
+import { confirmed } from '../confirm.js'
 import type { CommandSpec } from '../spec.js'
 import { printChanged } from './changed.js'
 import { viewsOf } from './ids.js'
@@ -14,15 +15,8 @@ export const remove: CommandSpec = {
     const { profiles } = await context.open()
     const views = await viewsOf(profiles, input.variadic('ID'), context.signal)
     const ids = views.map((view) => view.id)
-    if (context.host.stdin.isTTY && !input.flag('yes') && !context.output.json) {
-      const sure = await context.host.prompter.confirm(
-        `Remove ${ids.join(', ')}? Its secret cannot be brought back.`,
-      )
-      if (sure === false) {
-        context.output.note('Nothing was removed.')
-        return 1
-      }
-    }
+    const question = `Remove ${ids.join(', ')}? Its secret cannot be brought back.`
+    if (!(await confirmed(context, input.flag('yes'), question, 'Nothing was removed.'))) return 1
     for (const id of ids) await profiles.delete(id, { signal: context.signal })
     printChanged(context, ids, (id) => `Removed ${id}.`)
     return undefined
