@@ -1,0 +1,548 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import type { TestHandle, TestOptions } from '../../test/support/handle.js'
+import { openTestHandle } from '../../test/support/handle.js'
+import { newStore } from '../compose-store.js'
+import type { OAuthToken } from '../domain/profile.js'
+import { OAuthError } from '../oauth/errors.js'
+import type { SpillFiles } from '../profiles/spill.js'
+import type { Store } from '../storage/contract.js'
+import { createMemoryStore } from '../storage/memory/index.js'
+import { createFakeClock } from '../testing/fake-clock.js'
+import { createMemoryVault } from '../testing/memory-vault.js'
+import { Renewer } from './renewal.js'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const ID = 'gemini:me'
+
+const handles: TestHandle[] = []
+afterEach(async () => {
+  for (const handle of handles.splice(0)) await handle.close()
+})
+
+type Answer = Partial<OAuthToken> | Error
+type Answers = readonly (Answer | (() => Answer | Promise<Answer>))[]
+
+/** A refresher that gives these answers in turn, then `at-N` for ever. */
+function refresherOf(answers: Answers = []) {
+  const sent: string[] = []
+  return {
+    sent,
+    async refreshToken(provider: string, refreshToken: string): Promise<OAuthToken> {
+      sent.push(refreshToken)
+      const number = sent.length
+      const given = answers[number - 1]
+      const answer = typeof given === 'function' ? await given() : given
+      if (answer instanceof Error) throw answer
+      return {
+        provider,
+        accessToken: `at-${number + 1}`,
+        refreshToken: `rt-${number + 1}`,
+        expiresAt: new Date('2027-01-01T00:00:00Z'),
+        ...answer,
+      }
+    },
+  }
+}
+
+async function setUp(answers: Answers = [], options: TestOptions = {}, leftMs = -MINUTE) {
+  const refresher = refresherOf(answers)
+  const handle = await openTestHandle({ refresher, ...options })
+  handles.push(handle)
+  const { profiles, clock, renewer } = handle
+  if (renewer === undefined) throw new Error('there is no renewer')
+  if ((await profiles.get(ID)) === undefined) {
+    await profiles.add({
+      provider: 'gemini',
+      name: 'me',
+      oauth: {
+        accessToken: 'at-1',
+        refreshToken: 'rt-1',
+        issuedAt: new Date(clock.now().getTime() + leftMs - HOUR),
+        expiresAt: new Date(clock.now().getTime() + leftMs),
+        email: 'me@x.com',
+      },
+    })
+  }
+  const stored = async () => ({ ...(await profiles.get(ID))?.oauth })
+  return { handle, profiles, clock, renewer, refresher, stored, resolver: handle.resolver }
+}
+
+function failure(
+  reason: OAuthError['failure']['reason'],
+  delivery: OAuthError['failure']['delivery'],
+  more = {},
+) {
+  return new OAuthError('refresh_failed', 'it failed', { reason, delivery, ...more })
+}
+
+const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5))
+
+describe('when', () => {
+  test('a fresh token is served as it is', async () => {
+    const { renewer, refresher } = await setUp([], {}, HOUR)
+    expect((await renewer.getValidToken(ID)).accessToken).toBe('at-1')
+    expect(refresher.sent).toEqual([])
+  })
+
+  test('a due one that is still good is served at once and renewed behind it', async () => {
+    const { renewer, refresher, stored } = await setUp([], {}, 2 * MINUTE)
+    expect((await renewer.getValidToken(ID)).accessToken).toBe('at-1')
+    await tick()
+    expect(refresher.sent).toEqual(['rt-1'])
+    expect(await stored()).toMatchObject({ accessToken: 'at-2', refreshToken: 'rt-2', generation: 2 })
+  })
+
+  test('short-lived tokens are served for most of their life', async () => {
+    const { profiles, renewer, refresher, clock } = await setUp()
+    const profile = await profiles.get(ID)
+    if (profile?.oauth === undefined) throw new Error('no login')
+    const at = (ms: number) => new Date(clock.now().getTime() + ms)
+    await profiles.save({ ...profile, oauth: { ...profile.oauth, issuedAt: at(0), expiresAt: at(2_000) } })
+    expect((await renewer.getValidToken(ID)).accessToken).toBe('at-1')
+    clock.advance(1_700)
+    await renewer.getValidToken(ID)
+    expect(refresher.sent).toEqual([])
+    clock.advance(250)
+    expect((await renewer.getValidToken(ID)).accessToken).toBe('at-2')
+  })
+
+  test('all who ask at once share one request', async () => {
+    const { renewer, refresher } = await setUp()
+    const all = await Promise.all(Array.from({ length: 20 }, () => renewer.getValidToken(ID)))
+    expect(new Set(all.map(({ accessToken }) => accessToken))).toEqual(new Set(['at-2']))
+    expect(refresher.sent).toEqual(['rt-1'])
+  })
+
+  test('an abort ends the wait, not the work', async () => {
+    let release = (): void => {}
+    const gate = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const { renewer, stored } = await setUp([() => gate.then(() => ({}))])
+    const controller = new AbortController()
+    const asked = renewer.getValidToken(ID, { signal: controller.signal })
+    await tick()
+    controller.abort(new Error('enough'))
+    await expect(asked).rejects.toThrow('enough')
+    release()
+    await tick()
+    expect((await stored()).accessToken).toBe('at-2')
+  })
+
+  test('a refused token is renewed by force, unless a newer one is stored already', async () => {
+    const { renewer, refresher } = await setUp([], {}, HOUR)
+    const all = await Promise.all([
+      renewer.renew(ID, { rejected: 'at-1' }),
+      renewer.renew(ID, { rejected: 'at-1' }),
+    ])
+    expect(all.map(({ accessToken }) => accessToken)).toEqual(['at-2', 'at-2'])
+    expect((await renewer.renew(ID, { rejected: 'at-1' })).accessToken).toBe('at-2')
+    expect(refresher.sent).toEqual(['rt-1'])
+  })
+
+  test('logins are kept fresh ahead of time', async () => {
+    const { renewer, refresher, clock, stored } = await setUp([], {}, HOUR)
+    const controller = new AbortController()
+    const kept = renewer.keepFresh(controller.signal)
+    await tick()
+    for (let minutes = 0; minutes < 54; minutes += 1) {
+      clock.advance(MINUTE)
+      await tick()
+    }
+    expect(refresher.sent).toEqual([])
+    clock.advance(MINUTE)
+    await tick()
+    expect(refresher.sent).toEqual(['rt-1'])
+    expect((await stored()).accessToken).toBe('at-2')
+    controller.abort()
+    await kept
+  })
+})
+
+describe('what comes back', () => {
+  test('a missing refresh token keeps the old one, and all else the answer does not mention', async () => {
+    const { renewer, stored, resolver } = await setUp([
+      { refreshToken: undefined as unknown as string, expiresAt: new Date('2026-01-01T02:00:00Z') },
+    ])
+    await renewer.renew(ID)
+    expect(await stored()).toMatchObject({ accessToken: 'at-2', refreshToken: 'rt-1', email: 'me@x.com' })
+    expect((await resolver.resolve('gemini')).credential).toBe('at-2')
+  })
+
+  test.each([
+    [{ email: 'you@x.com' }, { email: 'me@x.com' }],
+    [{ metadata: { subject: '2' } }, { metadata: { subject: '1' } }],
+  ])('another account (%j) is refused, not adopted', async (fresh, known) => {
+    const { renewer, profiles, stored } = await setUp([fresh])
+    const profile = await profiles.get(ID)
+    if (profile?.oauth === undefined) throw new Error('no login')
+    await profiles.save({ ...profile, oauth: { ...profile.oauth, ...known } })
+    await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'conflict' })
+    expect(await stored()).toMatchObject({ accessToken: 'at-1', refreshToken: 'rt-1' })
+  })
+
+  test.each([{ accessToken: '' }, { accessToken: 7 as unknown as string }])(
+    'an answer without a token: %j',
+    async (answer) => {
+      const { renewer, stored } = await setUp([answer])
+      await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+      expect((await stored()).refreshToken).toBe('rt-1')
+    },
+  )
+
+  test('rate-limit windows outlive a renewal, and end with a login', async () => {
+    const { renewer, profiles, stored } = await setUp()
+    await profiles.markFailure(ID, 'rate_limit', { retryAfterMs: HOUR })
+    await renewer.renew(ID)
+    expect((await profiles.view(ID)).state).toBe('cooling')
+    await renewer.saveCredential(ID, {
+      ...(await stored()),
+      accessToken: 'new',
+      refreshToken: 'new',
+    } as Parameters<Renewer['saveCredential']>[1])
+    expect(await profiles.view(ID)).toMatchObject({ state: 'available', generation: 3 })
+  })
+})
+
+describe('who was faster', () => {
+  test('tokens that others have stored meanwhile stand, and ours are dropped', async () => {
+    const memory = createMemoryStore()
+    const there = await openTestHandle({ store: memory.connect() })
+    handles.push(there)
+    const here = await setUp(
+      [
+        async () => {
+          const profile = await there.profiles.get(ID)
+          if (profile?.oauth === undefined) throw new Error('no login')
+          const oauth = { ...profile.oauth, accessToken: 'login', refreshToken: 'login-rt' }
+          await there.profiles.save({ ...profile, oauth: { ...oauth, expiresAt: new Date('2027-01-01') } })
+          return {}
+        },
+      ],
+      { store: memory.connect(), clock: there.clock },
+    )
+    expect((await here.renewer.renew(ID)).accessToken).toBe('login')
+    expect(await here.stored()).toMatchObject({
+      accessToken: 'login',
+      refreshToken: 'login-rt',
+      generation: 2,
+    })
+  })
+
+  test('invalid_grant means nothing when the tokens are no longer those', async () => {
+    const memory = createMemoryStore()
+    const there = await openTestHandle({ store: memory.connect() })
+    handles.push(there)
+    const here = await setUp(
+      [
+        async () => {
+          const profile = await there.profiles.get(ID)
+          if (profile?.oauth === undefined) throw new Error('no login')
+          const oauth = { ...profile.oauth, accessToken: 'login', refreshToken: 'login-rt' }
+          await there.profiles.save({ ...profile, oauth: { ...oauth, expiresAt: new Date('2027-01-01') } })
+          return failure('session_expired', 'answered')
+        },
+      ],
+      { store: memory.connect(), clock: there.clock },
+    )
+    expect((await here.renewer.renew(ID)).accessToken).toBe('login')
+    expect((await here.stored()).loginNeeded).toBeUndefined()
+  })
+
+  test('a profile that is saved as it was before a renewal is refused', async () => {
+    const { renewer, profiles, stored } = await setUp()
+    const read = await profiles.get(ID)
+    if (read === undefined) throw new Error('no profile')
+    const old = { ...read, oauth: { ...read.oauth } } as typeof read
+    await renewer.renew(ID)
+    await expect(profiles.save({ ...old, priority: 5 })).rejects.toMatchObject({ code: 'conflict' })
+    expect((await stored()).refreshToken).toBe('rt-2')
+    expect((await profiles.update(ID, { priority: 5 })).oauth?.refreshToken).toBe('rt-2')
+  })
+
+  test('a profile renamed or changed during its renewal gets the tokens all the same', async () => {
+    const { renewer, profiles } = await setUp([
+      async () => {
+        await profiles.update(ID, { priority: 7 })
+        await profiles.rename(ID, 'other')
+        return {}
+      },
+    ])
+    expect((await renewer.renew(ID)).accessToken).toBe('at-2')
+    const renamed = await profiles.get('gemini:other')
+    expect(renamed?.priority).toBe(7)
+    expect(renamed?.oauth).toMatchObject({ refreshToken: 'rt-2', profileName: 'other', generation: 2 })
+  })
+
+  test('a profile deleted during its renewal stays deleted', async () => {
+    const { renewer, profiles } = await setUp([
+      async () => {
+        await profiles.delete(ID)
+        return {}
+      },
+    ])
+    await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'profile_not_found' })
+    expect(await profiles.list()).toEqual([])
+  })
+})
+
+describe('failures', () => {
+  test('session_expired is terminal, keeps the row, and a new login lifts it', async () => {
+    const { renewer, profiles, stored, refresher } = await setUp([failure('session_expired', 'answered')])
+    await expect(renewer.getValidToken(ID)).rejects.toMatchObject({ hint: `run keymux login ${ID}` })
+    await expect(renewer.renew(ID)).rejects.toMatchObject({ hint: `run keymux login ${ID}` })
+    expect(refresher.sent).toEqual(['rt-1'])
+    expect(await stored()).toMatchObject({ accessToken: 'at-1', refreshToken: 'rt-1', loginNeeded: true })
+    expect((await profiles.view(ID)).state).toBe('invalid')
+  })
+
+  test('nothing was sent: backoff of 5 s doubling to 60 s, lifted by reset, ended by a success', async () => {
+    const down = failure('timeout', 'not_sent')
+    const { renewer, refresher, clock, profiles } = await setUp(Array(9).fill(down))
+    const waits: number[] = []
+    for (let round = 0; round < 6; round += 1) {
+      await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+      const sent = refresher.sent.length
+      const { renewal } = await profiles.view(ID)
+      const waitMs = (renewal?.retryAt.getTime() ?? 0) - clock.now().getTime()
+      waits.push(waitMs)
+      clock.advance(waitMs - 1)
+      await expect(renewer.renew(ID)).rejects.toMatchObject({ hint: expect.stringContaining('keymux reset') })
+      expect(refresher.sent).toHaveLength(sent)
+      clock.advance(1)
+    }
+    expect(waits).toEqual([5_000, 10_000, 20_000, 40_000, 60_000, 60_000])
+    await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+    expect(await profiles.reset(ID)).toEqual([ID])
+    await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+    expect(refresher.sent).toHaveLength(8)
+    expect((await profiles.view(ID)).renewal?.reason).toBe('timeout')
+  })
+
+  test('an unknown outcome holds the token back until the request has certainly ended, reset or not', async () => {
+    const { renewer, refresher, clock, profiles } = await setUp([failure('timeout', 'unknown')])
+    await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+    clock.advance(10_000)
+    await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+    await profiles.reset(ID)
+    const waiting = renewer.renew(ID)
+    await tick()
+    expect(refresher.sent).toHaveLength(1)
+    clock.advance(25_000)
+    expect((await waiting).accessToken).toBe('at-3')
+    expect(refresher.sent).toEqual(['rt-1', 'rt-1'])
+  })
+
+  test('Retry-After is obeyed, and a clock that jumped cannot hold a login for ever', async () => {
+    const { renewer, refresher, clock } = await setUp([
+      failure('rate_limit', 'answered', { retryAfterMs: 120_000 }),
+      failure('server_error', 'answered'),
+    ])
+    await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+    clock.advance(119_000)
+    await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+    expect(refresher.sent).toHaveLength(1)
+    clock.advance(1_000)
+    await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+    clock.advance(-2 * HOUR)
+    expect((await renewer.renew(ID)).accessToken).toBe('at-4')
+  })
+
+  test('a token that is still good is served whatever happens to its renewal', async () => {
+    const { renewer, profiles } = await setUp(
+      Array(3).fill(failure('server_error', 'answered')),
+      {},
+      2 * MINUTE,
+    )
+    for (let round = 0; round < 3; round += 1) {
+      expect((await renewer.getValidToken(ID)).accessToken).toBe('at-1')
+      await tick()
+    }
+    expect((await profiles.view(ID)).state).toBe('available')
+  })
+
+  test('auth_permanent says which setting', async () => {
+    const error = new OAuthError(
+      'refresh_failed',
+      'the authorization server answered invalid_client',
+      { reason: 'auth_permanent', delivery: 'answered' },
+      { hint: 'check the client id' },
+    )
+    const { renewer } = await setUp([error])
+    await expect(renewer.renew(ID)).rejects.toMatchObject({
+      message: `${ID} could not be renewed (auth_permanent): the authorization server answered invalid_client`,
+      hint: 'check the client id',
+    })
+  })
+
+  test('a refresher that never answers is given up at the hard deadline', async () => {
+    const { renewer, stored } = await setUp([() => new Promise<never>(() => {})], {
+      timing: { requestMs: 10, hardDeadlineMs: 30 },
+    })
+    await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+    expect((await stored()).refreshToken).toBe('rt-1')
+  })
+})
+
+describe('a vault that takes nothing', () => {
+  /** A store whose writes fail while `broken`; the files of spilled tokens in memory. */
+  function place() {
+    const memory = createMemoryStore()
+    const state = { broken: false }
+    const connect = (): Store => {
+      const inner = memory.connect()
+      const write: Store['write'] = (body) =>
+        state.broken ? Promise.reject(new Error('disk full')) : inner.write(body)
+      return Object.assign(Object.create(inner) as Store, {
+        kind: inner.kind,
+        location: inner.location,
+        locks: inner.locks,
+        read: (body: Parameters<Store['read']>[0]) => inner.read(body),
+        hasForeignChanges: () => inner.hasForeignChanges(),
+        close: () => inner.close(),
+        write,
+      })
+    }
+    const files = new Map<string, Uint8Array>()
+    const spill: SpillFiles = {
+      write: async (name, bytes) => void files.set(name, bytes),
+      read: async (name) => files.get(name),
+      remove: async (name) => void files.delete(name),
+    }
+    return { connect, state, files, spill }
+  }
+  const timing = { storePausesMs: [1, 1] }
+
+  test('new tokens go to a sealed spill file and are served; another process stores them', async () => {
+    const { connect, state, files, spill } = place()
+    const clock = createFakeClock()
+    const breaking = () => {
+      state.broken = true
+      return { expiresAt: new Date(clock.now().getTime() + HOUR) }
+    }
+    const first = await setUp([breaking], { store: connect(), spill, timing, clock })
+    expect((await first.renewer.renew(ID)).accessToken).toBe('at-2')
+    expect(files.size).toBe(1)
+    const [sealed = new Uint8Array()] = files.values()
+    expect(Buffer.from(sealed).includes('at-2')).toBe(false)
+    // Asked again, while nothing can be stored: the same tokens, no second request.
+    expect((await first.renewer.getValidToken(ID)).accessToken).toBe('at-2')
+    expect(first.refresher.sent).toEqual(['rt-1'])
+    state.broken = false
+    const second = await setUp([], { store: connect(), spill, timing, clock })
+    expect((await second.renewer.getValidToken(ID)).accessToken).toBe('at-2')
+    expect(second.refresher.sent).toEqual([])
+    expect(await second.stored()).toMatchObject({ accessToken: 'at-2', refreshToken: 'rt-2', generation: 2 })
+    expect(files.size).toBe(0)
+  })
+
+  test('where nothing can be written at all, nobody gets the tokens until they are on disk', async () => {
+    const { connect, state, spill } = place()
+    const fails = { ...spill, write: () => Promise.reject(new Error('disk full')) }
+    const breaking = () => {
+      state.broken = true
+      return {}
+    }
+    const { renewer, stored, refresher } = await setUp([breaking], { store: connect(), spill: fails, timing })
+    await expect(renewer.renew(ID)).rejects.toThrow('disk full')
+    await expect(renewer.renew(ID)).rejects.toThrow('disk full')
+    state.broken = false
+    expect((await renewer.renew(ID)).accessToken).toBe('at-2')
+    expect(await stored()).toMatchObject({ refreshToken: 'rt-2' })
+    expect(refresher.sent).toEqual(['rt-1'])
+  })
+
+  test('a spill file that a login has overtaken is thrown away', async () => {
+    const { connect, state, files, spill } = place()
+    const breaking = () => {
+      state.broken = true
+      return {}
+    }
+    const { renewer, profiles, stored } = await setUp([breaking], { store: connect(), spill, timing })
+    await renewer.renew(ID)
+    state.broken = false
+    const profile = await profiles.get(ID)
+    if (profile?.oauth === undefined) throw new Error('no login')
+    const login = {
+      ...profile.oauth,
+      accessToken: 'login',
+      refreshToken: 'login-rt',
+      expiresAt: new Date('2027-01-01'),
+    }
+    await profiles.save({ ...profile, oauth: login })
+    await renewer.renew(ID)
+    expect((await stored()).refreshToken).not.toBe('rt-2')
+    expect(files.size).toBe(0)
+  })
+
+  test('an attempt that cannot be recorded is not made', async () => {
+    const { connect, state, spill } = place()
+    const { renewer, refresher } = await setUp([], { store: connect(), spill, timing })
+    state.broken = true
+    await expect(renewer.renew(ID)).rejects.toThrow('disk full')
+    expect(refresher.sent).toEqual([])
+  })
+
+  test.each(['garbage', ''])('a damaged spill file (%j) is no obstacle', async (text) => {
+    const { connect, spill } = place()
+    const damaged = { ...spill, read: async () => new TextEncoder().encode(text) }
+    const { renewer } = await setUp([], { store: connect(), spill: damaged, timing })
+    expect((await renewer.renew(ID)).accessToken).toBe('at-2')
+  })
+})
+
+test('closing waits for a request under way, and its tokens are stored', async () => {
+  let release = (): void => {}
+  const gate = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const memory = createMemoryStore()
+  const refresher = refresherOf([() => gate.then(() => ({}))])
+  const handle = await openTestHandle({ store: memory.connect(), refresher })
+  await handle.profiles.add({
+    provider: 'gemini',
+    name: 'me',
+    oauth: { accessToken: 'at-1', refreshToken: 'rt-1', expiresAt: handle.clock.now() },
+  })
+  const asked = handle.renewer?.renew(ID)
+  await tick()
+  const closed = handle.close()
+  await tick()
+  release()
+  await Promise.all([asked, closed])
+  const again = await openTestHandle({ store: memory.connect() })
+  handles.push(again)
+  expect((await again.profiles.get(ID))?.oauth?.refreshToken).toBe('rt-2')
+})
+
+test('over a vault of somebody else the same rules hold, as far as it can keep them', async () => {
+  const clock = createFakeClock()
+  const vault = createMemoryVault()
+  const refresher = refresherOf([failure('server_error', 'answered')])
+  const store = newStore({ vault, clock })
+  const renewer = new Renewer({ store, refresher, clock })
+  await store.save({
+    id: ID,
+    provider: 'gemini',
+    name: 'me',
+    mode: 'oauth',
+    priority: 0,
+    enabled: true,
+    createdAt: clock.now(),
+    updatedAt: clock.now(),
+    oauth: {
+      provider: 'gemini',
+      profileName: 'me',
+      accessToken: 'at-1',
+      refreshToken: 'rt-1',
+      expiresAt: clock.now(),
+    },
+  })
+  await expect(renewer.getValidToken(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+  await expect(renewer.getValidToken(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+  expect(refresher.sent).toHaveLength(1)
+  clock.advance(5_000)
+  expect((await renewer.getValidToken(ID)).accessToken).toBe('at-3')
+  expect((await store.get(ID))?.oauth?.refreshToken).toBe('rt-3')
+})
