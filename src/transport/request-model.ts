@@ -1,6 +1,7 @@
 /** Where a JSON body names its model: the text, and the bytes of its value, quotes included. */
 interface ModelPlace {
-  readonly model: string
+  /** Absent when the value is none. */
+  readonly model: string | undefined
   readonly start: number
   readonly end: number
 }
@@ -66,8 +67,7 @@ export function findModel(body: Buffer): ModelPlace | undefined {
     at = skipSpace(body, at + 1)
     const end = endOfValue(body, at)
     if (isModel) {
-      const model = body[at] === QUOTE ? textOf(body, at, end) : undefined
-      found = model === undefined ? undefined : { model, start: at, end }
+      found = { model: body[at] === QUOTE ? textOf(body, at, end) : undefined, start: at, end }
     }
     at = end
   }

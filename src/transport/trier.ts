@@ -3,6 +3,7 @@ import { quote } from '../domain/ids.js'
 import type { Resolution } from '../domain/ports.js'
 import type { AuthProfile } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import { redactSecrets } from '../domain/redact.js'
 import type { Course } from './course.js'
 import { Exchange } from './exchange.js'
 import { codeOf, type Failure, failureOf, isRefusedLogin, unsent } from './failure.js'
@@ -91,7 +92,7 @@ export class Trier {
     this.#outbound.signal?.throwIfAborted()
     if (outcome.kind === 'release') return exchange
     if (outcome.kind === 'broken') this.#refuseUnsendable(outcome.error)
-    const failure = failureOf(outcome, provider.name, exchange)
+    const failure = withoutSecret(failureOf(outcome, provider.name, exchange), credential)
     if (failure.exchange === undefined) exchange.cancel()
     this.#note(profile.id, failure, exchange.status)
     // At the deadline nobody was given the time he is due.
@@ -153,4 +154,9 @@ export class Trier {
     const attempt = this.#course.attempts
     this.#parts.logger?.debug('a try failed', { profile: profileId, reason, message, attempt })
   }
+}
+
+/** Providers repeat keys in what they say, and not every key looks like one. */
+function withoutSecret(failure: Failure, credential: string): Failure {
+  return { ...failure, message: redactSecrets(failure.message, [credential]) }
 }

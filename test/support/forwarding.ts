@@ -2,8 +2,8 @@ import type { OAuthTokenRefresher } from '../../src/domain/ports.js'
 import type { NewProfile } from '../../src/profiles/types.js'
 import { defaultRegistry } from '../../src/providers/registry.js'
 import { Renewer } from '../../src/resolver/renewal.js'
-import { startScriptedUpstream } from '../../src/testing/scripted-upstream.js'
 import type { ScriptedUpstream, ScriptedUpstreamOptions } from '../../src/testing/scripted-upstream.js'
+import { startScriptedUpstream } from '../../src/testing/scripted-upstream.js'
 import type { CreateFetchOptions } from '../../src/transport/create-fetch.js'
 import { createFetch } from '../../src/transport/create-fetch.js'
 import { createForwarder } from '../../src/transport/forwarder.js'
@@ -76,12 +76,13 @@ export interface LabOptions extends ScriptedUpstreamOptions {
 }
 
 /** The body of {@link ForwardingLab.forward}. */
-export const CHAT: Readonly<Record<string, unknown>> = { model: 'gpt-4o', messages: [{ role: 'user', content: 'hello' }] }
+export const CHAT: Readonly<Record<string, unknown>> = {
+  model: 'gpt-4o',
+  messages: [{ role: 'user', content: 'hello' }],
+}
 
 export async function openForwarding(options: LabOptions = {}): Promise<ForwardingLab> {
-  const handle = await openTestHandle(
-    options.refresher === undefined ? {} : { refresher: options.refresher },
-  )
+  const handle = await openTestHandle(options.refresher === undefined ? {} : { refresher: options.refresher })
   const upstream = await startScriptedUpstream(options)
   const timers = new TestTimers()
   const logged: string[] = []

@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'vitest'
+import type { ProviderMetadata } from '../domain/provider.js'
+import { builtinProviders, getProvider } from '../providers/registry.js'
+import { compatiblePath, upstreamUrl } from './upstream-url.js'
+
+function provider(name: string): ProviderMetadata {
+  const found = getProvider(name)
+  if (found === undefined) throw new Error(name)
+  return found
+}
+
+const openai = provider('openai')
+
+describe('a path under a base URL', () => {
+  test.each([
+    [undefined, '/chat/completions', 'https://api.openai.com', '/v1/chat/completions'],
+    [undefined, '', 'https://api.openai.com', '/v1'],
+    [undefined, '?a=1', 'https://api.openai.com', '/v1?a=1'],
+    ['https://proxy.corp', '', 'https://proxy.corp', '/'],
+    ['https://proxy.corp:8443/a/b/', '/x//y?z=%2e%2e', 'https://proxy.corp:8443', '/a/b/x//y?z=%2e%2e'],
+    ['http://127.0.0.1:9/v1', '/files/a%20b%2Fc', 'http://127.0.0.1:9', '/v1/files/a%20b%2Fc'],
+    ['http://[::1]:9', '//evil.example/x', 'http://[::1]:9', '//evil.example/x'],
+    [undefined, '/a...b/.c/..d', 'https://api.openai.com', '/v1/a...b/.c/..d'],
+    [undefined, '/x?key=secret', 'https://api.openai.com', '/v1/x'],
+    [undefined, '/x?a=1&KEY=secret&b=2&%6bey=more', 'https://api.openai.com', '/v1/x?a=1&b=2'],
+    [undefined, '/x?keys=1&monkey=2&k%zz=3', 'https://api.openai.com', '/v1/x?keys=1&monkey=2&k%zz=3'],
+  ])('%s %s', (base, path, origin, wanted) => {
+    expect(upstreamUrl(openai, base, path)).toEqual({ origin, path: wanted })
+  })
+
+  test.each([
+    '/../admin',
+    '/a/../../admin',
+    '/a/./b',
+    '/..',
+    '/%2e%2e/admin',
+    '/.%2E/admin',
+    '/a%2f..%2fb',
+    '/a/..%2fb',
+    '/a\\..\\b',
+    '/a%5c..%5cb',
+    '/..;/admin',
+    'chat',
+    'https://evil.example/x',
+    '/a b',
+    '/a\r\nx: y',
+    '/a#b',
+    '/é',
+    '/a?b\u0000',
+  ])('%j is refused', (path) => {
+    expect(() => upstreamUrl(openai, undefined, path)).toThrow(
+      expect.objectContaining({ code: 'foreign_host' }),
+    )
+  })
+
+  test.each(['http://api.openai.com', 'ftp://x', 'https://user:pass@x', 'nonsense', 'https://x/#f'])(
+    'the base URL %s is refused',
+    (base) => {
+      expect(() => upstreamUrl(openai, base, '/x')).toThrow(
+        expect.objectContaining({ code: 'invalid_value' }),
+      )
+    },
+  )
+
+  test('a provider without a base URL needs one', () => {
+    const { baseUrl: _none, ...bare } = openai
+    expect(() => upstreamUrl(bare, undefined, '/x')).toThrow(/base URL/)
+  })
+})
+
+describe('OpenAI paths elsewhere', () => {
+  test.each([
+    ['openai', '/chat/completions', '/v1/chat/completions'],
+    ['openai', '/v1/chat/completions?x=1', '/v1/chat/completions?x=1'],
+    ['groq', '/v1/chat/completions', '/openai/v1/chat/completions'],
+    ['groq', '/chat/completions', '/openai/v1/chat/completions'],
+    ['mistral', '/embeddings', '/v1/embeddings'],
+    ['gemini', '/chat/completions', '/v1beta/openai/chat/completions'],
+    ['anthropic', '/chat/completions', '/v1/chat/completions'],
+    ['cohere', '/chat/completions', '/compatibility/v1/chat/completions'],
+    ['deepseek', '/v1/chat/completions', '/chat/completions'],
+    ['openrouter', '/chat/completions', '/api/v1/chat/completions'],
+    ['xai', '/v1', '/v1'],
+    ['openai', '/v1x', '/v1/v1x'],
+  ])('%s %s', (name, path, wanted) => {
+    expect(upstreamUrl(provider(name), undefined, compatiblePath(name, path)).path).toBe(wanted)
+  })
+
+  test('every built-in provider has a place', () => {
+    for (const { name, baseUrl } of Object.values(builtinProviders)) {
+      if (baseUrl === undefined) continue
+      expect(upstreamUrl(provider(name), undefined, compatiblePath(name, '/models')).path).toMatch(
+        /\/models$/,
+      )
+    }
+  })
+})
