@@ -7,5 +7,22 @@ export {
   mergeRefreshedCredential,
   toOAuthToken,
 } from '../domain/profile.js'
-export type { RenewerConfig } from '../resolver/renewal.js'
+export type { Delivery, OAuthFailure } from '../oauth/errors.js'
+export { OAuthError } from '../oauth/errors.js'
+export type { DeviceDialect, LoginMetadata, LoginStatus } from '../oauth/metadata.js'
+export { LOGIN_METADATA } from '../oauth/metadata.js'
+export type { RefresherConfig } from '../oauth/refresher.js'
+export { ProviderRefresher } from '../oauth/refresher.js'
+export type {
+  BrowserLogin,
+  DeviceLoginAttempt,
+  LoginResult,
+  Logins,
+  LoginTarget,
+  LogoutResult,
+} from '../profiles/logins.js'
+export type { Spilled, SpillPlace } from '../profiles/spill.js'
+export type { RenewerConfig, RenewOptions } from '../resolver/renewal.js'
 export { Renewer } from '../resolver/renewal.js'
+export type { RenewalTiming } from '../resolver/renewal-timing.js'
+export type { HeldLock, LockOptions, RefreshLocks } from '../storage/locks.js'

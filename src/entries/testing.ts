@@ -1,11 +1,20 @@
 export type { MemoryStore } from '../storage/memory/index.js'
 export { createMemoryStore } from '../storage/memory/index.js'
+export type { DeviceLogin as StubDeviceLogin } from '../testing/authorization/device.js'
+export type { IssuedTokens, StubAccount, TokenFamily } from '../testing/authorization/families.js'
+export type { TokenAnswer, TokenFault } from '../testing/authorization/faults.js'
 export type { FakeClock } from '../testing/fake-clock.js'
 export { createFakeClock } from '../testing/fake-clock.js'
 export type { MemoryVault } from '../testing/memory-vault.js'
 export { createMemoryVault } from '../testing/memory-vault.js'
 export type { ScriptedUpstream, ScriptedUpstreamOptions } from '../testing/scripted-upstream.js'
 export { startScriptedUpstream } from '../testing/scripted-upstream.js'
+export type {
+  StubAuthorizationServer,
+  StubAuthorizationServerOptions,
+  StubRequest,
+} from '../testing/stub-authorization-server.js'
+export { startStubAuthorizationServer } from '../testing/stub-authorization-server.js'
 export type { WireFailure } from '../testing/upstream/failure-shapes.js'
 export type {
   FailureReply,
