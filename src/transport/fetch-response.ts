@@ -26,7 +26,7 @@ export async function toResponse(answer: Answer, request: Request): Promise<Resp
 /** Makes a response tell the URL it answers, as one of `fetch` does; its clones too. */
 function withUrl(response: Response, url: string): Response {
   return Object.defineProperties(response, {
-    url: { value: url },
+    url: { value: url.split('#', 1)[0] ?? '' },
     clone: { value: () => withUrl(Response.prototype.clone.call(response), url) },
   })
 }
