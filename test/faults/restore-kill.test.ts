@@ -65,7 +65,9 @@ it('kill -9 while a vault is restored leaves the old one or the new one', { time
     copyFileSync(present, vault)
     const restorer = start(process.execPath, [program, copy, vault])
     await restorer.line((line) => line === 'replacing')
-    await sleep(random() * 40)
+    // Every fourth is killed when the change is done, the others somewhere on the way.
+    if (round % 4 === 3) await restorer.line((line) => line === 'replaced')
+    else await sleep(random() * 40)
     restorer.child.kill('SIGKILL')
     const { lines } = await restorer.ended
     const now = await said(vault)
@@ -76,6 +78,5 @@ it('kill -9 while a vault is restored leaves the old one or the new one', { time
     const state = `${now}, ${kept.length} kept`
     seen[state] = (seen[state] ?? 0) + 1
   }
-  // The kills fell on both sides of the change.
-  expect(Object.keys(seen).length).toBeGreaterThan(1)
+  expect(seen['new, 1 kept']).toBeGreaterThanOrEqual(10)
 })
