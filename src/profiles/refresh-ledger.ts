@@ -4,7 +4,7 @@ import { KeymuxError } from '../domain/errors.js'
 import type { OAuthCredential } from '../domain/profile.js'
 import { isSameVersion } from '../domain/profile.js'
 import type { FailureReason } from '../domain/usage.js'
-import type { ProfileBackend, ProfileTransaction, RefreshState } from './backend.js'
+import type { ProfileBackend, ProfileTransaction, RefreshAttempt, RefreshState } from './backend.js'
 import type { Entry } from './entry.js'
 import { splitProfile } from './record.js'
 
@@ -140,6 +140,11 @@ export class RefreshLedger {
   /** How many renewals in a row have failed. */
   failures(id: string): number {
     return this.#stateOf(this.#parts.find(id)).backoff?.failures ?? 0
+  }
+
+  /** The request that was begun for a profile and whose end nobody has written down. */
+  attemptOf(id: string): RefreshAttempt | undefined {
+    return this.#stateOf(this.#parts.find(id)).attempt
   }
 
   async #put(tx: ProfileTransaction, entry: Entry, oauth: OAuthCredential): Promise<void> {

@@ -139,16 +139,26 @@ export class Renewer implements OAuthManager {
    */
   async keepFresh(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      let nextMs = LONGEST_LOOK_MS
-      for (const { id, mode, enabled, oauth } of await this.#config.store.list()) {
-        if (mode !== 'oauth' || !enabled || oauth === undefined) continue
-        const renewable = oauth.refreshToken !== '' && oauth.loginNeeded !== true
-        const leftMs = renewalDueMs(oauth, this.#config.jitter ?? 0) - this.#nowMs()
-        if (renewable && leftMs <= 0) this.#renewInBackground(id, { ...oauth })
-        else if (renewable) nextMs = Math.min(nextMs, leftMs)
-      }
+      const nextMs = await this.#renewDue().catch((error: unknown) => {
+        const code = isKeymuxError(error) ? error.code : 'unknown'
+        this.#config.logger?.warn('logins could not be looked through', { code })
+        return LONGEST_LOOK_MS
+      })
       await sleep(Math.max(nextMs, SHORTEST_LOOK_MS), this.#config.clock, signal).catch(() => undefined)
     }
+  }
+
+  /** Starts what is due; how long until the next is, in milliseconds. */
+  async #renewDue(): Promise<number> {
+    let nextMs = LONGEST_LOOK_MS
+    for (const { id, mode, enabled, oauth } of await this.#config.store.list()) {
+      if (mode !== 'oauth' || !enabled || oauth === undefined) continue
+      const renewable = oauth.refreshToken !== '' && oauth.loginNeeded !== true
+      const leftMs = renewalDueMs(oauth, this.#config.jitter ?? 0) - this.#nowMs()
+      if (renewable && leftMs <= 0) this.#renewInBackground(id, { ...oauth })
+      else if (renewable) nextMs = Math.min(nextMs, leftMs)
+    }
+    return nextMs
   }
 
   /**

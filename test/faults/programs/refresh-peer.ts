@@ -1,5 +1,6 @@
 // A process that renews logins on the vault of the tests: one command a line, one answer a line.
 import { createInterface } from 'node:readline'
+import { setTimeout as wait } from 'node:timers/promises'
 import { isKeymuxError } from '../../../src/domain/errors.js'
 import type { OAuthToken } from '../../../src/domain/profile.js'
 import { requestToken } from '../../../src/oauth/token-endpoint.js'
@@ -81,9 +82,27 @@ if (options.attempts === false) {
   profiles.refreshes.begin = (id, seen, how) => begin(id, seen, { ...how, waited: true })
 }
 
+let trouble = 0
+/** Asks for the tokens of both accounts for so many milliseconds. */
+async function work(ms: number): Promise<string> {
+  const end = performance.now() + ms
+  while (performance.now() < end) {
+    for (const name of ['a', 'b']) {
+      await resolver.resolve('gemini', name, { strict: true }).catch(() => {
+        trouble += 1
+      })
+    }
+    await wait(10 + Math.random() * 60)
+  }
+  return `worked ${trouble}`
+}
+
 const commands: Record<string, (...words: string[]) => Promise<unknown>> = {
   token: (name = '') =>
     resolver.resolve('gemini', name, { strict: true }).then((result) => result.credential),
+  work: (ms = '0') => work(Number(ms)),
+  /** Waits for a renewal under way, in whatever process. */
+  settle: (name = '') => renewer?.exclusively(`gemini:${name}`, 10_000, async () => {}) ?? Promise.resolve(),
   valid: (name = '') =>
     renewer?.getValidToken(`gemini:${name}`).then((oauth) => oauth.accessToken) ?? Promise.resolve(),
   renew: (name = '') =>
