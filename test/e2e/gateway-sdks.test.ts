@@ -65,11 +65,15 @@ describe.each(SDK_CALLERS)('the SDK for $provider through the gateway', (caller)
   const place = (): { url: string; key: string } => ({ url: started.url, key: started.token })
 
   /** What upstream and log know, after whatever happened. */
-  function expectNothingLeaked(): void {
-    for (const { rawText } of upstream.requests.map((request) => ({
-      rawText: JSON.stringify([request.url, request.headers, request.text]),
-    }))) {
-      expect(rawText).not.toContain(started.token)
+  async function expectNothingLeaked(): Promise<void> {
+    const sent = upstream.requests.map(({ url, headers, text }) => [url, headers, text])
+    expect(JSON.stringify(sent)).not.toContain(started.token)
+    const headers = { authorization: `Bearer ${started.token}` }
+    for (const path of ['/metrics', '/api/profiles']) {
+      const text = await (await fetch(started.url + path, { headers })).text()
+      expect(text).toContain(caller.provider)
+      expect(text).not.toMatch(/Marker/)
+      expect(text).not.toContain(started.token)
     }
     expect(started.log.join('')).not.toMatch(/Marker/)
     expect(started.log.join('')).not.toContain(started.token)
@@ -79,13 +83,13 @@ describe.each(SDK_CALLERS)('the SDK for $provider through the gateway', (caller)
     upstream.respond(fault(), FIRST)
     expect(await caller.plain(place())).toBe(ANSWER)
     expect(new Set(upstream.requests.map(({ credential }) => credential))).toEqual(new Set([FIRST, SECOND]))
-    expectNothingLeaked()
+    await expectNothingLeaked()
   })
 
   test.each(STREAM_FAULTS)('survives %s of a stream', async (_what, fault) => {
     upstream.respond(fault(), FIRST)
     expect(await caller.stream(place())).toBe(ANSWER)
-    expectNothingLeaked()
+    await expectNothingLeaked()
   })
 
   test('sees the provider’s error when nobody is left, and when to come back', async () => {
@@ -95,18 +99,69 @@ describe.each(SDK_CALLERS)('the SDK for $provider through the gateway', (caller)
     const before = upstream.requests.length
     await expect(caller.plain(place())).rejects.toMatchObject({ status: 429 })
     expect(upstream.requests).toHaveLength(before)
-    expectNothingLeaked()
+    await expectNothingLeaked()
   })
 
   test('sees a request’s own fault at once', async () => {
     upstream.respond(redirect('http://127.0.0.1:9/elsewhere'), FIRST)
     upstream.respond(redirect('http://127.0.0.1:9/elsewhere'), SECOND)
     await expect(caller.plain(place())).rejects.toThrow()
-    expectNothingLeaked()
+    await expectNothingLeaked()
   })
 
   test('a wrong token is an authentication error', async () => {
     await expect(caller.plain({ url: started.url, key: 'wrong' })).rejects.toMatchObject({ status: 401 })
     expect(upstream.requests).toEqual([])
   })
+})
+
+test('a chain goes on to the next provider, with the model of each', async () => {
+  const upstream = await startScriptedUpstream()
+  const [openai] = SDK_CALLERS
+  const started = await startTestGateway(
+    [
+      { provider: 'groq', secret: FIRST, baseUrl: upstream.url },
+      { provider: 'openai', secret: SECOND, baseUrl: `${upstream.url}/v1` },
+    ],
+    { chains: { fast: ['groq:llama-3.3-70b-versatile', 'openai:gpt-4o-mini'] } },
+  )
+  upstream.respond(outOfMoney(), FIRST)
+  const place = { url: started.url, key: started.token }
+  for (const prefix of ['@fast', '@fast/v1']) {
+    expect(await openai?.plain({ ...place, prefix })).toBe(ANSWER)
+    expect(await openai?.stream({ ...place, prefix })).toBe(ANSWER)
+  }
+  expect(upstream.requests.map(({ path, json }) => [path, Object(json).model])).toEqual([
+    ['/openai/v1/chat/completions', 'llama-3.3-70b-versatile'],
+    ...Array(4).fill(['/v1/chat/completions', 'gpt-4o-mini']),
+  ])
+  await started.close()
+  await upstream.close()
+})
+
+test('when everybody is cooling, Retry-After is the soonest', async () => {
+  const upstream = await startScriptedUpstream()
+  const baseUrl = `${upstream.url}/v1`
+  const started = await startTestGateway([
+    { provider: 'openai', name: 'first', secret: FIRST, baseUrl },
+    { provider: 'openai', name: 'second', secret: SECOND, baseUrl },
+  ])
+  upstream.respond(rateLimited({ retryAfter: 40 }), FIRST)
+  upstream.respond(rateLimited({ retryAfter: 20 }), SECOND)
+  const ask = (): Promise<Response> =>
+    fetch(`${started.url}/openai/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${started.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'gpt-4o', messages: [] }),
+    })
+  await ask()
+  const response = await ask()
+  expect(response.status).toBe(429)
+  expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(15)
+  expect(Number(response.headers.get('retry-after'))).toBeLessThanOrEqual(20)
+  expect(response.headers.get('x-should-retry')).toBe('false')
+  expect(response.headers.get('x-keymux-attempts')).toBe('0')
+  expect(await response.json()).toMatchObject({ error: { code: 'keymux_no_usable_profile' } })
+  await started.close()
+  await upstream.close()
 })

@@ -105,7 +105,7 @@ class Desk {
     this.#handle = handle
     this.#logger = options.logger
     this.token = new TokenCheck(token)
-    this.#guard = guardOf(options)
+    this.#guard = guardOf(options, options.host ?? handle.config.gateway.host)
     this.#tools = new ProfileTools(handle.profiles, handle.resolver, {
       providers: handle.providers,
       allowReveal: false,
@@ -213,16 +213,12 @@ class Desk {
   }
 }
 
-function guardOf(options: GatewayOptions): GuardOptions {
+function guardOf(options: GatewayOptions, listened: string): GuardOptions {
   const anyAddress = options.allowRemote === true
   const named = (options.allowHosts ?? []).map((name) => name.toLowerCase())
-  const host = options.host?.toLowerCase()
+  const host = listened.toLowerCase()
   return {
-    hosts: new Set([
-      ...named,
-      ...(host === undefined ? [] : [host, `[${host}]`]),
-      ...(anyAddress ? [hostname().toLowerCase()] : []),
-    ]),
+    hosts: new Set([...named, host, `[${host}]`, ...(anyAddress ? [hostname().toLowerCase()] : [])]),
     anyAddress,
     anyHost: options.socket !== undefined,
   }

@@ -14,6 +14,7 @@ import type { Target } from './target.js'
 export type UpstreamTarget = Extract<Target, { kind: 'provider' | 'chain' }>
 
 const BYTES_PER_MB = 1_000_000
+const LARGEST_SINGLE_WRITE = 16_384
 const UNKNOWN_PROVIDER = refusal(
   404,
   'keymux_unknown_provider',
@@ -121,21 +122,22 @@ export class Relay {
 
   #answer(response: ServerResponse, answer: Answer, exchange: Exchange): void {
     const headMs = performance.now() - exchange.startedAt
-    response.once('close', () => this.#record(answer, exchange, headMs, response.writableFinished))
-    response.writeHead(answer.status, answer.statusText, headersOf(answer))
-    const whole = answer.body.whole()
-    if (whole !== undefined) {
-      response.end(whole)
+    const { body } = answer
+    if (response.closed) {
+      // The caller left while the upstream's head was on its way.
+      body.cancel()
+      this.#record(answer, exchange, headMs, false)
       return
     }
-    response.on('drain', () => answer.body.resume())
-    response.once('close', () => answer.body.cancel())
-    answer.body.pipe({
-      data: (chunk) => response.write(chunk),
-      end: () => response.end(),
-      // What was sent is not all there is: the caller sees the connection break, as the upstream's did.
-      fail: () => response.destroy(),
+    response.once('close', () => {
+      const complete = response.writableFinished
+      if (!complete) body.cancel()
+      this.#record(answer, exchange, headMs, complete)
     })
+    response.writeHead(answer.status, answer.statusText, headersOf(answer))
+    const whole = body.whole()
+    if (whole === undefined) stream(answer, response)
+    else endWith(response, whole)
   }
 
   #record(
@@ -165,6 +167,22 @@ export class Relay {
       ...(answer.error === undefined ? {} : { code: answer.error.code }),
     })
   }
+}
+
+function stream({ body }: Answer, response: ServerResponse): void {
+  response.on('drain', () => body.resume())
+  body.pipe({
+    data: (chunk) => response.write(chunk),
+    end: () => response.end(),
+    // What was sent is not all there is: the caller sees the connection break, as the upstream's did.
+    fail: () => response.destroy(),
+  })
+}
+
+/** Bytes as text of one byte each go out in one write with the head, which is a text of that kind as well. */
+function endWith(response: ServerResponse, bytes: Buffer): void {
+  if (bytes.length > LARGEST_SINGLE_WRITE) response.end(bytes)
+  else response.end(bytes.toString('latin1'), 'latin1')
 }
 
 function chainStage(member: string): Stage {
