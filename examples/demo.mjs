@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { openKeymux } from 'keymux'
+import { createFetch, openKeymux } from 'keymux'
 import { ok, rateLimited, startScriptedUpstream } from 'keymux/testing'
-import { ask } from './ask.mjs'
+import OpenAI from 'openai'
 
 const CLI = fileURLToPath(new URL('../dist/cli.cjs', import.meta.url))
 const folder = mkdtempSync(path.join(tmpdir(), 'keymux-demo-'))
@@ -31,12 +31,23 @@ try {
   keymux(['add', 'openai:work', '--stdin', '--priority', '10', ...to], WORK_KEY)
   keymux(['add', 'openai:personal', '--stdin', ...to], PERSONAL_KEY)
 
-  say('2. A question to the provider, through keymux and the official SDK')
+  say('2. A question to the provider with the official SDK, its fetch replaced by one of keymux')
   const handle = await openKeymux({ vault, unlock: { keyFile } })
-  const { text, profile, failed } = await ask(handle, 'Who are you?')
+  const client = new OpenAI({
+    apiKey: 'keymux',
+    // Its default, said here so that OPENAI_BASE_URL does not change it. The accounts have a base URL of their own.
+    baseURL: 'https://api.openai.com/v1',
+    maxRetries: 0,
+    fetch: createFetch(handle, { provider: 'openai' }),
+  })
+  const request = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Who are you?' }] }
+  const { data, response } = await client.chat.completions.create(request).withResponse()
+  const profile = response.headers.get('x-keymux-profile')
+  for (const { id, modelCooldowns } of await handle.profiles.views()) {
+    for (const { reason, model } of modelCooldowns) console.log(`   ${id}: ${reason}, set aside for ${model}`)
+  }
+  console.log(`   ${profile} answered: ${data.choices[0]?.message.content}`)
   await handle.close()
-  for (const each of failed) console.log(`   ${each.profile}: ${each.reason}, set aside`)
-  console.log(`   ${profile} answered: ${text}`)
 
   say('3. What keymux remembers: every process of this vault sees it')
   keymux(['status'])
