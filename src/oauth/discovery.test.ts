@@ -1,0 +1,109 @@
+import type { Server } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
+import { accountOfToken, claimsOf } from './account.js'
+import { discover } from './discovery.js'
+
+let server: Server | undefined
+afterEach(() => {
+  server?.closeAllConnections()
+  server?.close()
+})
+
+interface Given {
+  readonly status?: number
+  readonly type?: string
+  readonly location?: string
+  readonly body: (url: string) => unknown
+}
+
+/** An issuer whose metadata is this. */
+async function issuer({ status = 200, type = 'application/json', location, body }: Given): Promise<string> {
+  server = createServer((request, response) => {
+    const url = `http://${request.headers.host}`
+    const answer = body(url)
+    response.writeHead(status, { 'content-type': type, ...(location === undefined ? {} : { location }) })
+    response.end(typeof answer === 'string' ? answer : JSON.stringify(answer))
+  })
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+describe('an issuer', () => {
+  test('tells its endpoints', async () => {
+    const url = await issuer({
+      body: (self) => ({
+        issuer: self,
+        authorization_endpoint: 'https://a.example/auth',
+        token_endpoint: `${self}/token`,
+        userinfo_endpoint: 'https://a.example/me',
+        token_endpoint_auth_methods_supported: ['client_secret_basic'],
+        authorization_response_iss_parameter_supported: true,
+      }),
+    })
+    expect(await discover(url)).toEqual({
+      authorizationEndpoint: 'https://a.example/auth',
+      tokenEndpoint: `${url}/token`,
+      accountEndpoint: 'https://a.example/me',
+      namesIssuer: true,
+      wantsBasic: true,
+    })
+  })
+
+  test.each<[string, Given]>([
+    ['speaks for another one', { body: () => ({ issuer: 'https://other.example' }) }],
+    [
+      'sends credentials over plain http',
+      { body: (url) => ({ issuer: url, token_endpoint: 'http://evil.example/t' }) },
+    ],
+    ['names no URL', { body: (url) => ({ issuer: url, token_endpoint: 'javascript:alert(1)' }) }],
+    ['names a number', { body: (url) => ({ issuer: url, token_endpoint: 7 }) }],
+    ['answers HTML', { type: 'text/html', body: () => '<html>' }],
+    ['answers a list', { body: () => [] }],
+    ['breaks off', { body: () => '{"issuer":' }],
+    ['redirects', { status: 302, location: 'https://evil.example/', body: () => '' }],
+    ['is not there', { status: 404, body: () => ({}) }],
+    ['answers 20 MB', { body: (url) => ({ issuer: url, filler: 'x'.repeat(20_000_000) }) }],
+  ])('that %s is refused', async (_name, given) => {
+    await expect(discover(await issuer(given))).rejects.toMatchObject({ code: 'invalid_provider' })
+  })
+
+  test.each(['http://issuer.example', 'ftp://x', 'nonsense', '', 'https://user:pass@issuer.example'])(
+    '%j is none',
+    async (url) => {
+      await expect(discover(url)).rejects.toMatchObject({ code: 'invalid_provider' })
+    },
+  )
+})
+
+describe('an identity token', () => {
+  const token = (claims: unknown): string =>
+    `e30.${Buffer.from(typeof claims === 'string' ? claims : JSON.stringify(claims)).toString('base64url')}.`
+
+  test('names its account', () => {
+    expect(accountOfToken(token({ sub: '1', email: 'a@b.c' }))).toEqual({ subject: '1', email: 'a@b.c' })
+  })
+
+  test.each([
+    undefined,
+    '',
+    'x',
+    'a.b.c',
+    token('not json'),
+    token([1]),
+    token(null),
+    '..',
+    token({ sub: {} }),
+  ])('that is %j names nobody, and throws nothing', (text) => {
+    expect(accountOfToken(text)).toEqual({})
+    expect(claimsOf(text)).toBeInstanceOf(Object)
+  })
+
+  test.each(['no address', 'a@b\u202Ec', 'a@b\n', ` a@b`, `${'x'.repeat(300)}@b`])(
+    'takes no e-mail %j',
+    (email) => {
+      expect(accountOfToken(token({ email }))).toEqual({})
+    },
+  )
+})
