@@ -28,6 +28,14 @@ class FakeForwarder implements Forwarder {
   async close(): Promise<void> {}
 }
 
+/** Signals of those who keep logins fresh. */
+const fresh: AbortSignal[] = []
+async function keepFresh(signal: AbortSignal): Promise<void> {
+  fresh.push(signal)
+  // However it ends, that is no failure of the gateway.
+  await new Promise<void>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+}
+
 function answerOf(changes: Partial<Answer> = {}): Answer {
   return {
     kind: 'provider',
@@ -68,6 +76,7 @@ async function begin(options: Partial<GatewayOptions> = {}): Promise<Gateway> {
     {
       ...handle,
       forwarder,
+      oauth: { keepFresh },
       providers: new ProviderRegistry([], defaultRegistry),
       config: parseConfigObject({ chains: { fast: ['groq:llama-3', 'openai'] }, gateway: { port: 0 } }),
     },
@@ -547,6 +556,13 @@ describe('start and end', () => {
       .poll(async () => (await ask('/openai/x', { token: rotated.token })).status, { timeout: 10_000 })
       .toBe(200)
     expect((await ask('/openai/x', { token })).status).toBe(401)
+  })
+
+  test('logins are kept fresh as long as it runs', async () => {
+    const signal = fresh.at(-1)
+    expect(signal?.aborted).toBe(false)
+    await gateway.close()
+    expect(signal?.aborted).toBe(true)
   })
 
   test('it is found while it runs, and not afterwards', async () => {

@@ -56,13 +56,18 @@ export async function serveGateway(
     await desk.server.close(0)
     throw error
   }
+  const living = new AbortController()
+  const keptFresh = handle.oauth.keepFresh(living.signal).catch((error: unknown) => {
+    if (!living.signal.aborted) logger?.error('logins are no longer renewed ahead of time', { error })
+  })
   let closing: Promise<number> | undefined
   const close = async ({ drainMs = DRAIN_MS }: { readonly drainMs?: number } = {}): Promise<number> => {
     if (closing !== undefined && drainMs === 0) desk.server.cut()
     closing ??= (async () => {
       const stopped = desk.server.close(drainMs)
+      living.abort()
       unfollow()
-      await files?.removeRecord(process.pid)
+      await Promise.all([keptFresh, files?.removeRecord(process.pid)])
       return stopped
     })()
     return closing

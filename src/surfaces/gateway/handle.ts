@@ -3,6 +3,7 @@ import type { Logger } from '../../domain/ports.js'
 import type { Profiles } from '../../profiles/types.js'
 import type { VaultHandle } from '../../profiles/vault-handle.js'
 import type { ProviderRegistry } from '../../providers/registry.js'
+import type { Renewer } from '../../resolver/renewal.js'
 import type { Resolver } from '../../resolver/resolver.js'
 import type { Forwarder } from '../../transport/types.js'
 
@@ -13,6 +14,8 @@ export interface GatewayHandle {
   readonly providers: ProviderRegistry
   readonly vault: VaultHandle
   readonly forwarder: Forwarder
+  /** Renews logins ahead of time as long as the gateway runs. */
+  readonly oauth: Pick<Renewer, 'keepFresh'>
   /** Read anew for every request: it may change while the gateway runs. */
   readonly config: KeymuxConfig
 }
