@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { StubAuthorizationServer } from '../../src/testing/stub-authorization-server.js'
 import { startStubAuthorizationServer } from '../../src/testing/stub-authorization-server.js'
 import { browse, corpProvider, redirectOf } from '../support/logins.js'
+import { plainScreen } from '../transcripts/harness.js'
 import type { CliHome } from './oauth-cli.js'
 import { event, makeHome } from './oauth-cli.js'
 
@@ -64,6 +65,35 @@ describe('keymux login', () => {
     expect(await login.ended).toMatchObject({ code: 0, lines: ['corp:cyd work'] })
     const opened = JSON.parse(readFileSync(log, 'utf8')) as string[]
     expect(opened).toEqual([expect.stringContaining(`${server.url}/authorize?`)])
+  })
+
+  test('on a terminal the address is asked for beside the listener, wrong ones again', async () => {
+    as('gil')
+    const session = home.terminal(['login', 'corp:gil', '--no-browser'])
+    await session.waitFor(/paste its address here: /)
+    const [address = ''] = /http:\S+authorize\S+/.exec(plainScreen(session.screen())) ?? []
+    session.type('https://example.com/\r')
+    await session.waitFor('that is not the address this login ends at')
+    await session.waitFor(/paste its address here: /)
+    session.type(`${(await redirectOf(address)).href}\r`)
+    const { code, screen } = await session.ended
+    expect(code).toBe(0)
+    expect(plainScreen(screen)).toContain('✓ Logged in as gil@example.com: corp:gil.')
+  })
+
+  test('on a terminal the listener may be faster, and Ctrl-C ends it', async () => {
+    as('hal')
+    const session = home.terminal(['login', 'corp:hal', '--no-browser'])
+    await session.waitFor(/paste its address here: /)
+    await browse(/http:\S+authorize\S+/.exec(plainScreen(session.screen()))?.[0] ?? '')
+    const { code, screen } = await session.ended
+    expect(code).toBe(0)
+    expect(plainScreen(screen)).toMatch(/\n✓ Logged in as hal@example.com: corp:hal\./)
+    const stopped = home.terminal(['login', 'corp:ian', '--no-browser'])
+    await stopped.waitFor(/paste its address here: /)
+    stopped.type('\u0003')
+    expect((await stopped.ended).code).toBe(130)
+    expect((await home.run('show', 'corp:ian')).code).toBe(4)
   })
 
   test('--device shows the code and waits', async () => {

@@ -8,7 +8,9 @@ import {
   makeSandbox,
   type RunResult,
   removeSandbox,
+  runInTerminal,
   runProgram,
+  type TerminalSession,
 } from '../transcripts/harness.js'
 
 /** A home folder with a vault, and the built command line in it. */
@@ -17,6 +19,8 @@ export interface CliHome {
   run(...args: string[]): Promise<RunResult>
   /** Starts a command that goes on while the test does something else. */
   start(args: readonly string[], env?: Readonly<Record<string, string>>): Running
+  /** Runs a command in a pseudo-terminal. */
+  terminal(args: readonly string[]): TerminalSession
   dispose(): void
 }
 
@@ -40,6 +44,7 @@ export async function makeHome(corp: object): Promise<CliHome> {
         detached: true,
         env: { PATH: process.env.PATH, HOME: folder, TZ: 'UTC', LC_ALL: 'C.UTF-8', ...env, ...extra },
       }),
+    terminal: (args) => runInTerminal(binary, args, folder, { env, columns: 300 }),
     dispose: () => removeSandbox(folder),
   }
 }

@@ -124,8 +124,11 @@ async function inBrowser(
 ): Promise<LoginResult> {
   const attempt = await logins.browser(target)
   try {
-    await showAddress(context, attempt, noBrowser)
-    return await attempt.complete()
+    const question = await showAddress(context, attempt, noBrowser)
+    const result = await attempt.complete()
+    // The browser was faster: what is printed next begins a line of its own.
+    if (question?.open === true) context.host.stderr.write('\n')
+    return result
   } finally {
     await attempt[Symbol.asyncDispose]()
   }
@@ -136,26 +139,34 @@ async function showAddress(
   context: CliContext,
   attempt: Awaited<ReturnType<Logins['browser']>>,
   noBrowser: boolean,
-): Promise<void> {
+): Promise<Question | undefined> {
   const { output, host } = context
   if (output.json) output.event({ event: 'open', url: attempt.url })
   const shown = !noBrowser && canShowBrowser(host) && (await openBrowser(attempt.url, host))
   if (shown) {
     output.note('Log in in the browser window that has opened. If there is none, open this address:')
     output.note(attempt.url)
-  } else {
-    output.note('Log in with this address in a browser:')
-    if (!output.json) host.stderr.write(`${attempt.url}\n`)
-    acceptPaste(context, attempt.paste)
+    return undefined
   }
+  output.note('Log in with this address in a browser:')
+  if (!output.json) host.stderr.write(`${attempt.url}\n`)
+  return acceptPaste(context, attempt.paste)
+}
+
+/** Whether a question on the terminal waits for its answer. */
+interface Question {
+  open: boolean
 }
 
 /** Takes the address that a browser elsewhere ended at, beside the listener. Whichever comes first counts. */
-function acceptPaste(context: CliContext, paste: (text: string) => void): void {
+function acceptPaste(context: CliContext, paste: (text: string) => void): Question {
+  const question: Question = { open: false }
   const attempt = async (): Promise<void> => {
     const { prompter, stdin } = context.host
     for (let tries = 0; tries < PASTE_TRIES; tries += 1) {
+      question.open = true
       const typed = await prompter.line('If it ends at a page that cannot be shown, paste its address here: ')
+      question.open = false
       if (typed === undefined) break
       if (tryPaste(context, paste, typed)) return
     }
@@ -165,6 +176,7 @@ function acceptPaste(context: CliContext, paste: (text: string) => void): void {
   }
   // Nobody to paste, or an interrupt that ends the login anyway: the listener goes on.
   attempt().catch(() => {})
+  return question
 }
 
 function tryPaste(context: CliContext, paste: (text: string) => void, text: string): boolean {
