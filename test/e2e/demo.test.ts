@@ -12,7 +12,8 @@ afterAll(() => rmSync(home, { recursive: true, force: true }))
 
 test('the demo shows a request served by the second account, and leaves nothing behind', () => {
   keymuxBinary()
-  const git = (): string => spawnSync('git', ['status', '--porcelain'], { cwd: ROOT, encoding: 'utf8' }).stdout
+  const git = (): string =>
+    spawnSync('git', ['status', '--porcelain'], { cwd: ROOT, encoding: 'utf8' }).stdout
   const before = git()
   const { status, stdout, stderr } = spawnSync(process.execPath, ['examples/demo.mjs'], {
     cwd: ROOT,
