@@ -37,13 +37,9 @@ export const serve: CommandSpec = {
     const { url, socket, tokenFile } = gateway
     request.logger?.info('listening', { url, socket, token_file: tokenFile, pid: process.pid })
     await context.host.stdout.flush()
-    const fresh = new AbortController()
-    const keeping = handle.oauth.keepFresh(fresh.signal)
     const unfollow = followConfig(context, handle, request.logger)
     const signal = await ended
     unfollow()
-    fresh.abort()
-    await keeping
     request.logger?.info('shutting down', { signal })
     const again = firstSignal(context)
     const cut = await Promise.race([gateway.close(), again.then(() => gateway.close({ drainMs: 0 }))])
