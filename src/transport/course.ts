@@ -10,6 +10,9 @@ import type { ForwardRequest, Timers } from './types.js'
 const MOST_RETRIES = 3
 const BACKOFF = { baseMs: 200, maxMs: 2_000 }
 
+/** What ends a wait at the deadline. It never reaches a caller. */
+export const DEADLINE: KeymuxError = new KeymuxError('aborted', 'the deadline of the request has passed')
+
 /** What the course of a request depends on. */
 export interface CourseOptions {
   readonly request: ForwardRequest
@@ -25,21 +28,26 @@ export class Course {
   /** The exchange under way. */
   exchange: Exchange | undefined
   readonly #options: CourseOptions
-  readonly #waiting = new AbortController()
+  /** Made when something waits: most requests never do. */
+  #waiting: AbortController | undefined
   readonly #retried = new Set<string>()
   readonly #cancelDeadline: () => void
   #expired = false
-  readonly #abort = (): void => this.#waiting.abort(this.#options.request.signal?.reason)
+  readonly #abort = (): void => this.#waiting?.abort(this.#options.request.signal?.reason)
 
   constructor(options: CourseOptions) {
-    const { request, timers, deadlineMs } = options
     this.#options = options
-    this.#cancelDeadline = timers.after(deadlineMs, () => this.#expire())
-    request.signal?.addEventListener('abort', this.#abort, { once: true })
+    this.#cancelDeadline = options.timers.after(options.deadlineMs, () => this.#expire())
   }
 
   /** Fires with the caller's signal and at the deadline: ends every wait. */
   get signal(): AbortSignal {
+    if (this.#waiting !== undefined) return this.#waiting.signal
+    this.#waiting = new AbortController()
+    const { signal } = this.#options.request
+    if (signal?.aborted === true) this.#abort()
+    else if (this.#expired) this.#waiting.abort(DEADLINE)
+    else signal?.addEventListener('abort', this.#abort, { once: true })
     return this.#waiting.signal
   }
 
@@ -74,12 +82,14 @@ export class Course {
   /** The search is over; the caller's signal is the body's business from here on. */
   end(): void {
     this.#cancelDeadline()
-    this.#options.request.signal?.removeEventListener('abort', this.#abort)
+    if (this.#waiting !== undefined) {
+      this.#options.request.signal?.removeEventListener('abort', this.#abort)
+    }
   }
 
   #expire(): void {
     this.#expired = true
     this.exchange?.hurry()
-    this.#waiting.abort(new KeymuxError('aborted', 'the deadline of the request has passed'))
+    this.#waiting?.abort(DEADLINE)
   }
 }

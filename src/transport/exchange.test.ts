@@ -147,7 +147,7 @@ describe('time', () => {
     const { exchange, timers, connection } = exchangeOf()
     exchange.start(connection)
     exchange.head(200, 'OK', EVENTS)
-    for (let second = 0; second < 30; second += 5) {
+    for (let second = 0; second < 45; second += 5) {
       exchange.data(Buffer.from(': working\n\n'))
       timers.advance(5_000)
     }

@@ -50,7 +50,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve
     })
-    this.#cancelTimer = options.timers.after(options.patienceMs, () => this.#tooLate())
+    this.#cancelTimer = options.timers.after(options.patienceMs, () => this.#lookAgain())
     options.signal?.addEventListener('abort', this.#abort, { once: true })
   }
 
@@ -65,14 +65,10 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     this.status = status
     this.statusText = statusText
     this.headers = headers
-    const gate = gateFor({ ...this.#options, status, headers })
-    if ('kind' in gate) {
-      this.#rule(gate)
-      return
-    }
-    this.#gate = gate
-    this.#cancelTimer()
-    this.#watch()
+    const { provider, family, model, now } = this.#options
+    const gate = gateFor({ provider, family, model, now, status, headers })
+    if ('kind' in gate) this.#rule(gate)
+    else this.#gate = gate
   }
 
   data(chunk: Buffer): void {
@@ -154,25 +150,26 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     this.#connection?.pause()
   }
 
-  /** Nothing has come of the head in time. */
   #tooLate(): void {
     this.#decide({ kind: 'silent' })
     this.cancel()
   }
 
   /**
-   * Goes on watching while the answer is held. What is silent for the second half of its time is given up;
-   * what still talks (keep-alives, a slow error page) has had time enough to be judged by what is there.
+   * The time is over. Without a head, that was silence. With one, half of that time more shows whether the
+   * upstream still talks (keep-alives): then it has had time enough and is judged by what is there.
    */
-  #watch(): void {
-    const { timers, patienceMs } = this.#options
-    this.#cancelTimer = timers.after(patienceMs / 2, () => {
+  #lookAgain(): void {
+    if (this.status === 0) this.#tooLate()
+    else if (this.status >= 400) this.#conclude(false)
+    else {
       const before = this.#heldBytes
+      const { timers, patienceMs } = this.#options
       this.#cancelTimer = timers.after(patienceMs / 2, () => {
-        if (this.#heldBytes > before || this.status >= 400) this.#conclude(false)
+        if (this.#heldBytes > before) this.#conclude(false)
         else this.#tooLate()
       })
-    })
+    }
   }
 
   #conclude(complete: boolean): void {

@@ -1,7 +1,8 @@
 import { isKeymuxError, type KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { Resolution } from '../domain/ports.js'
+import type { ResolveOptions } from '../resolver/resolver.js'
 import { Conclusion } from './conclusion.js'
-import { Course } from './course.js'
+import { Course, DEADLINE } from './course.js'
 import { Exchange } from './exchange.js'
 import { isOfCredential } from './failure.js'
 import type { ForwarderParts } from './forwarder.js'
@@ -51,7 +52,7 @@ export class Forwarding {
     } catch (error) {
       signal?.throwIfAborted()
       // The deadline ended a wait: that is an answer too.
-      if (this.#course.isExpired && error === this.#course.signal.reason) return await this.#exhausted()
+      if (error === DEADLINE) return await this.#exhausted()
       throw error
     } finally {
       this.#course.end()
@@ -81,7 +82,7 @@ export class Forwarding {
     let overloaded = 0
     while (!this.#course.isOver && overloaded < OVERLOADED_ACCOUNTS) {
       const resolution = await this.#pick(stage)
-      if (resolution === undefined) return undefined
+      if (resolution === undefined || this.#course.isOver) return undefined
       const trial = await this.#trier.run(stage, resolution, () => this.#reports.start())
       const answer = await this.#judge(trial)
       if (answer !== undefined) return answer
@@ -103,10 +104,12 @@ export class Forwarding {
     }
   }
 
-  #choice(stage: Stage): { exclude: ReadonlySet<string>; signal: AbortSignal; model?: string } {
+  #choice(stage: Stage): ResolveOptions {
+    const choice: { -readonly [K in keyof ResolveOptions]: ResolveOptions[K] } = { exclude: this.#tried }
     const model = this.#outbound.model(stage)
-    const choice = { exclude: this.#tried, signal: this.#course.signal }
-    return model === undefined ? choice : { ...choice, model }
+    if (model !== undefined) choice.model = model
+    if (this.#request.signal !== undefined) choice.signal = this.#request.signal
+    return choice
   }
 
   /** Writes down what came of a profile; gives an answer when that is one to pass on. */

@@ -196,8 +196,12 @@ function isCoded(headers: RawHeaders): boolean {
   return coding !== undefined && !/^\s*(?:identity)?\s*$/i.test(coding)
 }
 
+const JSON_BEGINNINGS: ReadonlySet<number> = new Set(Buffer.from('{["tfn-0123456789'))
+/** Space, tab, line feed, carriage return, and the bytes of a byte order mark. */
+const PASSED_OVER: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf])
+
 /** Whether a text begins as JSON does, or is empty. Some upstreams send white space while they work. */
 function isJsonLike(body: Buffer): boolean {
-  const text = body.toString('utf8')
-  return /^\ufeff?\s*(?:[[{"tfn\d-]|$)/.test(text)
+  const first = body.find((byte) => !PASSED_OVER.has(byte))
+  return first === undefined || JSON_BEGINNINGS.has(first)
 }

@@ -64,7 +64,8 @@ export class Outbound {
     const bytes = this.#bytes(stage)
     const { rest, length } = this.#request.body ?? {}
     if (rest === undefined) {
-      return { ...url, method, headers, body: bytes === undefined || bytes.length === 0 ? undefined : bytes }
+      const body = bytes === undefined || bytes.length === 0 ? undefined : bytes
+      return { origin: url.origin, path: url.path, method, headers, body }
     }
     const before = this.#request.body?.bytes.length ?? 0
     const beginning = bytes ?? Buffer.alloc(0)

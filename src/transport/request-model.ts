@@ -14,6 +14,7 @@ const BACKSLASH = 0x5c
 const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
+const MODEL_KEY = Buffer.from('"model"')
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 /** Gemini names the model in the path: `/v1beta/models/NAME:generateContent`. */
@@ -61,7 +62,7 @@ export function findModel(body: Buffer): ModelPlace | undefined {
     }
     if (body[at] !== QUOTE) return found
     const keyEnd = endOfString(body, at)
-    const isModel = textOf(body, at, keyEnd) === 'model'
+    const isModel = isModelKey(body, at, keyEnd)
     at = skipSpace(body, keyEnd)
     if (body[at] !== COLON) return found
     at = skipSpace(body, at + 1)
@@ -72,6 +73,12 @@ export function findModel(body: Buffer): ModelPlace | undefined {
     at = end
   }
   return found
+}
+
+/** Whether a key is `model`, however it is written. */
+function isModelKey(body: Buffer, start: number, end: number): boolean {
+  if (end - start === MODEL_KEY.length) return body.compare(MODEL_KEY, 0, MODEL_KEY.length, start, end) === 0
+  return body.subarray(start, end).includes(BACKSLASH) && textOf(body, start, end) === 'model'
 }
 
 function startOf(body: Buffer): number {
