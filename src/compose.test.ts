@@ -154,6 +154,27 @@ describe('newStore', () => {
     })
   })
 
+  test('limits of an account hold for its other keys while the process lives', async () => {
+    const store = newStore({ vault: createMemoryVault() })
+    for (const name of ['a', 'b']) {
+      await store.save({
+        id: `openai:${name}`,
+        provider: 'openai',
+        name,
+        mode: 'api_key',
+        priority: 0,
+        enabled: true,
+        createdAt: new Date(0),
+        updatedAt: new Date(0),
+        apiKey: { key: `sk-${name}` },
+        account: 'org',
+      })
+    }
+    await store.markFailure('openai:a', 'rate_limit', { retryAfterMs: 60_000 })
+    await store.markError('openai:b', 'something else')
+    expect(await store.isInCooldown('openai:b')).toBe(true)
+  })
+
   test('on a vault of keymux it is the manager of its handle', async () => {
     const keymux = await opened({
       vault: join(folder, 'native', 'vault.db'),

@@ -29,6 +29,7 @@ export class KvBackend implements ProfileBackend {
   readonly #logger: Logger | undefined
   /** Has no place in the original's format: it lasts as long as this process. */
   readonly #refreshes = new Map<string, RefreshState>()
+  readonly #accounts = new Map<string, ProfileUsageStats>()
   #sink: (delta: ProfileDelta) => void = () => {}
   #loaded: 'not yet' | 'locked' | 'open' = 'not yet'
   #queue: Promise<unknown> = Promise.resolve()
@@ -97,10 +98,15 @@ export class KvBackend implements ProfileBackend {
     for (const [provider, id] of Object.entries(store.lastGood))
       changes.push({ kind: 'last_good', provider, id })
     for (const [id, refresh] of this.#refreshes) changes.push({ kind: 'refresh', id, refresh })
+    for (const [key, stats] of this.#accounts) changes.push({ kind: 'account', key, stats })
     this.#sink({ full: true, changes })
   }
 
   #remember(change: ProfileChange): void {
+    if (change.kind === 'account') {
+      if (change.stats === undefined) this.#accounts.delete(change.key)
+      else this.#accounts.set(change.key, change.stats)
+    }
     if (change.kind !== 'refresh') return
     if (change.refresh === undefined) this.#refreshes.delete(change.id)
     else this.#refreshes.set(change.id, change.refresh)
