@@ -1,5 +1,8 @@
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { CHAT, type ForwardingLab, openForwarding, readBody, until } from '../../test/support/forwarding.js'
+import { SELF_SIGNED } from '../../test/support/self-signed.js'
 import {
   badKey,
   badRequest,
@@ -388,6 +391,58 @@ describe('nothing usable', () => {
     const answer = await lab.forward()
     expect(answer).toMatchObject({ kind: 'unreachable', status: 502 })
     expect((await json(answer)).error?.message).toContain('ECONNREFUSED')
+  })
+})
+
+describe('a server that cannot be trusted', () => {
+  async function secureServer(): Promise<
+    { readonly url: string; readonly seen: string[] } & AsyncDisposable
+  > {
+    const seen: string[] = []
+    const server = createServer(SELF_SIGNED, (request, response) => {
+      seen.push(request.headers.authorization ?? '')
+      response.end('{}')
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    return {
+      url: `https://127.0.0.1:${port}`,
+      seen,
+      [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),
+    }
+  }
+
+  test('for its certificate: no credential is sent, the next profile is tried', async () => {
+    await using server = await secureServer()
+    await using lab = await openForwarding()
+    await lab.add('a', { baseUrl: server.url, priority: 1 })
+    const alone = await lab.forward()
+    expect(alone).toMatchObject({ kind: 'unreachable', status: 502, attempts: 1 })
+    expect((await json(alone)).error?.message).toMatch(/certificate of the server of openai .*SELF_SIGNED/)
+    await lab.add('b')
+    expect(await lab.forward()).toMatchObject({ profileId: 'openai:b', attempts: 2 })
+    expect(server.seen).toEqual([])
+  })
+
+  test('for it speaks no TLS where it should', async () => {
+    await using lab = await openForwarding()
+    await lab.add('a', { baseUrl: `https://127.0.0.1:${lab.upstream.port}` })
+    expect(await lab.forward()).toMatchObject({ kind: 'unreachable', status: 502 })
+    expect(lab.upstream.requests).toHaveLength(0)
+  })
+
+  test('for it speaks no TLS at all, on another machine', async () => {
+    await using lab = await openForwarding()
+    // The manager refuses such base URLs; one may come from elsewhere all the same.
+    const view = lab.handle.resolver.resolve.bind(lab.handle.resolver)
+    await lab.add('a')
+    lab.handle.resolver.resolve = async (...call) => {
+      const found = await view(...call)
+      return { ...found, profile: { ...found.profile, baseUrl: 'http://api.example.com/v1' } }
+    }
+    const answer = await lab.forward()
+    expect(answer).toMatchObject({ kind: 'refused', status: 502, attempts: 0 })
+    expect((await json(answer)).error?.message).toContain('base URL')
   })
 })
 

@@ -53,6 +53,7 @@ export class Forwarding {
       signal?.throwIfAborted()
       // The deadline ended a wait: that is an answer too.
       if (error === DEADLINE) return await this.#exhausted()
+      this.#drop()
       throw error
     } finally {
       this.#course.end()

@@ -1,0 +1,19 @@
+/** A certificate for 127.0.0.1 that nobody has reason to trust, and its key. Made for these tests alone. */
+export const SELF_SIGNED: { readonly key: string; readonly cert: string } = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgq3ovLe1r+hq5Hy1Y
+/ll6Tikhu9UWkaFaCbj8lAzlz9ShRANCAASDiwLXRPxUnRcHPorKXvxGWk0bVMaG
+YL472xvTl++O1+kGvofyldDmc9vWp5nWkYczCh5erRMEAWOGFXX7W15d
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUVmfkWA90N5vO5WQVqmPcyHW+CqUwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzIxMzQ1NloYDzIxMjYxMDMw
+MjEzNDU2WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASDiwLXRPxUnRcHPorKXvxGWk0bVMaGYL472xvTl++O1+kGvofyldDm
+c9vWp5nWkYczCh5erRMEAWOGFXX7W15do28wbTAdBgNVHQ4EFgQU9yMYkrU3lS/W
+I9Jo2rb2AArEQOkwHwYDVR0jBBgwFoAU9yMYkrU3lS/WI9Jo2rb2AArEQOkwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARhwR/AAABgglsb2NhbGhvc3QwCgYIKoZI
+zj0EAwIDRwAwRAIgb5+l5uzTW50+v8iuBhPZmITEO+saSLKJ/B6GQfPouHECIDg6
+CVVinHFlKD7yOXEYhS1twq/CJ2bboBGK2AgFOQMd
+-----END CERTIFICATE-----`,
+}
