@@ -97,17 +97,31 @@ export class Resolver {
   ): Promise<Resolution> {
     const source = this.#source
     if (source === undefined) return this.#resolveThroughManager(provider, preferredProfile, options)
-    const request = this.#request(provider, preferredProfile, options)
-    if (source.fresh() && options.signal?.aborted !== true) {
-      const nowMs = source.nowMs()
-      const entry = source.pick(request, nowMs, passedOver(source, request, options))
-      const opened = entry === undefined ? undefined : this.#cache.get(entry.id)
-      if (entry !== undefined && opened?.record === entry.record && nowMs < opened.untilMs) {
-        source.used(entry, nowMs)
-        return Promise.resolve(resolution(entry, opened.credential, [entry.id]))
-      }
+    if (options.signal?.aborted !== true) {
+      const now = this.resolveNow(provider, preferredProfile, options)
+      if (now !== undefined) return Promise.resolve(now)
     }
-    return this.#resolve(source, request, options)
+    return this.#resolve(source, this.#request(provider, preferredProfile, options), options)
+  }
+
+  /**
+   * What {@link Resolver.resolve} would give, when that can be said without waiting for anything: nothing
+   * changed elsewhere, and the credential of the profile that is chosen is open already. `undefined` otherwise.
+   */
+  resolveNow(
+    provider: string,
+    preferredProfile?: string,
+    options: ResolveOptions = NO_OPTIONS,
+  ): Resolution | undefined {
+    const source = this.#source
+    if (source === undefined || !source.fresh()) return undefined
+    const request = this.#request(provider, preferredProfile, options)
+    const nowMs = source.nowMs()
+    const entry = source.pick(request, nowMs, passedOver(source, request, options))
+    const opened = entry === undefined ? undefined : this.#cache.get(entry.id)
+    if (entry === undefined || opened?.record !== entry.record || nowMs >= opened.untilMs) return undefined
+    source.used(entry, nowMs)
+    return resolution(entry, opened.credential, [entry.id])
   }
 
   /**

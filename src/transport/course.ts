@@ -30,7 +30,7 @@ export class Course {
   readonly #options: CourseOptions
   /** Made when something waits: most requests never do. */
   #waiting: AbortController | undefined
-  readonly #retried = new Set<string>()
+  readonly #retried: string[] = []
   readonly #cancelDeadline: () => void
   #expired = false
   readonly #abort = (): void => this.#waiting?.abort(this.#options.request.signal?.reason)
@@ -64,14 +64,14 @@ export class Course {
 
   /** Whether a profile may be asked a second time. Counts as done. */
   takeRetry(profileId: string): boolean {
-    if (this.isOver || this.#retried.has(profileId) || this.#retried.size >= MOST_RETRIES) return false
-    this.#retried.add(profileId)
+    if (this.isOver || this.#retried.includes(profileId) || this.#retried.length >= MOST_RETRIES) return false
+    this.#retried.push(profileId)
     return true
   }
 
   /** Waits before a retry: with jitter, longer each time, and no shorter than the provider asks. */
   backOff(statedMs: number): Promise<void> {
-    const ownMs = backoffMs(this.#retried.size, { ...BACKOFF, random: this.#options.random })
+    const ownMs = backoffMs(this.#retried.length, { ...BACKOFF, random: this.#options.random })
     return this.wait(Math.max(ownMs, statedMs))
   }
 

@@ -1,3 +1,4 @@
+import type { EndSignal } from './ending.js'
 import { type Gate, type GateContext, gateFor, HELD_BYTES, type Ruling } from './gate.js'
 import type {
   AnswerBody,
@@ -20,7 +21,7 @@ export interface ExchangeOptions extends Omit<GateContext, 'status' | 'headers'>
   /** How long the upstream may be silent before its answer begins, in milliseconds. */
   readonly patienceMs: number
   /** The caller's signal: ends the exchange at any time. */
-  readonly signal: AbortSignal | undefined
+  readonly signal: EndSignal | undefined
 }
 
 /**

@@ -8,7 +8,7 @@ import type { Forwarder, ForwardSettings, Timers, UpstreamSender } from './types
 
 /** What forwarding works with. */
 export interface ForwarderParts {
-  readonly resolver: Pick<Resolver, 'resolve' | 'resolveTrial'>
+  readonly resolver: Pick<Resolver, 'resolve' | 'resolveNow' | 'resolveTrial'>
   readonly profiles: Pick<Profiles, 'markSuccess' | 'reportFailure'>
   /** Renews a login whose access token was refused. */
   readonly renewer: {

@@ -436,6 +436,7 @@ describe('a server that cannot be trusted', () => {
     // The manager refuses such base URLs; one may come from elsewhere all the same.
     const view = lab.handle.resolver.resolve.bind(lab.handle.resolver)
     await lab.add('a')
+    lab.handle.resolver.resolveNow = () => undefined
     lab.handle.resolver.resolve = async (...call) => {
       const found = await view(...call)
       return { ...found, profile: { ...found.profile, baseUrl: 'http://api.example.com/v1' } }

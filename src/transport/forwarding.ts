@@ -3,6 +3,7 @@ import type { Resolution } from '../domain/ports.js'
 import type { ResolveOptions } from '../resolver/resolver.js'
 import { Conclusion } from './conclusion.js'
 import { Course, DEADLINE } from './course.js'
+import { throwIfEnded } from './ending.js'
 import { Exchange } from './exchange.js'
 import { isOfCredential } from './failure.js'
 import type { ForwarderParts } from './forwarder.js'
@@ -48,9 +49,10 @@ export class Forwarding {
   async run(): Promise<Answer> {
     const { signal } = this.#request
     try {
-      return (await this.#search()) ?? (await this.#exhausted())
+      throwIfEnded(signal)
+      return (await this.#round()) ?? (await this.#lastResorts()) ?? (await this.#exhausted())
     } catch (error) {
-      signal?.throwIfAborted()
+      throwIfEnded(signal)
       // The deadline ended a wait: that is an answer too.
       if (error === DEADLINE) return await this.#exhausted()
       this.#drop()
@@ -62,16 +64,13 @@ export class Forwarding {
     }
   }
 
-  async #search(): Promise<Answer | undefined> {
-    this.#request.signal?.throwIfAborted()
-    const answer = await this.#round()
-    if (answer !== undefined) return answer
+  async #lastResorts(): Promise<Answer | undefined> {
     const later = (await this.#waitBriefly()) ? await this.#round() : undefined
     return later ?? (await this.#askSilentAgain()) ?? (await this.#halfOpen())
   }
 
   async #round(): Promise<Answer | undefined> {
-    this.#refusals = []
+    if (this.#refusals.length > 0) this.#refusals = []
     for (const stage of this.#request.stages) {
       const answer = await this.#stage(stage)
       if (answer !== undefined) return answer
@@ -95,8 +94,12 @@ export class Forwarding {
   /** The next profile of a stage; `undefined` when none is left. */
   async #pick(stage: Stage): Promise<Resolution | undefined> {
     const { provider, profile } = stage
+    const { resolver } = this.#parts
+    const choice = this.#choice(stage)
+    const now = resolver.resolveNow(provider, profile, choice)
+    if (now !== undefined) return now
     try {
-      return await this.#parts.resolver.resolve(provider, profile, this.#choice(stage))
+      return await resolver.resolve(provider, profile, { ...choice, signal: this.#course.signal })
     } catch (error) {
       const isOnlyThis = isKeymuxError(error, 'unknown_provider') && this.#request.stages.length > 1
       if (!(error instanceof NoUsableProfileError || isOnlyThis)) throw error
@@ -106,11 +109,8 @@ export class Forwarding {
   }
 
   #choice(stage: Stage): ResolveOptions {
-    const choice: { -readonly [K in keyof ResolveOptions]: ResolveOptions[K] } = { exclude: this.#tried }
     const model = this.#outbound.model(stage)
-    if (model !== undefined) choice.model = model
-    if (this.#request.signal !== undefined) choice.signal = this.#request.signal
-    return choice
+    return model === undefined ? { exclude: this.#tried } : { exclude: this.#tried, model }
   }
 
   /** Writes down what came of a profile; gives an answer when that is one to pass on. */
@@ -173,7 +173,8 @@ export class Forwarding {
     for (const stage of this.#request.stages) {
       while (!this.#course.isOver) {
         const { provider, profile } = stage
-        const resolution = await this.#parts.resolver.resolveTrial(provider, profile, this.#choice(stage))
+        const choice = { ...this.#choice(stage), signal: this.#course.signal }
+        const resolution = await this.#parts.resolver.resolveTrial(provider, profile, choice)
         if (resolution === undefined) break
         const answer = await this.#judge(
           await this.#trier.run(stage, resolution, () => this.#reports.start()),
@@ -211,7 +212,19 @@ export class Forwarding {
 
   #providers(parts: Pick<Answer, 'status' | 'statusText' | 'headers' | 'body'>, profileId: string): Answer {
     this.#drop()
-    return { kind: 'provider', ...parts, profileId, ...this.#making() }
+    const { status, statusText, headers, body } = parts
+    const { attempts, replayable, failures } = this.#making()
+    return {
+      kind: 'provider',
+      status,
+      statusText,
+      headers,
+      body,
+      profileId,
+      attempts,
+      replayable,
+      failures,
+    }
   }
 
   #making(): Pick<Answer, 'attempts' | 'replayable' | 'failures'> {

@@ -1,5 +1,6 @@
 import type { AuthProfile } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import type { EndSignal } from './ending.js'
 import { callerHeaders, upstreamHeaders } from './headers.js'
 import { requestedModel, withModel } from './request-model.js'
 import type { ForwardRequest, Stage, UpstreamRequest } from './types.js'
@@ -10,8 +11,8 @@ export class Outbound {
   readonly #request: ForwardRequest
   readonly #headers: readonly string[]
   readonly #model: string | undefined
-  /** Bodies with another model in them, by the model. */
-  readonly #bodies = new Map<string, Buffer>()
+  /** The body with another model in it, the last one that was asked for. */
+  #changed: { readonly model: string; readonly bytes: Buffer } | undefined
   #spent = false
   #bodyError: unknown
 
@@ -37,7 +38,7 @@ export class Outbound {
   }
 
   /** The caller's signal. */
-  get signal(): AbortSignal | undefined {
+  get signal(): EndSignal | undefined {
     return this.#request.signal
   }
 
@@ -76,11 +77,8 @@ export class Outbound {
   #bytes({ model }: Stage): Buffer | undefined {
     const bytes = this.#request.body?.bytes
     if (model === undefined || bytes === undefined) return bytes
-    const known = this.#bodies.get(model)
-    if (known !== undefined) return known
-    const changed = withModel(bytes, model)
-    this.#bodies.set(model, changed)
-    return changed
+    if (this.#changed?.model !== model) this.#changed = { model, bytes: withModel(bytes, model) }
+    return this.#changed.bytes
   }
 
   async *#passThrough(beginning: Buffer, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

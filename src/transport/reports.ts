@@ -50,15 +50,23 @@ export class Reports {
 
   /** Writes a success down, and what waits besides. */
   async success(profileId: string, model: string | undefined): Promise<void> {
-    await this.#safely(() => this.#profiles.markSuccess(profileId, model === undefined ? {} : { model }))
-    await this.settled()
+    try {
+      await this.#profiles.markSuccess(profileId, model === undefined ? {} : { model })
+    } catch (error) {
+      this.#notRecorded(error)
+    }
+    if (this.#waiting.length > 0 || this.#underWay.length > 0) await this.settled()
   }
 
   async #safely(write: () => Promise<unknown>): Promise<void> {
     try {
       await write()
     } catch (error) {
-      this.#logger?.warn('the outcome of a request could not be recorded', { code: codeOf(error) })
+      this.#notRecorded(error)
     }
+  }
+
+  #notRecorded(error: unknown): void {
+    this.#logger?.warn('the outcome of a request could not be recorded', { code: codeOf(error) })
   }
 }

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { KeymuxError } from '../domain/errors.js'
-import { unlessAborted } from '../resolver/renewal.js'
+import { type EndSignal, unlessEnded } from './ending.js'
 
 /** A request's body as far as it is held in memory. */
 export interface RequestBody {
@@ -18,7 +18,7 @@ export interface HoldOptions {
   readonly limit: number
   /** The length that the request states. */
   readonly length?: number | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: EndSignal | undefined
 }
 
 /** A body that will be sent once anyway is looked into as far as this, for the model it names. */
@@ -38,7 +38,7 @@ export async function holdBody(
   const held: Uint8Array[] = []
   try {
     for (let size = 0; size <= keep; ) {
-      const next = await unlessAborted(iterator.next(), options.signal)
+      const next = await unlessEnded(iterator.next(), options.signal)
       if (next.done === true) return { bytes: joined(held) }
       held.push(next.value)
       size += next.value.byteLength
@@ -74,7 +74,7 @@ export function holdStream(stream: Readable, options: HoldOptions): Promise<Requ
     const broken = (): void => {
       settle(() => reject(new KeymuxError('aborted', 'the request ended before its body did')))
     }
-    const abort = (): void => settle(() => reject(options.signal?.reason as Error))
+    const abort = (): void => settle(() => reject(options.signal?.reason))
     if (options.signal?.aborted === true) return abort()
     if (stream.readableEnded) return end()
     stream.on('data', data).on('end', end).on('error', broken).on('close', broken)

@@ -5,6 +5,7 @@ import type { AuthProfile } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { redactSecrets } from '../domain/redact.js'
 import type { Course } from './course.js'
+import { throwIfEnded } from './ending.js'
 import { Exchange } from './exchange.js'
 import { codeOf, type Failure, failureOf, isRefusedLogin, unsent } from './failure.js'
 import type { ForwarderParts } from './forwarder.js'
@@ -89,7 +90,7 @@ export class Trier {
     begun()
     const outcome = await exchange.outcome
     course.exchange = undefined
-    this.#outbound.signal?.throwIfAborted()
+    throwIfEnded(this.#outbound.signal)
     if (outcome.kind === 'release') return exchange
     if (outcome.kind === 'broken') this.#refuseUnsendable(outcome.error)
     const failure = withoutSecret(failureOf(outcome, provider.name, exchange), credential)

@@ -1,5 +1,6 @@
 import type { KeymuxError } from '../domain/errors.js'
 import type { FailureReason } from '../domain/usage.js'
+import type { EndSignal } from './ending.js'
 import type { RequestBody } from './request-body.js'
 
 /** Header names and values in turn, in the order of the wire; names repeat where lines do. */
@@ -31,8 +32,11 @@ export interface ForwardRequest {
   readonly stages: readonly Stage[]
   /** The model to choose profiles by when the request itself names none. */
   readonly model?: string
-  /** Ends the request at every stage, the upstream connection included. Never recorded as a failure. */
-  readonly signal?: AbortSignal
+  /**
+   * Ends the request at every stage, the upstream connection included. Never recorded as a failure. An
+   * `AbortSignal`, or an `Ending`.
+   */
+  readonly signal?: EndSignal
   /** The most upstream tries. No limit by default: every usable profile once, and a few retries. */
   readonly maxAttempts?: number
   readonly settings?: Partial<ForwardSettings>

@@ -19,8 +19,8 @@ export function createUndiciSender(): UpstreamSender {
   })
   return {
     send({ origin, method, path, headers, body }, handler) {
-      const options = { origin, method, path, headers: [...headers], body: body ?? null }
-      agent.dispatch(options as Dispatcher.DispatchOptions, new Dispatched(handler))
+      const options = { origin, method, path, headers, body: body ?? null }
+      agent.dispatch(options as unknown as Dispatcher.DispatchOptions, new Dispatched(handler))
     },
     close: () => agent.destroy(),
   }
