@@ -64,7 +64,8 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     // Informational answers (RFC 9110 section 15.2) come before the real one.
     if (this.#settle === undefined || (status >= 100 && status < 200)) return
     this.status = status
-    this.statusText = statusText
+    // Other characters cannot be passed on: servers and `Response` refuse them.
+    this.statusText = /^[\t\x20-\x7e]*$/.test(statusText) ? statusText : ''
     this.headers = headers
     const { provider, family, model, now } = this.#options
     const gate = gateFor({ provider, family, model, now, status, headers })
