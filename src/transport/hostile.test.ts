@@ -6,7 +6,7 @@ import { type ForwardingLab, openForwarding } from '../../test/support/forwardin
 
 // What no HTTP library would send: bytes written to the connection as they are.
 let lab: ForwardingLab
-let bytes = Buffer.alloc(0)
+let bytes: Buffer = Buffer.alloc(0)
 const sockets = new Set<Socket>()
 const server = createServer((socket) => {
   sockets.add(socket)
