@@ -4,7 +4,7 @@ import { Exchange } from './exchange.js'
 import type { Failure } from './failure.js'
 import type { ForwarderParts } from './forwarder.js'
 import { ownAnswer } from './own-answer.js'
-import type { Trial } from './trier.js'
+import type { TriedProfile } from './trier.js'
 import type { Answer, Stage } from './types.js'
 
 type OwnAnswer = Pick<Answer, 'kind' | 'status' | 'statusText' | 'headers' | 'body'> & {
@@ -26,7 +26,7 @@ export class Conclusion {
    * @param refusals why the stages had nobody to offer
    * @throws KeymuxError the refusal, when it is none of a `NoUsableProfileError`
    */
-  answer(last: Trial | undefined, refusals: readonly KeymuxError[], expired: boolean): OwnAnswer {
+  answer(last: TriedProfile | undefined, refusals: readonly KeymuxError[], expired: boolean): OwnAnswer {
     const failure = last?.result
     if (failure !== undefined && !(failure instanceof Exchange) && failure.kind !== 'answer') {
       return this.#unreachable(failure)
@@ -51,14 +51,24 @@ export class Conclusion {
     const times = unusable.flatMap(({ retryAt }) => (retryAt === undefined ? [] : [retryAt.getTime()]))
     const soonestMs = Math.min(...times) - Number(this.#parts.clock.now())
     const error = unusable[0] ?? new KeymuxError('no_usable_profile', 'no profile could serve the request')
-    return this.#own('refused', 429, error, Number.isFinite(soonestMs) ? soonestMs : undefined)
+    const why = [...new Set(unusable.flatMap(({ reasons }) => reasons.map((one) => one.reason ?? one.state)))]
+    return this.#own('refused', 429, error, {
+      detail: why.length === 0 ? '' : `: ${why.join(', ')}`,
+      retryAfterMs: Number.isFinite(soonestMs) ? soonestMs : undefined,
+    })
   }
 
-  #own(kind: Answer['kind'], status: number, error: KeymuxError, retryAfterMs?: number): OwnAnswer {
+  #own(
+    kind: Answer['kind'],
+    status: number,
+    error: KeymuxError,
+    { detail = '', retryAfterMs }: { detail?: string; retryAfterMs?: number | undefined } = {},
+  ): OwnAnswer {
+    const hint = error.hint === undefined ? '' : ` (${error.hint})`
     const message = {
       status,
       code: `keymux_${error.code}`,
-      message: error.hint === undefined ? error.message : `${error.message} (${error.hint})`,
+      message: `${error.message}${detail}${hint}`,
       retryAfterMs,
       passing: kind === 'unreachable',
     }

@@ -307,7 +307,10 @@ describe('nothing usable', () => {
         'retry-after-ms': '10400',
         'x-should-retry': 'false',
       })
-      expect((await json(answer)).error).toMatchObject({ code: 'keymux_no_usable_profile' })
+      expect((await json(answer)).error).toMatchObject({
+        code: 'keymux_no_usable_profile',
+        message: expect.stringContaining(': rate_limit (see keymux status openai)'),
+      })
       expect(answer.error?.code).toBe('no_usable_profile')
     }
     expect(lab.upstream.requests).toHaveLength(2)

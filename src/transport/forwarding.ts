@@ -10,7 +10,7 @@ import type { ForwarderParts } from './forwarder.js'
 import { Outbound } from './outbound.js'
 import { errorPassedOn, passedOn } from './passed-on.js'
 import { Reports } from './reports.js'
-import { type Trial, Trier } from './trier.js'
+import { type TriedProfile, Trier } from './trier.js'
 import type { Answer, ForwardRequest, Stage } from './types.js'
 
 const DEADLINE_MS = 600_000
@@ -31,9 +31,9 @@ export class Forwarding {
   /** Why stages had nobody to offer. */
   #refusals: KeymuxError[] = []
   /** Failures so far: the last that was an answer, the last that was none, the last that was silence. */
-  #answered: Trial | undefined
-  #unanswered: Trial | undefined
-  #silent: Trial | undefined
+  #answered: TriedProfile | undefined
+  #unanswered: TriedProfile | undefined
+  #silent: TriedProfile | undefined
 
   constructor(parts: ForwarderParts, request: ForwardRequest) {
     const { timers, random, settings, profiles, logger } = parts
@@ -83,10 +83,10 @@ export class Forwarding {
     while (!this.#course.isOver && overloaded < OVERLOADED_ACCOUNTS) {
       const resolution = await this.#pick(stage)
       if (resolution === undefined || this.#course.isOver) return undefined
-      const trial = await this.#trier.run(stage, resolution, () => this.#reports.start())
-      const answer = await this.#judge(trial)
+      const outcome = await this.#trier.run(stage, resolution, () => this.#reports.start())
+      const answer = await this.#judge(outcome)
       if (answer !== undefined) return answer
-      if (!(trial.result instanceof Exchange) && trial.result.reason === 'overloaded') overloaded += 1
+      if (!(outcome.result instanceof Exchange) && outcome.result.reason === 'overloaded') overloaded += 1
     }
     return undefined
   }
@@ -114,9 +114,9 @@ export class Forwarding {
   }
 
   /** Writes down what came of a profile; gives an answer when that is one to pass on. */
-  async #judge(trial: Trial): Promise<Answer | undefined> {
-    const { result, stage, credential } = trial
-    const { profile } = trial.resolution
+  async #judge(outcome: TriedProfile): Promise<Answer | undefined> {
+    const { result, stage, credential } = outcome
+    const { profile } = outcome.resolution
     const model = this.#outbound.model(stage)
     this.#tried.add(profile.id)
     if (result instanceof Exchange) {
@@ -131,20 +131,20 @@ export class Forwarding {
       await this.#reports.settled()
       return this.#providers(errorPassedOn(exchange, credential), profile.id)
     }
-    this.#keep(trial)
+    this.#keep(outcome)
     return undefined
   }
 
   /** Keeps what may be the best there is in the end. */
-  #keep(trial: Trial): void {
-    if (trial.result instanceof Exchange) return
-    const { kind } = trial.result
+  #keep(outcome: TriedProfile): void {
+    if (outcome.result instanceof Exchange) return
+    const { kind } = outcome.result
     if (kind === 'answer' || kind === 'senseless') {
       this.#drop()
-      this.#answered = trial
+      this.#answered = outcome
     } else {
-      if (kind !== 'unsent' || this.#unanswered === undefined) this.#unanswered = trial
-      if (kind === 'silence') this.#silent = trial
+      if (kind !== 'unsent' || this.#unanswered === undefined) this.#unanswered = outcome
+      if (kind === 'silence') this.#silent = outcome
     }
   }
 

@@ -15,7 +15,7 @@ import type { FailedTry, Stage, UpstreamRequest } from './types.js'
 const FIRST_BYTE_TIMEOUT_MS = 30_000
 
 /** What became of a profile that was tried: `exchange` is an answer to pass on, else it failed. */
-export interface Trial {
+export interface TriedProfile {
   readonly stage: Stage
   readonly resolution: Resolution
   /** The credential that was sent last. */
@@ -43,23 +43,23 @@ export class Trier {
    * @param begun called as soon as a request is on its way: what can be done meanwhile costs no time
    * @throws the caller's reason after an abort, and KeymuxError where the request itself cannot be sent
    */
-  async run(stage: Stage, resolution: Resolution, begun: () => void): Promise<Trial> {
+  async run(stage: Stage, resolution: Resolution, begun: () => void): Promise<TriedProfile> {
     const { profile } = resolution
     const course = this.#course
     let { credential } = resolution
     let renewed = false
     for (;;) {
       const result = await this.#try(stage, profile, credential, begun)
-      const trial = { stage, resolution, credential, result }
-      if (result instanceof Exchange) return trial
+      const outcome = { stage, resolution, credential, result }
+      if (result instanceof Exchange) return outcome
       if (isRefusedLogin(result) && profile.mode === 'oauth' && !renewed && !course.isOver) {
         renewed = true
         const fresh = await this.#renew(profile.id, credential)
-        if (fresh === undefined) return trial
+        if (fresh === undefined) return outcome
         credential = fresh
       } else if (result.again === 'now' && course.takeRetry(profile.id)) {
         await course.backOff(result.retryAfterMs ?? 0)
-      } else return trial
+      } else return outcome
       result.exchange?.cancel()
     }
   }
