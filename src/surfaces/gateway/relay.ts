@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isKeymuxError } from '../../domain/errors.js'
 import { newProfileId } from '../../domain/ids.js'
 import type { Logger } from '../../domain/ports.js'
+import { Ending, type EndSignal } from '../../transport/ending.js'
 import { makingHeaders } from '../../transport/headers.js'
 import { holdStream, type RequestBody } from '../../transport/request-body.js'
 import type { Answer, ForwardRequest, Stage } from '../../transport/types.js'
@@ -61,20 +62,20 @@ export class Relay {
     ) {
       return UNKNOWN_PROFILE
     }
-    const leaving = new AbortController()
+    const leaving = new Ending()
     const leave = (): void => {
       if (!response.writableFinished) leaving.abort()
     }
     response.once('close', leave)
     try {
-      const asked = await this.#asked(request, target, stages, leaving.signal)
+      const asked = await this.#asked(request, target, stages, leaving)
       const answer = await this.#handle.forwarder.forward(asked)
       const provider = target.kind === 'provider' ? target.provider : `@${target.chain}`
       this.#answer(response, answer, { provider, method: request.method ?? '', startedAt })
       return undefined
     } catch (error) {
       response.off('close', leave)
-      if (leaving.signal.aborted || response.headersSent || isKeymuxError(error, 'aborted')) return undefined
+      if (leaving.aborted || response.headersSent || isKeymuxError(error, 'aborted')) return undefined
       return refusalOf(error)
     }
   }
@@ -104,7 +105,7 @@ export class Relay {
     request: IncomingMessage,
     target: UpstreamTarget,
     stages: readonly Stage[],
-    signal: AbortSignal,
+    signal: EndSignal,
   ): Promise<ForwardRequest> {
     const { gateway } = this.#handle.config
     const body = await bodyOf(request, gateway.replayLimitMb * BYTES_PER_MB, signal)
@@ -194,7 +195,7 @@ function chainStage(member: string): Stage {
 async function bodyOf(
   request: IncomingMessage,
   limit: number,
-  signal: AbortSignal,
+  signal: EndSignal,
 ): Promise<RequestBody | undefined> {
   const { 'content-length': stated, 'transfer-encoding': encoding } = request.headers
   if (stated === undefined && encoding === undefined) return undefined

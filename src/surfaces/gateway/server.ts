@@ -33,12 +33,23 @@ export interface ServerOptions {
   readonly onMalformed: (refusal: Refusal) => void
 }
 
+/** One connection. */
+interface Line {
+  answer: ServerResponse | undefined
+}
+
 /** A `node:http` server that answers what it cannot read, and ends in an orderly way. */
 export class GatewayServer {
   readonly server: Server
   readonly #options: ServerOptions
-  /** Answers under way, by connection: one at a time in HTTP/1.1. */
-  readonly #underWay = new Map<Socket, ServerResponse>()
+  /**
+   * A line per connection, with its answer under way: one at a time in HTTP/1.1. A map of the answers themselves
+   * would gain and lose an entry with every request. Each time such a map makes room its old table, which still
+   * points at what it held, points at its new one as well; the collector of young objects keeps such chains, and
+   * with them everything that belongs to requests long answered.
+   */
+  readonly #lines = new Map<Socket, Line>()
+  #underWay = 0
   #draining: (() => void) | undefined
   #closing = false
 
@@ -55,6 +66,10 @@ export class GatewayServer {
       requireHostHeader: false,
       noDelay: true,
     })
+    this.server.on('connection', (socket) => {
+      this.#lines.set(socket, { answer: undefined })
+      socket.once('close', () => this.#lines.delete(socket))
+    })
     this.server.on('request', (request, response) => this.#take(request, response))
     this.server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
       this.#unreadable(error, socket as Socket),
@@ -67,7 +82,7 @@ export class GatewayServer {
 
   /** How many answers are under way. */
   get underWay(): number {
-    return this.#underWay.size
+    return this.#underWay
   }
 
   get closing(): boolean {
@@ -82,8 +97,8 @@ export class GatewayServer {
     this.#closing = true
     const stopped = new Promise<void>((resolve) => this.server.close(() => resolve()))
     this.server.closeIdleConnections()
-    if (this.#underWay.size > 0 && drainMs > 0) await this.#drained(drainMs)
-    const cut = this.#underWay.size
+    if (this.#underWay > 0 && drainMs > 0) await this.#drained(drainMs)
+    const cut = this.#underWay
     this.server.closeAllConnections()
     await stopped
     return cut
@@ -106,13 +121,16 @@ export class GatewayServer {
 
   #take(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request
-    this.#underWay.set(socket, response)
+    const line = this.#lines.get(socket)
+    if (line !== undefined) line.answer = response
+    this.#underWay += 1
     response.once('close', () => {
-      if (this.#underWay.get(socket) === response) this.#underWay.delete(socket)
+      this.#underWay -= 1
+      if (line?.answer === response) line.answer = undefined
       if (!this.#closing) return
       // Kept connections would hold the server open.
       socket.end()
-      if (this.#underWay.size === 0) this.#draining?.()
+      if (this.#underWay === 0) this.#draining?.()
     })
     if (this.#closing) response.setHeader('connection', 'close')
     this.#options.serve(request, response)
@@ -120,7 +138,7 @@ export class GatewayServer {
 
   /** A request that is no HTTP, too slow, too large, or whose body breaks off. */
   #unreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-    const answer = this.#underWay.get(socket)
+    const answer = this.#lines.get(socket)?.answer
     if (error.code === 'ECONNRESET' || !socket.writable || answer?.headersSent === true) {
       socket.destroy()
       return
