@@ -5,6 +5,7 @@ import { StoredProfiles } from '../src/profiles/manager.js'
 import { createVault, hasVault, openVault } from '../src/profiles/open-vault.js'
 import { splitProfile } from '../src/profiles/record.js'
 import { SealedBackend } from '../src/profiles/sealed-backend.js'
+import type { Profiles } from '../src/profiles/types.js'
 import { buildProfile } from '../src/profiles/validate.js'
 import { defaultRegistry } from '../src/providers/registry.js'
 import { Resolver } from '../src/resolver/resolver.js'
@@ -40,6 +41,17 @@ export function report(row: Row): void {
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[sorted.length >> 1] ?? Number.NaN
+}
+
+/** Adds a profile that goes before every other one, and whose key the upstream of the benchmark limits. */
+export async function addLimited(profiles: Profiles, baseUrl: string): Promise<void> {
+  await profiles.add({ provider: 'openai', name: 'first', secret: 'sk-first', baseUrl, priority: 9 })
+}
+
+/** Lets time pass without letting go of the processor: timers are not exact enough for such pauses. */
+export function busyWait(ms: number): void {
+  const end = performance.now() + ms
+  while (performance.now() < end);
 }
 
 /** A folder on disk that is gone afterwards. */

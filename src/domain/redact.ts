@@ -49,8 +49,7 @@ const UUID = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/gi
  * paths and model names stay. Takes time linear in the text.
  */
 export function redactSecrets(text: string, known: Iterable<string> = []): string {
-  let clean = text
-  for (const form of formsOf(known, text.length)) clean = clean.replaceAll(form, REDACTED)
+  let clean = redactKnown(text, known)
   for (const pattern of PREFIXED) clean = clean.replace(pattern, REDACTED)
   return clean
     .replace(URL_PASSWORD, `$1${REDACTED}@`)
@@ -58,6 +57,11 @@ export function redactSecrets(text: string, known: Iterable<string> = []): strin
     .replace(SCHEME, redactValue)
     .replace(NAMED, redactValue)
     .replace(RUN, redactRun)
+}
+
+/** Replaces the `known` secrets alone, as {@link redactSecrets} does. */
+export function redactKnown(text: string, known: Iterable<string>): string {
+  return formsOf(known, text.length).reduce((clean, form) => clean.replaceAll(form, REDACTED), text)
 }
 
 /**

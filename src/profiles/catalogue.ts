@@ -3,6 +3,8 @@ import type { ProfileUsageStats } from '../domain/usage.js'
 import type { ProfileChange, ProfileDelta, ProfileState, RefreshState } from './backend.js'
 import type { StandingContext } from './entry.js'
 import { Entry } from './entry.js'
+import { Layered } from './layered.js'
+import type { Outcome } from './outcome.js'
 import { ProviderGroup } from './provider-group.js'
 import type { ProfileRecord } from './record.js'
 
@@ -11,13 +13,19 @@ export function accountKey(provider: string, account: string): string {
   return `${provider}\u0000${account}`
 }
 
+/** What profiles of one account share. */
+interface Account {
+  readonly use: Layered<ProfileUsageStats | undefined>
+  readonly members: Set<Entry>
+}
+
 /** Every profile of a vault in memory, by id and by provider, following the changes that the backend tells. */
 export class Catalogue {
   readonly entries: Map<string, Entry> = new Map()
   readonly groups: Map<string, ProviderGroup> = new Map()
   /** Of the few profiles whose renewal is under way or has failed, by id. */
   readonly refreshes: Map<string, RefreshState> = new Map()
-  readonly #accounts = new Map<string, { stats?: ProfileUsageStats; members: Set<Entry> }>()
+  readonly #accounts = new Map<string, Account>()
   /** States that arrived before their profile. */
   readonly #orphanStates = new Map<string, ProfileState>()
   readonly #context: StandingContext
@@ -40,8 +48,39 @@ export class Catalogue {
     return group
   }
 
+  /** What a transaction builds upon. */
   accountStats(provider: string, account: string): ProfileUsageStats | undefined {
-    return this.#accounts.get(accountKey(provider, account))?.stats
+    return this.#accounts.get(accountKey(provider, account))?.use.base
+  }
+
+  /** The same, with every change that is known when the transaction begins. */
+  markAccount(key: string): ProfileUsageStats | undefined {
+    const { use } = this.#account(key)
+    use.mark()
+    return use.value
+  }
+
+  /** Lets an outcome take effect that is still to be written down. */
+  push(outcome: Outcome, now: Date): void {
+    const entry = this.entries.get(outcome.id)
+    if (entry === undefined) return
+    const group = this.group(entry.provider)
+    group.change(entry, now, () => entry.changeUse((use) => use.push(outcome.state)))
+    if (outcome.event === 'success') group.setLastGood(entry.id, now)
+    const { account } = outcome
+    if (account !== undefined) this.#changeAccount(account.key, now, (use) => use.push(account.change))
+  }
+
+  /** Takes outcomes away that are written down. */
+  drop(outcomes: readonly Outcome[], now: Date): void {
+    const changes = new Set<unknown>(outcomes.flatMap(({ state, account }) => [state, account?.change]))
+    for (const id of new Set(outcomes.map((outcome) => outcome.id))) {
+      const entry = this.entries.get(id)
+      if (entry === undefined) continue
+      this.group(entry.provider).change(entry, now, () => entry.changeUse((use) => use.drop(changes)))
+    }
+    const keys = new Set(outcomes.flatMap(({ account }) => (account === undefined ? [] : [account.key])))
+    for (const key of keys) this.#changeAccount(key, now, (use) => use.drop(changes))
   }
 
   /** Takes over what the backend tells. */
@@ -73,7 +112,7 @@ export class Catalogue {
         else this.refreshes.set(change.id, change.refresh)
         break
       case 'account':
-        this.#putAccount(change.key, change.stats, now)
+        this.#changeAccount(change.key, now, (use) => use.store(change.stats))
         break
       case 'last_good':
         this.group(change.provider).setLastGood(change.id, now)
@@ -120,21 +159,20 @@ export class Catalogue {
     }
   }
 
-  #putAccount(key: string, stats: ProfileUsageStats | undefined, now: Date): void {
-    const account = this.#account(key)
-    if (stats === undefined) delete account.stats
-    else account.stats = stats
-    for (const entry of account.members) {
+  #changeAccount(key: string, now: Date, change: (use: Account['use']) => void): void {
+    const { use, members } = this.#account(key)
+    change(use)
+    for (const entry of members) {
       this.group(entry.provider).change(entry, now, () => {
-        entry.accountStats = stats
+        entry.accountStats = use.value
       })
     }
   }
 
-  #account(key: string): { stats?: ProfileUsageStats; members: Set<Entry> } {
+  #account(key: string): Account {
     let account = this.#accounts.get(key)
     if (account === undefined) {
-      account = { members: new Set() }
+      account = { use: new Layered<ProfileUsageStats | undefined>(undefined), members: new Set() }
       this.#accounts.set(key, account)
     }
     return account
@@ -148,7 +186,7 @@ export class Catalogue {
     }
     const account = this.#account(accountKey(entry.provider, name))
     account.members.add(entry)
-    entry.accountStats = account.stats
+    entry.accountStats = account.use.value
   }
 
   #leaveAccount(entry: Entry): void {

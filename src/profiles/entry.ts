@@ -8,6 +8,7 @@ import type { Standing } from '../policy/standing.js'
 import { modelWindow, standing } from '../policy/standing.js'
 import { clampWindows } from '../policy/windows.js'
 import type { ProfileState } from './backend.js'
+import { Layered } from './layered.js'
 import type { ProfileRecord } from './record.js'
 import { toProfile } from './record.js'
 
@@ -33,7 +34,8 @@ export class Entry {
   readonly provider: string
   readonly name: string
   record: ProfileRecord
-  state: ProfileState = NEVER_USED
+  /** What is remembered of its use. */
+  readonly use: Layered<ProfileState> = new Layered(NEVER_USED)
   accountStats: ProfileUsageStats | undefined
 
   mode: AuthMode
@@ -67,15 +69,27 @@ export class Entry {
 
   /** Takes a newer memory of use. The time of use only grows: one not yet written down is kept. */
   replaceState(state: ProfileState | undefined): void {
-    this.state = state ?? NEVER_USED
+    this.use.store(state ?? NEVER_USED)
     this.lastUsedMs = Math.max(this.state.stats.lastUsed?.getTime() ?? 0, this.lastUsedMs)
     this.#profile = undefined
   }
 
-  /** The memory of use with the latest time of use, and other statistics where given. */
-  stateWithUse(stats: ProfileUsageStats = this.state.stats): ProfileState {
-    if (this.lastUsedMs === 0) return { ...this.state, stats }
-    return { ...this.state, stats: { ...stats, lastUsed: new Date(this.lastUsedMs) } }
+  /** Changes what is ahead of the stored memory of use. */
+  changeUse(change: (use: Layered<ProfileState>) => void): void {
+    change(this.use)
+    this.#profile = undefined
+  }
+
+  /** The memory of use as it counts here. */
+  get state(): ProfileState {
+    return this.use.value
+  }
+
+  /** What a transaction writes: the memory of use that it builds upon, with the latest time of use. */
+  stateWithUse(stats: ProfileUsageStats = this.use.base.stats): ProfileState {
+    const { base } = this.use
+    if (this.lastUsedMs === 0) return { ...base, stats }
+    return { ...base, stats: { ...stats, lastUsed: new Date(this.lastUsedMs) } }
   }
 
   /** Works out the standing at `now`. */
@@ -108,10 +122,11 @@ export class Entry {
   /** A clock that was wrong may have left windows longer than any can be: they are cut once, for good. */
   #cutImpossibleWindows(now: Date, context: StandingContext): void {
     const limits = { provider: this.provider, config: context.config }
-    const stats = clampWindows(this.state.stats, now, limits)
+    const { stored } = this.use
+    const stats = clampWindows(stored.stats, now, limits)
     const shared = this.accountStats && clampWindows(this.accountStats, now, limits)
-    if (stats === this.state.stats && shared === this.accountStats) return
-    this.state = { ...this.state, stats }
+    if (stats === stored.stats && shared === this.accountStats) return
+    this.use.store({ ...stored, stats })
     this.accountStats = shared
     context.onCut(this)
   }

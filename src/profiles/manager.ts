@@ -29,7 +29,8 @@ export type { ManagerConfig } from './profile-index.js'
 
 /**
  * The profiles of one vault: everything in memory for choosing, everything durable before it is
- * acknowledged. Failures and owners' changes are written at once; times of use at most a second later.
+ * acknowledged. Failures and owners' changes are written at once, noted outcomes some milliseconds later, times of
+ * use at most a second later.
  */
 export class StoredProfiles implements Profiles {
   readonly #index: ProfileIndex
@@ -128,22 +129,26 @@ export class StoredProfiles implements Profiles {
     return this.#index.catalogue.damaged
   }
 
-  /** Writes down times of use that are still in memory. */
+  /** Writes down outcomes and times of use that are still in memory. */
   async flush(): Promise<void> {
+    await this.#index.outcomes.flush()
     await this.#index.uses.flush()
   }
 
   /**
-   * Writes down what is left and stops the timers. Times of use that cannot be written (a full disk, a
-   * read-only one) are no reason to fail: whoever asked for a credential has it.
+   * Writes down what is left and stops the timers. Outcomes and times of use that cannot be written (a full
+   * disk, a read-only one) are no reason to fail: whoever asked for a credential has it.
    */
   async close(): Promise<void> {
-    try {
-      await this.#index.uses.close()
-    } catch (error) {
-      this.#index.config.logger?.warn('times of use could not be written', {
-        code: error instanceof KeymuxError ? error.code : 'unknown',
-      })
+    const { outcomes, uses, config } = this.#index
+    for (const log of [outcomes, uses]) {
+      try {
+        await log.close()
+      } catch (error) {
+        config.logger?.warn('not everything that is known of the profiles could be written', {
+          code: error instanceof KeymuxError ? error.code : 'unknown',
+        })
+      }
     }
   }
 
@@ -201,6 +206,14 @@ export class StoredProfiles implements Profiles {
 
   markSuccess(id: string, options: CallOptions & { readonly model?: string } = {}): Promise<void> {
     return this.#outcomes.markSuccess(id, options)
+  }
+
+  noteFailure(id: string, reason: FailureReason, options: Omit<FailureOptions, 'signal'> = {}): void {
+    this.#outcomes.noteFailure(id, reason, options)
+  }
+
+  noteSuccess(id: string, options: { readonly model?: string } = {}): void {
+    this.#outcomes.noteSuccess(id, options.model)
   }
 
   claimTrial(id: string, options: CallOptions = {}): Promise<boolean> {

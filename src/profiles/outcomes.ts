@@ -1,14 +1,21 @@
-import { isKeymuxError } from '../domain/errors.js'
 import type { CallOptions, FailureOptions } from '../domain/ports.js'
 import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
-import { newUsageStats } from '../domain/usage.js'
-import { applyFailure, applyReset, applySuccess, applyTrial } from '../policy/failure.js'
+import { scopeOf } from '../policy/effects.js'
+import { applyReset, applyTrial } from '../policy/failure.js'
 import { clampWindows, clearExpiredWindows } from '../policy/windows.js'
 import type { ProfileTransaction } from './backend.js'
 import { accountKey } from './catalogue.js'
 import type { Entry } from './entry.js'
+import {
+  failureOutcome,
+  isNews,
+  lastError,
+  type Outcome,
+  type OutcomeContext,
+  shownError,
+  successOutcome,
+} from './outcome.js'
 import type { ProfileIndex } from './profile-index.js'
-import { cleanMessage } from './stored-message.js'
 import type { OutcomeReport } from './types.js'
 
 /** A line of audit for each hour in which a surface used a profile: one for each use would fill the disk. */
@@ -26,7 +33,10 @@ export class Outcomes {
     await this.#index.transact(options, async (tx) => {
       const entry = this.#index.mustFind(id)
       const message = error instanceof Error ? error.message : String(error)
-      await tx.putState(entry.id, { ...entry.stateWithUse(), ...this.#lastError(entry, message) })
+      await tx.putState(entry.id, {
+        ...entry.stateWithUse(),
+        ...lastError(entry, message, this.#index.now()),
+      })
     })
   }
 
@@ -35,30 +45,12 @@ export class Outcomes {
     reason: FailureReason,
     options: FailureOptions = {},
   ): Promise<OutcomeReport> {
-    const scope = await this.#index.transact(options, async (tx) => {
+    await this.#index.transact(options, async (tx) => {
       const entry = this.#index.mustFind(id)
-      const effect = {
-        now: this.#index.now(),
-        provider: entry.provider,
-        config: this.#index.config.cooldown ?? {},
-        random: this.#index.config.random,
-        ...(options.model === undefined ? {} : { model: options.model }),
-        ...(options.retryAfterMs === undefined ? {} : { retryAfterMs: options.retryAfterMs }),
-      }
-      const outcome = applyFailure(entry.state.stats, reason, effect)
-      await tx.putState(entry.id, {
-        ...entry.stateWithUse(outcome.stats),
-        ...(options.message === undefined ? {} : this.#lastError(entry, options.message)),
-      })
-      // Limits and unpaid bills belong to the account: its other keys wait as well.
-      const account = entry.record.meta.account
-      if (account !== undefined && (reason === 'rate_limit' || reason === 'billing')) {
-        const shared = this.#index.catalogue.accountStats(entry.provider, account)
-        const stats = applyFailure(shared ?? newUsageStats(), reason, effect).stats
-        await tx.putAccount(accountKey(entry.provider, account), stats)
-      }
-      await tx.audit('failure', entry.id, reason)
-      return outcome.scope
+      const context = this.#context()
+      const { message } = options
+      const error = message === undefined ? {} : lastError(entry, message, context.now)
+      await this.#put(tx, entry, failureOutcome(entry, reason, options, context, error))
     })
     const entry = this.#index.mustFind(id)
     const { state, until } = entry.standing
@@ -68,7 +60,7 @@ export class Outcomes {
     return {
       profileId: entry.id,
       reason,
-      scope,
+      scope: scopeOf(reason, options.model),
       state,
       ...(unusableUntil === undefined ? {} : { unusableUntil }),
     }
@@ -76,24 +68,31 @@ export class Outcomes {
 
   async markSuccess(id: string, options: CallOptions & { readonly model?: string } = {}): Promise<void> {
     await this.#index.ready(options)
-    const entry = this.#index.mustFind(id)
-    this.#index.used(entry)
-    if (!this.#successTellsNews(entry, options.model)) return
+    const known = this.#index.mustFind(id)
+    this.#index.used(known)
+    if (!isNews(known, options.model)) return
     await this.#index.transact(options, async (tx) => {
-      const found = this.#index.mustFind(id)
-      const success = {
-        now: this.#index.now(),
-        ...(options.model === undefined ? {} : { model: options.model }),
-      }
-      const { lastError: _message, lastErrorAt: _at, ...state } = found.stateWithUse()
-      await tx.putState(found.id, { ...state, stats: applySuccess(state.stats, success) })
-      const account = found.record.meta.account
-      if (account !== undefined && found.accountStats !== undefined) {
-        await tx.putAccount(accountKey(found.provider, account), applySuccess(found.accountStats, success))
-      }
-      if (!found.lastGood) await tx.putLastGood(found.provider, found.id)
-      await tx.audit('success', found.id)
+      const entry = this.#index.mustFind(id)
+      await this.#put(tx, entry, successOutcome(entry, options.model, this.#index.now()))
     })
+  }
+
+  noteFailure(id: string, reason: FailureReason, options: Omit<FailureOptions, 'signal'> = {}): void {
+    const entry = this.#index.find(id)
+    if (entry === undefined) return
+    const context = this.#context()
+    const { message } = options
+    const error = message === undefined ? {} : shownError(message, context.now)
+    this.#index.outcomes.add(failureOutcome(entry, reason, options, context, error), context.now)
+  }
+
+  noteSuccess(id: string, model?: string): void {
+    const entry = this.#index.find(id)
+    if (entry === undefined) return
+    this.#index.used(entry)
+    if (!isNews(entry, model)) return
+    const now = this.#index.now()
+    this.#index.outcomes.add(successOutcome(entry, model, now), now)
   }
 
   /**
@@ -104,7 +103,7 @@ export class Outcomes {
     return this.#index.transact(options, async (tx) => {
       const entry = this.#index.find(id)
       if (entry === undefined || this.#index.look(entry).standing.state !== 'disabled') return false
-      const stats = applyTrial(entry.state.stats, this.#index.now())
+      const stats = applyTrial(entry.use.base.stats, this.#index.now())
       if (stats === undefined) return false
       await tx.putState(entry.id, entry.stateWithUse(stats))
       return true
@@ -124,7 +123,7 @@ export class Outcomes {
       for (const { id } of due) {
         const entry = this.#index.find(id)
         if (entry !== undefined)
-          await tx.putState(id, entry.stateWithUse(cleared(entry.state.stats, entry.provider)))
+          await tx.putState(id, entry.stateWithUse(cleared(entry.use.base.stats, entry.provider)))
       }
     })
     return true
@@ -139,7 +138,7 @@ export class Outcomes {
         const backing = refresh?.backoff !== undefined
         if (!isHeld(entry.state.stats) && !isHeld(entry.accountStats) && !backing) continue
         if (backing) await tx.putRefresh(entry.id, refresh.attempt && { attempt: refresh.attempt })
-        await tx.putState(entry.id, entry.stateWithUse(applyReset(entry.state.stats)))
+        await tx.putState(entry.id, entry.stateWithUse(applyReset(entry.use.base.stats)))
         const account = entry.record.meta.account
         if (account !== undefined && entry.accountStats !== undefined) {
           await tx.putAccount(accountKey(entry.provider, account), applyReset(entry.accountStats))
@@ -178,18 +177,20 @@ export class Outcomes {
     await tx.putAccount(accountKey(entry.provider, account), entry.accountStats)
   }
 
-  #successTellsNews(entry: Entry, model: string | undefined): boolean {
-    return (
-      !entry.lastGood ||
-      entry.state.lastError !== undefined ||
-      disproves(entry.state.stats, model) ||
-      disproves(entry.accountStats, model)
-    )
+  async #put(tx: ProfileTransaction, entry: Entry, outcome: Outcome): Promise<void> {
+    await tx.putState(entry.id, outcome.state(entry.stateWithUse()))
+    const { account } = entry.record.meta
+    if (account !== undefined && outcome.account !== undefined) {
+      const shared = this.#index.catalogue.accountStats(entry.provider, account)
+      await tx.putAccount(outcome.account.key, outcome.account.change(shared))
+    }
+    if (outcome.event === 'success' && !entry.lastGood) await tx.putLastGood(entry.provider, entry.id)
+    await tx.audit(outcome.event, entry.id, outcome.detail)
   }
 
-  #lastError(entry: Entry, message: string): { lastError: string; lastErrorAt: Date } {
-    const lastError = cleanMessage(message, secretTexts(entry))
-    return { lastError, lastErrorAt: this.#index.now() }
+  #context(): OutcomeContext {
+    const { random, cooldown = {} } = this.#index.config
+    return { now: this.#index.now(), random, config: cooldown }
   }
 }
 
@@ -202,24 +203,4 @@ function isHeld(stats: ProfileUsageStats | undefined): boolean {
     Object.keys(stats.modelCooldowns ?? {}).length > 0 ||
     Object.keys(stats.runs ?? {}).length > 0
   )
-}
-
-/** Whether a success would change more than the time of use. */
-function disproves(stats: ProfileUsageStats | undefined, model: string | undefined): boolean {
-  if (stats === undefined) return false
-  return (
-    stats.disabledUntil !== undefined ||
-    Object.keys(stats.runs ?? {}).length > 0 ||
-    (model !== undefined && stats.modelCooldowns?.[model] !== undefined)
-  )
-}
-
-/** The secrets of a profile, to be kept out of messages; none where they cannot be opened any more. */
-function secretTexts(entry: Entry): (string | undefined)[] {
-  try {
-    return Object.values(entry.record.openSecrets())
-  } catch (error) {
-    if (isKeymuxError(error, 'vault_corrupt')) return []
-    throw error
-  }
 }

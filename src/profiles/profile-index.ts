@@ -5,6 +5,8 @@ import type { ProfileCooldownConfig } from '../domain/usage.js'
 import type { ProfileBackend, ProfileTransaction } from './backend.js'
 import { Catalogue } from './catalogue.js'
 import type { Entry } from './entry.js'
+import type { Outcome } from './outcome.js'
+import { OutcomeLog } from './outcome-log.js'
 import type { ReferenceReader } from './references.js'
 import { UseLog } from './use-log.js'
 import type { ProviderLookup } from './validate.js'
@@ -29,6 +31,7 @@ export class ProfileIndex {
   readonly config: ManagerConfig
   readonly catalogue: Catalogue
   readonly uses: UseLog
+  readonly outcomes: OutcomeLog
 
   /** @param writeUses Writes down times of use, a second at most after the first. */
   constructor(config: ManagerConfig, writeUses: (entries: readonly Entry[]) => Promise<void>) {
@@ -39,6 +42,7 @@ export class ProfileIndex {
       canRefresh: config.canRefresh ?? false,
       onCut: (entry) => this.uses.add(entry),
     })
+    this.outcomes = new OutcomeLog(this.catalogue, () => this.transact({}, async () => {}), config.logger)
     config.backend.connect((delta) => this.catalogue.apply(delta, this.now()))
   }
 
@@ -52,10 +56,19 @@ export class ProfileIndex {
     if (this.config.backend.stale()) await this.config.backend.sync()
   }
 
-  /** Runs `body` as the only writer, on an index that knows what others wrote. */
+  /**
+   * Runs `body` as the only writer, on an index that knows what others wrote. Outcomes that were still to be
+   * written down are so before: what `body` does comes after them.
+   */
   async transact<T>(options: CallOptions, body: (tx: ProfileTransaction) => Promise<T>): Promise<T> {
     options.signal?.throwIfAborted()
-    return this.config.backend.transact(body)
+    let drained: readonly Outcome[] = []
+    const value = await this.config.backend.transact(async (tx) => {
+      drained = await this.outcomes.drain(tx)
+      return body(tx)
+    })
+    this.outcomes.settle(drained, this.now())
+    return value
   }
 
   find(id: string): Entry | undefined {

@@ -141,6 +141,14 @@ export interface Profiles extends ProfileManager {
   rename(id: string, name: string, options?: CallOptions): Promise<AuthProfile>
   /** A success: ends runs of failures, lifts a disable, sets last-good. */
   markSuccess(id: string, options?: CallOptions & { readonly model?: string }): Promise<void>
+  /**
+   * {@link Profiles.markSuccess} and {@link Profiles.reportFailure} for those who cannot wait for the disk: it
+   * counts here at once, and is written down together with others some 5 ms later, or when the handle is
+   * closed. What cannot be written is kept and tried again. A profile that is gone is passed over. Whoever
+   * calls has cut the profile's own secret out of the message; what looks like a secret is cut out here.
+   */
+  noteSuccess(id: string, options?: { readonly model?: string }): void
+  noteFailure(id: string, reason: FailureReason, options?: Omit<FailureOptions, 'signal'>): void
   /** Records a failure and tells what it meant. */
   reportFailure(id: string, reason: FailureReason, options?: FailureOptions): Promise<OutcomeReport>
   /** Clears windows and runs of one profile, or of all; totals stay. Gives the ids that had something to clear. */

@@ -1,4 +1,5 @@
 import type { Logger } from '../domain/ports.js'
+import { Deferral } from './deferral.js'
 import type { Entry } from './entry.js'
 
 const FLUSH_AFTER_MS = 1_000
@@ -10,14 +11,15 @@ const FLUSH_AFTER_MS = 1_000
 export class UseLog {
   readonly #write: (entries: readonly Entry[]) => Promise<void>
   readonly #logger: Logger | undefined
+  readonly #deferral: Deferral
   #pending: Entry[] = []
-  #timer: NodeJS.Timeout | undefined
   #flushing: Promise<void> = Promise.resolve()
   #closed = false
 
   constructor(write: (entries: readonly Entry[]) => Promise<void>, logger: Logger | undefined) {
     this.#write = write
     this.#logger = logger
+    this.#deferral = new Deferral(() => this.#flushLater())
   }
 
   /** Remembers that the entry's time of use has moved on. */
@@ -25,12 +27,12 @@ export class UseLog {
     if (entry.unflushed || this.#closed) return
     entry.unflushed = true
     this.#pending.push(entry)
-    if (this.#timer === undefined) this.#arm()
+    this.#deferral.arm(FLUSH_AFTER_MS)
   }
 
   /** Writes what is pending. Rejects when that fails; it stays pending then. */
   flush(): Promise<void> {
-    this.#disarm()
+    this.#deferral.disarm()
     this.#flushing = this.#flushing.catch(() => {}).then(() => this.#writePending())
     return this.#flushing
   }
@@ -41,7 +43,7 @@ export class UseLog {
     try {
       await this.flush()
     } finally {
-      this.#disarm()
+      this.#deferral.disarm()
     }
   }
 
@@ -62,30 +64,12 @@ export class UseLog {
     }
   }
 
-  #arm(): void {
-    this.#timer = setTimeout(() => {
-      this.flush().catch((error: unknown) => {
-        this.#logger?.warn('times of use could not be written; trying again', {
-          error: error instanceof Error ? error.message : 'unknown',
-        })
-        if (!this.#closed) this.#arm()
+  #flushLater(): void {
+    this.flush().catch((error: unknown) => {
+      this.#logger?.warn('times of use could not be written; trying again', {
+        error: error instanceof Error ? error.message : 'unknown',
       })
-    }, FLUSH_AFTER_MS)
-    this.#timer.unref()
-    unwritten.add(this)
-    if (unwritten.size === 1) process.on('beforeExit', flushAll)
+      if (!this.#closed) this.#deferral.arm(FLUSH_AFTER_MS)
+    })
   }
-
-  #disarm(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (unwritten.delete(this) && unwritten.size === 0) process.off('beforeExit', flushAll)
-  }
-}
-
-/** Logs with something pending: a process that ends without closing its handle writes them down at the last moment. */
-const unwritten = new Set<UseLog>()
-
-function flushAll(): void {
-  for (const log of unwritten) log.flush().catch(() => {})
 }

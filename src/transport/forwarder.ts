@@ -9,7 +9,7 @@ import type { Forwarder, ForwardSettings, Timers, UpstreamSender } from './types
 /** What forwarding works with. */
 export interface ForwarderParts {
   readonly resolver: Pick<Resolver, 'resolve' | 'resolveNow' | 'resolveTrial'>
-  readonly profiles: Pick<Profiles, 'markSuccess' | 'reportFailure'>
+  readonly profiles: Pick<Profiles, 'noteSuccess' | 'noteFailure'>
   /** Renews a login whose access token was refused. */
   readonly renewer: {
     renew(profileId: string, options: { rejected: string; signal: AbortSignal }): Promise<OAuthCredential>

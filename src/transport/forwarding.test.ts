@@ -26,6 +26,7 @@ import {
   trickle,
   truncated,
 } from '../entries/testing.js'
+import { createMemoryStore } from '../storage/memory/index.js'
 import { headerObject } from './headers.js'
 import type { Answer, ForwardRequest } from './types.js'
 
@@ -946,13 +947,17 @@ describe('secrets', () => {
 })
 
 describe('a vault that does not take the outcome', () => {
-  test('is logged, and the request goes on', async () => {
-    await using lab = await openForwarding({ scripts: { 'key-a': rateLimited() } })
+  test.each([
+    ['because the disk is full', () => Promise.reject(new Error('disk full'))],
+    ['for it is being written by others', () => new Promise<never>(() => undefined)],
+  ])('%s: the request does not wait, and the next one knows', async (_why, write) => {
+    const store = createMemoryStore().connect()
+    await using lab = await openForwarding({ store, scripts: { 'key-a': rateLimited() } })
     await lab.addAll('a', 'b')
-    lab.handle.profiles.reportFailure = () => Promise.reject(new Error('disk full'))
-    lab.handle.profiles.markSuccess = () => Promise.reject(new Error('disk full'))
-    expect(await lab.forward()).toMatchObject({ status: 200, profileId: 'openai:b' })
-    expect(lab.logged.filter((line) => line.includes('could not be recorded'))).toHaveLength(2)
+    store.write = write
+    expect(await lab.forward()).toMatchObject({ status: 200, profileId: 'openai:b', attempts: 2 })
+    expect(await lab.forward()).toMatchObject({ status: 200, profileId: 'openai:b', attempts: 1 })
+    store.write = () => Promise.reject(new Error('the test is over'))
   })
 })
 

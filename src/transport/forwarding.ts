@@ -5,11 +5,10 @@ import { Conclusion } from './conclusion.js'
 import { Course, DEADLINE } from './course.js'
 import { throwIfEnded } from './ending.js'
 import { Exchange } from './exchange.js'
-import { isOfCredential } from './failure.js'
+import { type Failure, isOfCredential } from './failure.js'
 import type { ForwarderParts } from './forwarder.js'
 import { Outbound } from './outbound.js'
 import { errorPassedOn, passedOn } from './passed-on.js'
-import { Reports } from './reports.js'
 import { type TriedProfile, Trier } from './trier.js'
 import type { Answer, ForwardRequest, Stage } from './types.js'
 
@@ -26,7 +25,6 @@ export class Forwarding {
   readonly #outbound: Outbound
   readonly #course: Course
   readonly #trier: Trier
-  readonly #reports: Reports
   readonly #tried = new Set<string>()
   /** Why stages had nobody to offer. */
   #refusals: KeymuxError[] = []
@@ -36,14 +34,13 @@ export class Forwarding {
   #silent: TriedProfile | undefined
 
   constructor(parts: ForwarderParts, request: ForwardRequest) {
-    const { timers, random, settings, profiles, logger } = parts
+    const { timers, random, settings } = parts
     this.#parts = parts
     this.#request = request
     this.#outbound = new Outbound(request)
     const deadlineMs = request.settings?.deadlineMs ?? settings?.deadlineMs ?? DEADLINE_MS
     this.#course = new Course({ request, outbound: this.#outbound, timers, random, deadlineMs })
     this.#trier = new Trier(parts, this.#outbound, this.#course, request.settings?.firstByteTimeoutMs)
-    this.#reports = new Reports(profiles, logger)
   }
 
   async run(): Promise<Answer> {
@@ -59,8 +56,6 @@ export class Forwarding {
       throw error
     } finally {
       this.#course.end()
-      // After an abort as well: what failed before has failed.
-      this.#reports.start()
     }
   }
 
@@ -83,8 +78,8 @@ export class Forwarding {
     while (!this.#course.isOver && overloaded < OVERLOADED_ACCOUNTS) {
       const resolution = await this.#pick(stage)
       if (resolution === undefined || this.#course.isOver) return undefined
-      const outcome = await this.#trier.run(stage, resolution, () => this.#reports.start())
-      const answer = await this.#judge(outcome)
+      const outcome = await this.#trier.run(stage, resolution)
+      const answer = this.#judge(outcome)
       if (answer !== undefined) return answer
       if (!(outcome.result instanceof Exchange) && outcome.result.reason === 'overloaded') overloaded += 1
     }
@@ -113,26 +108,34 @@ export class Forwarding {
     return model === undefined ? { exclude: this.#tried } : { exclude: this.#tried, model }
   }
 
-  /** Writes down what came of a profile; gives an answer when that is one to pass on. */
-  async #judge(outcome: TriedProfile): Promise<Answer | undefined> {
+  /** Notes what came of a profile; gives an answer when that is one to pass on. */
+  #judge(outcome: TriedProfile): Answer | undefined {
     const { result, stage, credential } = outcome
     const { profile } = outcome.resolution
     const model = this.#outbound.model(stage)
     this.#tried.add(profile.id)
     if (result instanceof Exchange) {
-      await this.#reports.success(profile.id, model)
+      this.#parts.profiles.noteSuccess(profile.id, model === undefined ? {} : { model })
       return this.#providers(passedOn(result, credential), profile.id)
     }
-    if (result.telling) this.#reports.failure(profile.id, result, model)
-    // The account's other profiles wait as well, and that must be known before the next choice.
-    if (profile.account !== undefined) await this.#reports.settled()
+    if (result.telling) this.#note(profile.id, result, model)
     const { exchange } = result
     if (exchange !== undefined && (result.scope === 'request' || this.#outbound.isSpent)) {
-      await this.#reports.settled()
       return this.#providers(errorPassedOn(exchange, credential), profile.id)
     }
     this.#keep(outcome)
     return undefined
+  }
+
+  #note(profileId: string, failure: Failure, model: string | undefined): void {
+    const { reason, scope, message, retryAfterMs } = failure
+    // A rate limit of the whole subscription must not be taken for one of the model.
+    const ofModel = model !== undefined && !(reason === 'rate_limit' && scope === 'credential')
+    this.#parts.profiles.noteFailure(profileId, reason, {
+      message,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(ofModel ? { model } : {}),
+    })
   }
 
   /** Keeps what may be the best there is in the end. */
@@ -165,7 +168,7 @@ export class Forwarding {
   async #askSilentAgain(): Promise<Answer | undefined> {
     const silent = this.#silent
     if (silent === undefined || !this.#course.takeRetry(silent.resolution.profile.id)) return undefined
-    return this.#judge(await this.#trier.run(silent.stage, silent.resolution, () => this.#reports.start()))
+    return this.#judge(await this.#trier.run(silent.stage, silent.resolution))
   }
 
   /** When nothing else is left, disabled profiles may be tried, each one time in 10 minutes. */
@@ -176,9 +179,7 @@ export class Forwarding {
         const choice = { ...this.#choice(stage), signal: this.#course.signal }
         const resolution = await this.#parts.resolver.resolveTrial(provider, profile, choice)
         if (resolution === undefined) break
-        const answer = await this.#judge(
-          await this.#trier.run(stage, resolution, () => this.#reports.start()),
-        )
+        const answer = await this.#judge(await this.#trier.run(stage, resolution))
         if (answer !== undefined) return answer
       }
     }
@@ -187,7 +188,6 @@ export class Forwarding {
 
   /** What the client gets when every try failed. */
   async #exhausted(): Promise<Answer> {
-    await this.#reports.settled()
     const answered = this.#answered
     const failure = answered?.result
     if (answered !== undefined && failure !== undefined && !(failure instanceof Exchange)) {

@@ -3,7 +3,7 @@ import { quote } from '../domain/ids.js'
 import type { Resolution } from '../domain/ports.js'
 import type { AuthProfile } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
-import { redactSecrets } from '../domain/redact.js'
+import { redactKnown } from '../domain/redact.js'
 import type { Course } from './course.js'
 import { throwIfEnded } from './ending.js'
 import { Exchange } from './exchange.js'
@@ -39,17 +39,14 @@ export class Trier {
     this.#patienceMs = patienceMs ?? parts.settings?.firstByteTimeoutMs ?? FIRST_BYTE_TIMEOUT_MS
   }
 
-  /**
-   * @param begun called as soon as a request is on its way: what can be done meanwhile costs no time
-   * @throws the caller's reason after an abort, and KeymuxError where the request itself cannot be sent
-   */
-  async run(stage: Stage, resolution: Resolution, begun: () => void): Promise<TriedProfile> {
+  /** @throws the caller's reason after an abort, and KeymuxError where the request itself cannot be sent */
+  async run(stage: Stage, resolution: Resolution): Promise<TriedProfile> {
     const { profile } = resolution
     const course = this.#course
     let { credential } = resolution
     let renewed = false
     for (;;) {
-      const result = await this.#try(stage, profile, credential, begun)
+      const result = await this.#try(stage, profile, credential)
       const outcome = { stage, resolution, credential, result }
       if (result instanceof Exchange) return outcome
       if (isRefusedLogin(result) && profile.mode === 'oauth' && !renewed && !course.isOver) {
@@ -64,12 +61,7 @@ export class Trier {
     }
   }
 
-  async #try(
-    stage: Stage,
-    profile: AuthProfile,
-    credential: string,
-    begun: () => void,
-  ): Promise<Exchange | Failure> {
+  async #try(stage: Stage, profile: AuthProfile, credential: string): Promise<Exchange | Failure> {
     const provider = this.#provider(stage.provider)
     const request = this.#request(stage, provider, profile, credential)
     if ('kind' in request) return request
@@ -87,7 +79,6 @@ export class Trier {
     course.attempts += 1
     course.exchange = exchange
     sender.send(request, exchange)
-    begun()
     const outcome = await exchange.outcome
     course.exchange = undefined
     throwIfEnded(this.#outbound.signal)
@@ -157,7 +148,7 @@ export class Trier {
   }
 }
 
-/** Providers repeat keys in what they say, and not every key looks like one. */
+/** Providers repeat keys in what they say, and not every key looks like one; what does is cut out already. */
 function withoutSecret(failure: Failure, credential: string): Failure {
-  return { ...failure, message: redactSecrets(failure.message, [credential]) }
+  return { ...failure, message: redactKnown(failure.message, [credential]) }
 }

@@ -2,6 +2,7 @@ import type { OAuthTokenRefresher } from '../../src/domain/ports.js'
 import type { NewProfile } from '../../src/profiles/types.js'
 import { defaultRegistry } from '../../src/providers/registry.js'
 import { Renewer } from '../../src/resolver/renewal.js'
+import type { Store } from '../../src/storage/contract.js'
 import type { ScriptedUpstream, ScriptedUpstreamOptions } from '../../src/testing/scripted-upstream.js'
 import { startScriptedUpstream } from '../../src/testing/scripted-upstream.js'
 import type { CreateFetchOptions } from '../../src/transport/create-fetch.js'
@@ -73,6 +74,7 @@ export interface LabOptions extends ScriptedUpstreamOptions {
   readonly refresher?: OAuthTokenRefresher
   readonly sender?: UpstreamSender
   readonly timers?: Timers
+  readonly store?: Store
 }
 
 /** The body of {@link ForwardingLab.forward}. */
@@ -82,7 +84,11 @@ export const CHAT: Readonly<Record<string, unknown>> = {
 }
 
 export async function openForwarding(options: LabOptions = {}): Promise<ForwardingLab> {
-  const handle = await openTestHandle(options.refresher === undefined ? {} : { refresher: options.refresher })
+  const { refresher, store } = options
+  const handle = await openTestHandle({
+    ...(refresher === undefined ? {} : { refresher }),
+    ...(store === undefined ? {} : { store }),
+  })
   const upstream = await startScriptedUpstream(options)
   const timers = new TestTimers()
   const logged: string[] = []
