@@ -14,6 +14,19 @@ test('fires after its time, and not when it was stopped', async () => {
   expect(fired).toBe(1)
 })
 
+test('a process that stood still gets that time back', async () => {
+  let fired = false
+  startDeadline(10, () => {
+    fired = true
+  })
+  const until = performance.now() + 310
+  while (performance.now() < until);
+  await wait(100)
+  expect(fired).toBe(false)
+  await wait(250)
+  expect(fired).toBe(true)
+})
+
 test('a process that stood still may look at its sockets first', async () => {
   let fired = false
   const stop = startDeadline(10, () => {

@@ -51,7 +51,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve
     })
-    this.#cancelTimer = options.timers.after(options.patienceMs, () => this.#lookAgain())
+    this.#cancelTimer = options.timers.deadline(options.patienceMs, () => this.#lookAgain())
     options.signal?.addEventListener('abort', this.#abort, { once: true })
   }
 
@@ -167,7 +167,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     else {
       const before = this.#heldBytes
       const { timers, patienceMs } = this.#options
-      this.#cancelTimer = timers.after(patienceMs / 2, () => {
+      this.#cancelTimer = timers.deadline(patienceMs / 2, () => {
         if (this.#heldBytes > before) this.#conclude(false)
         else this.#tooLate()
       })

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import { CHAT, type ForwardingLab, openForwarding, readBody, until } from '../../test/support/forwarding.js'
 import { SELF_SIGNED } from '../../test/support/self-signed.js'
@@ -28,6 +30,7 @@ import {
 } from '../entries/testing.js'
 import { createMemoryStore } from '../storage/memory/index.js'
 import { headerObject } from './headers.js'
+import { systemTimers } from './timers.js'
 import type { Answer, ForwardRequest } from './types.js'
 
 const STREAMED = { body: { bytes: Buffer.from(JSON.stringify({ ...CHAT, stream: true })) } }
@@ -943,6 +946,32 @@ describe('secrets', () => {
       ]
       expect(seen.join()).not.toContain(marker)
     }
+  })
+})
+
+describe('a process that stood still', () => {
+  test('does not take its own silence for that of the upstream', async () => {
+    // In a thread of its own, which goes on meanwhile.
+    const worker = new Worker(
+      `const { parentPort } = require('node:worker_threads')
+       const server = require('node:http').createServer((_, response) => {
+         parentPort.postMessage('asked')
+         const answer = () => response.writeHead(200, { 'content-type': 'application/json' }).end('{"ok":true}')
+         setTimeout(answer, 50)
+       })
+       server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))`,
+      { eval: true },
+    )
+    const [port] = await once(worker, 'message')
+    await using lab = await openForwarding({ timers: systemTimers })
+    await lab.add('a', { baseUrl: `http://127.0.0.1:${port}/v1` })
+    const asked = once(worker, 'message')
+    const pending = lab.forward({ settings: { firstByteTimeoutMs: 300 } })
+    await asked
+    const until = performance.now() + 700
+    while (performance.now() < until);
+    expect(await pending).toMatchObject({ status: 200, attempts: 1, failures: [] })
+    await worker.terminate()
   })
 })
 

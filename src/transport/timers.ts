@@ -1,3 +1,4 @@
+import { startDeadline } from '../oauth/deadline.js'
 import type { Timers } from './types.js'
 
 /** The system's timers. */
@@ -6,6 +7,7 @@ export const systemTimers: Timers = {
     const timer = setTimeout(run, ms)
     return () => clearTimeout(timer)
   },
+  deadline: startDeadline,
 }
 
 /** Waits; rejects with the signal's reason as soon as it fires. */

@@ -146,6 +146,8 @@ export interface UpstreamSender {
 export interface Timers {
   /** Calls `run` once after `ms` milliseconds unless the function it gives is called before. */
   after(ms: number, run: () => void): () => void
+  /** The same for what arrives over a connection: what has arrived when the time is up is looked at first. */
+  deadline(ms: number, run: () => void): () => void
 }
 
 /** Passes requests on to providers, with failover. */

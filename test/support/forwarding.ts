@@ -38,6 +38,10 @@ export class TestTimers implements Timers {
     return () => this.#waiting.delete(timer)
   }
 
+  deadline(ms: number, run: () => void): () => void {
+    return this.after(ms, run)
+  }
+
   /** Lets time pass, one time-out after the other. */
   advance(ms: number): void {
     const endMs = this.#nowMs + ms
