@@ -57,12 +57,14 @@ describe('the files of a gateway', () => {
 
 describe('finding the running gateway', () => {
   async function impostor(
-    answer: (challenge: string) => string,
+    answer: (challenge: string, url: string) => string | Promise<string>,
   ): Promise<{ url: string; seen: string[]; close: () => void }> {
     const seen: string[] = []
-    const server = createServer((request, response) => {
+    const server = createServer(async (request, response) => {
       seen.push(JSON.stringify([request.url, request.rawHeaders]))
-      response.end(answer(String(request.headers['x-keymux-challenge'])))
+      response.end(
+        await answer(String(request.headers['x-keymux-challenge']), `http://${request.headers.host}`),
+      )
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return {
@@ -75,12 +77,29 @@ describe('finding the running gateway', () => {
   test('takes the one that proves that it knows the token', async () => {
     const token = newToken()
     await files.writeToken(token)
-    const real = await impostor((challenge) =>
-      JSON.stringify({ status: 'ok', proof: new TokenCheck(token).prove(challenge) }),
+    const real = await impostor((challenge, url) =>
+      JSON.stringify({ status: 'ok', proof: new TokenCheck(token).prove(challenge, url) }),
     )
     await files.writeRecord({ url: real.url, pid: process.pid, startedAt: '2026-01-01T00:00:00Z' })
     expect(await findGateway(folder, VAULT)).toEqual({ url: real.url, token })
     real.close()
+  })
+
+  test('passes over one that has the question answered by the gateway itself', async () => {
+    const token = newToken()
+    await files.writeToken(token)
+    const real = await impostor((challenge, url) =>
+      JSON.stringify({ status: 'ok', proof: new TokenCheck(token).prove(challenge, url) }),
+    )
+    const fake = await impostor(async (challenge) => {
+      const headers = { 'x-keymux-challenge': challenge }
+      return (await fetch(`${real.url}/healthz`, { headers })).text()
+    })
+    await files.writeRecord({ url: fake.url, pid: process.pid, startedAt: '2026-01-01T00:00:00Z' })
+    expect(await findGateway(folder, VAULT)).toBeUndefined()
+    expect(real.seen).toHaveLength(1)
+    expect(fake.seen.join()).not.toContain(token)
+    for (const server of [real, fake]) server.close()
   })
 
   test.each([

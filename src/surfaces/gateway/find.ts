@@ -15,7 +15,7 @@ const LONGEST_ANSWER = 4_096
 
 /**
  * The gateway of a vault that runs now and can be reached by a URL. Whoever listens at the address that was
- * left behind must prove that he knows the token before anybody sends it there.
+ * left behind must prove that he knows the token, and is there himself, before anybody sends it there.
  */
 export async function findGateway(stateFolder: string, vaultId: string): Promise<RunningGateway | undefined> {
   const files = new GatewayFiles(stateFolder, vaultId)
@@ -45,7 +45,7 @@ async function proves(url: string, token: string): Promise<boolean> {
   const answer = await ask(`${url}/healthz`, challenge)
   try {
     const body: unknown = JSON.parse(answer ?? '')
-    return body instanceof Object && 'proof' in body && body.proof === proofOf(token, challenge)
+    return body instanceof Object && 'proof' in body && body.proof === proofOf(token, challenge, url)
   } catch {
     return false
   }

@@ -48,6 +48,7 @@ export async function serveGateway(
       : await ownToken(files, { token: options.token, rotate: options.rotateToken === true })
   const desk = new Desk(handle, options, token)
   const where = await listen(desk.server.server, placeOf(handle, options))
+  desk.url = where.url ?? ''
   const unfollow = files === undefined ? () => {} : followToken(files, desk.token, logger)
   try {
     await files?.writeRecord({ ...recordOf(where), pid: process.pid, startedAt: new Date().toISOString() })
@@ -99,6 +100,8 @@ function recordOf({ url, socket }: Listening): { readonly url: string } | { read
 class Desk {
   readonly server: GatewayServer
   readonly token: TokenCheck
+  /** Where it listens; empty behind a unix socket. */
+  url = ''
   readonly #handle: GatewayHandle
   readonly #guard: GuardOptions
   readonly #metrics = new GatewayMetrics()
@@ -191,7 +194,9 @@ class Desk {
   #health(request: IncomingMessage, response: ServerResponse): void {
     const challenge = request.headers['x-keymux-challenge']
     const proof =
-      typeof challenge === 'string' && CHALLENGE.test(challenge) ? { proof: this.token.prove(challenge) } : {}
+      typeof challenge === 'string' && CHALLENGE.test(challenge)
+        ? { proof: this.token.prove(challenge, this.url) }
+        : {}
     sendJson(response, 200, { status: 'ok', ...proof })
   }
 

@@ -39,9 +39,11 @@ describe('the gateway token', () => {
   })
 
   test('is proven without being shown', () => {
-    expect(check.prove('abc')).toBe(proofOf(token, 'abc'))
-    expect(check.prove('abc')).not.toBe(proofOf(newToken(), 'abc'))
-    expect(check.prove('abc')).not.toContain(token)
+    const url = 'http://127.0.0.1:7878'
+    expect(check.prove('abc', url)).toBe(proofOf(token, 'abc', url))
+    expect(check.prove('abc', url)).not.toBe(proofOf(newToken(), 'abc', url))
+    expect(check.prove('abc', url)).not.toBe(proofOf(token, 'abc', 'http://127.0.0.1:7879'))
+    expect(check.prove('abc', url)).not.toContain(token)
   })
 
   test.each([

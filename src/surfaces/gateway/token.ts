@@ -44,9 +44,12 @@ export class TokenCheck {
     return this.#equals(token)
   }
 
-  /** Proves to whoever knows the token that this gateway does: HMAC-SHA-256 of what was asked. */
-  prove(challenge: string): string {
-    return proofOf(this.#expected, challenge)
+  /**
+   * Proves to whoever knows the token that this gateway does, and listens at `url`: whoever passes the question on
+   * to it from another place gets a proof that is good for nothing there.
+   */
+  prove(challenge: string, url: string): string {
+    return proofOf(this.#expected, challenge, url)
   }
 
   /** Whether a request carries the token in one of the places where SDKs put their key. */
@@ -69,7 +72,7 @@ function bearer(authorization: string): string | undefined {
   return /^bearer +(\S+) *$/i.exec(authorization)?.[1]
 }
 
-/** What a gateway with this token answers to a challenge. */
-export function proofOf(token: string | Buffer, challenge: string): string {
-  return createHmac('sha256', token).update(`keymux-gateway\0${challenge}`).digest('base64url')
+/** What a gateway with this token, listening at this URL, answers to a challenge: HMAC-SHA-256 of both. */
+export function proofOf(token: string | Buffer, challenge: string, url: string): string {
+  return createHmac('sha256', token).update(`keymux-gateway\0${challenge}\0${url}`).digest('base64url')
 }
