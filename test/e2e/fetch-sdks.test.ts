@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createAnthropic } from '@ai-sdk/anthropic'
+import { createOpenAI } from '@ai-sdk/openai'
 import Anthropic from '@anthropic-ai/sdk'
 import { GoogleGenAI } from '@google/genai'
-import { generateText, streamText } from 'ai'
 import OpenAI, { toFile } from 'openai'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -30,7 +31,7 @@ import {
   truncated,
 } from '../../src/entries/testing.js'
 import { createFetch, type Keymux, openKeymux } from '../../src/index.js'
-import { aiSdkModel } from '../support/ai-sdk-model.js'
+import { aiStream, aiText } from '../support/ai-sdk.js'
 
 const ANSWER = 'Hello from keymux.'
 const [FIRST, SECOND] = ['first-planted-Marker7Qx9Zt3Lk8', 'second-planted-Marker8Vb2Nm5Wp4']
@@ -123,22 +124,18 @@ const CALLERS: readonly Caller[] = [
     },
   },
   {
-    name: 'ai',
+    name: 'ai, with its provider for openai',
     provider: 'openai',
     base: (url) => `${url}/v1`,
-    plain: async (fetch) =>
-      (await generateText({ model: aiSdkModel(fetch), prompt: 'Hello?', maxRetries: 0 })).text,
-    async stream(fetch) {
-      const { textStream } = streamText({
-        model: aiSdkModel(fetch),
-        prompt: 'Hello?',
-        maxRetries: 0,
-        onError: () => {},
-      })
-      let text = ''
-      for await (const part of textStream) text += part
-      return text
-    },
+    plain: (fetch) => aiText(createOpenAI({ apiKey: 'keymux', fetch }).chat('gpt-4o')),
+    stream: (fetch) => aiStream(createOpenAI({ apiKey: 'keymux', fetch }).chat('gpt-4o')),
+  },
+  {
+    name: 'ai, with its provider for anthropic',
+    provider: 'anthropic',
+    base: (url) => url,
+    plain: (fetch) => aiText(createAnthropic({ apiKey: 'keymux', fetch })('claude-next')),
+    stream: (fetch) => aiStream(createAnthropic({ apiKey: 'keymux', fetch })('claude-next')),
   },
 ]
 

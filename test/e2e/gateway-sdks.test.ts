@@ -42,7 +42,13 @@ const STREAM_FAULTS: readonly (readonly [string, () => Reply])[] = [
   ['a stream that ends before it says anything', () => truncated({ afterBytes: 0 })],
 ]
 
-describe.each(SDK_CALLERS)('the SDK for $provider through the gateway', (caller) => {
+/** Whether an SDK's error tells this status, under whichever name. */
+function hasStatus(status: number): (error: unknown) => boolean {
+  return (error) =>
+    error instanceof Error && (Reflect.get(error, 'status') ?? Reflect.get(error, 'statusCode')) === status
+}
+
+describe.each(SDK_CALLERS)('the SDK $name through the gateway', (caller) => {
   let upstream: ScriptedUpstream
   let started: TestGateway
 
@@ -95,9 +101,9 @@ describe.each(SDK_CALLERS)('the SDK for $provider through the gateway', (caller)
   test('sees the provider’s error when nobody is left, and when to come back', async () => {
     upstream.respond(rateLimited({ retryAfter: 40 }), FIRST)
     upstream.respond(rateLimited({ retryAfter: 20 }), SECOND)
-    await expect(caller.plain(place())).rejects.toMatchObject({ status: 429 })
+    await expect(caller.plain(place())).rejects.toSatisfy(hasStatus(429))
     const before = upstream.requests.length
-    await expect(caller.plain(place())).rejects.toMatchObject({ status: 429 })
+    await expect(caller.plain(place())).rejects.toSatisfy(hasStatus(429))
     expect(upstream.requests).toHaveLength(before)
     await expectNothingLeaked()
   })
@@ -110,7 +116,7 @@ describe.each(SDK_CALLERS)('the SDK for $provider through the gateway', (caller)
   })
 
   test('a wrong token is an authentication error', async () => {
-    await expect(caller.plain({ url: started.url, key: 'wrong' })).rejects.toMatchObject({ status: 401 })
+    await expect(caller.plain({ url: started.url, key: 'wrong' })).rejects.toSatisfy(hasStatus(401))
     expect(upstream.requests).toEqual([])
   })
 })

@@ -1,6 +1,10 @@
+import { createAnthropic } from '@ai-sdk/anthropic'
+import { createOpenAI } from '@ai-sdk/openai'
 import Anthropic from '@anthropic-ai/sdk'
 import { GoogleGenAI } from '@google/genai'
+import type { LanguageModel } from 'ai'
 import OpenAI from 'openai'
+import { aiStream, aiText } from './ai-sdk.js'
 
 /** Where an official SDK is sent, and the key it is given there. */
 export interface SdkPlace {
@@ -13,6 +17,7 @@ export interface SdkPlace {
 
 /** One question asked with an official SDK, plainly or as a stream; gives the text of the answer. */
 export interface SdkCaller {
+  readonly name: string
   readonly provider: 'openai' | 'anthropic' | 'gemini'
   /** The base URL that a profile of this provider needs at a scripted upstream. */
   upstreamBase(url: string): string
@@ -35,9 +40,18 @@ function gemini({ url, key, prefix = 'gemini' }: SdkPlace): GoogleGenAI {
   return new GoogleGenAI({ apiKey: key, httpOptions: { baseUrl: `${url}/${prefix}`, timeout: 20_000 } })
 }
 
-/** The official SDKs of the three dialects. */
+function aiOpenAI({ url, key, prefix = 'openai' }: SdkPlace): LanguageModel {
+  return createOpenAI({ apiKey: key, baseURL: `${url}/${prefix}` }).chat('gpt-4o')
+}
+
+function aiAnthropic({ url, key, prefix = 'anthropic' }: SdkPlace): LanguageModel {
+  return createAnthropic({ apiKey: key, baseURL: `${url}/${prefix}/v1` })('claude-next')
+}
+
+/** The official SDKs of the three dialects, and Vercel's with its own providers. */
 export const SDK_CALLERS: readonly SdkCaller[] = [
   {
+    name: 'openai',
     provider: 'openai',
     upstreamBase: (url) => `${url}/v1`,
     async plain(place) {
@@ -59,6 +73,7 @@ export const SDK_CALLERS: readonly SdkCaller[] = [
     },
   },
   {
+    name: '@anthropic-ai/sdk',
     provider: 'anthropic',
     upstreamBase: (url) => url,
     async plain(place) {
@@ -79,6 +94,7 @@ export const SDK_CALLERS: readonly SdkCaller[] = [
     },
   },
   {
+    name: '@google/genai',
     provider: 'gemini',
     upstreamBase: (url) => url,
     async plain(place) {
@@ -97,5 +113,19 @@ export const SDK_CALLERS: readonly SdkCaller[] = [
       for await (const chunk of stream) text += chunk.text ?? ''
       return text
     },
+  },
+  {
+    name: 'ai, with its provider for openai',
+    provider: 'openai',
+    upstreamBase: (url) => `${url}/v1`,
+    plain: (place) => aiText(aiOpenAI(place)),
+    stream: (place) => aiStream(aiOpenAI(place)),
+  },
+  {
+    name: 'ai, with its provider for anthropic',
+    provider: 'anthropic',
+    upstreamBase: (url) => url,
+    plain: (place) => aiText(aiAnthropic(place)),
+    stream: (place) => aiStream(aiAnthropic(place)),
   },
 ]
