@@ -17,10 +17,10 @@ export type {
   BrowserLogin,
   DeviceLoginAttempt,
   LoginResult,
-  Logins,
   LoginTarget,
   LogoutResult,
-} from '../profiles/logins.js'
+} from '../profiles/login-types.js'
+export type { Logins } from '../profiles/logins.js'
 export type { Spilled, SpillPlace } from '../profiles/spill.js'
 export type { RenewerConfig, RenewOptions } from '../resolver/renewal.js'
 export { Renewer } from '../resolver/renewal.js'

@@ -1,22 +1,19 @@
-import {
-  type AuthorizationServer,
-  calculatePKCECodeChallenge,
-  generateRandomCodeVerifier,
-  generateRandomNonce,
-  generateRandomState,
-  validateAuthResponse,
-} from 'oauth4webapi'
+import { generateRandomCodeVerifier, generateRandomNonce, generateRandomState } from 'oauth4webapi'
 import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
-import { claimsOf } from './account.js'
-import { OAuthError } from './errors.js'
-import { sendOnce } from './http.js'
+import type { LoginSecrets } from './authorization-request.js'
+import { authorizationUrl } from './authorization-request.js'
+import { checkedCode, pastedParams } from './authorization-response.js'
+import { asLoginError } from './errors.js'
+import { checkIdToken } from './id-token.js'
+import type { KeyYield } from './key-exchange.js'
+import { exchangeForKey } from './key-exchange.js'
 import type { Loopback } from './loopback.js'
 import { isState, listenOnLoopback } from './loopback.js'
 import type { PageText } from './page.js'
 import type { OAuthSettings } from './settings.js'
+import { withinTime } from './time-limit.js'
 import type { TokenGrant } from './token-answer.js'
-import { isObject, readFields } from './token-answer.js'
 import { requestToken } from './token-endpoint.js'
 
 /** Options of {@link startCodeLogin}. */
@@ -30,9 +27,7 @@ export interface CodeLoginOptions {
 }
 
 /** What a login yields. */
-export type LoginYield =
-  | { readonly kind: 'tokens'; readonly grant: TokenGrant }
-  | { readonly kind: 'api_key'; readonly key: string; readonly account?: string }
+export type LoginYield = { readonly kind: 'tokens'; readonly grant: TokenGrant } | KeyYield
 
 /** A login in a browser that is under way. */
 export interface CodeLogin {
@@ -53,7 +48,6 @@ export interface CodeLogin {
 }
 
 const TIME_LIMIT_MS = 5 * 60_000
-const LONGEST_PASTE = 8_192
 
 /**
  * Starts an authorization code login with PKCE (RFC 6749 section 4.1, RFC 7636, RFC 8252) on a loopback
@@ -84,12 +78,6 @@ export async function startCodeLogin(settings: OAuthSettings, options: CodeLogin
     await listener.close()
     throw error
   }
-}
-
-interface LoginSecrets {
-  readonly verifier: string
-  readonly state: string | undefined
-  readonly nonce: string | undefined
 }
 
 class RunningLogin implements CodeLogin {
@@ -142,9 +130,11 @@ class RunningLogin implements CodeLogin {
   }
 
   async #run(pasted: Promise<URLSearchParams>): Promise<LoginYield> {
-    const params = await this.#withinTime(Promise.race([this.#listener.answer, pasted]))
-    const code = checkedCode(this.#settings, params, this.#secrets.state)
-    if (this.#settings.yields === 'api_key') return this.#exchangeForKey(code)
+    const { signal, timeLimitMs = TIME_LIMIT_MS } = this.#options
+    const params = await withinTime(Promise.race([this.#listener.answer, pasted]), timeLimitMs, signal)
+    const { state, verifier } = this.#secrets
+    const code = checkedCode(this.#settings, params, state)
+    if (this.#settings.yields === 'api_key') return exchangeForKey(this.#settings, code, verifier, signal)
     return { kind: 'tokens', grant: await this.#exchange(code) }
   }
 
@@ -168,166 +158,4 @@ class RunningLogin implements CodeLogin {
     checkIdToken(this.#settings, grant, this.#secrets.nonce)
     return grant
   }
-
-  /** OpenRouter gives an API key for a code (https://openrouter.ai/docs/oauth). */
-  async #exchangeForKey(code: string): Promise<LoginYield> {
-    const answer = await sendOnce({
-      method: 'POST',
-      url: this.#settings.tokenEndpoint,
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ code, code_verifier: this.#secrets.verifier, code_challenge_method: 'S256' }),
-      signal: this.#options.signal,
-    })
-    const fields = readFields(answer)
-    const { key, user_id: account } = isObject(fields) ? fields : {}
-    if (answer.status !== 200 || typeof key !== 'string' || !/^[\x21-\x7e]{8,4096}$/.test(key)) {
-      throw new KeymuxError(
-        'login_failed',
-        `${quote(this.#settings.provider)} gave no API key (status ${answer.status})`,
-      )
-    }
-    return { kind: 'api_key', key, ...(typeof account === 'string' ? { account } : {}) }
-  }
-
-  #withinTime<T>(work: Promise<T>): Promise<T> {
-    const { signal, timeLimitMs = TIME_LIMIT_MS } = this.#options
-    signal?.throwIfAborted()
-    return new Promise((resolve, reject) => {
-      const abort = (): void => reject(signal?.reason as Error)
-      const timer = setTimeout(
-        () =>
-          reject(
-            new KeymuxError(
-              'login_expired',
-              `nobody logged in within ${Math.round(timeLimitMs / 60_000)} min`,
-              {
-                hint: 'start the login again',
-              },
-            ),
-          ),
-        timeLimitMs,
-      )
-      signal?.addEventListener('abort', abort, { once: true })
-      work.then(resolve, reject).finally(() => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', abort)
-      })
-    })
-  }
-}
-
-async function authorizationUrl(
-  settings: OAuthSettings,
-  { verifier, state, nonce }: LoginSecrets,
-  redirectUri: string,
-): Promise<string> {
-  const url = new URL(settings.authorizationEndpoint ?? '')
-  const challenge = await calculatePKCECodeChallenge(verifier)
-  const fields: Record<string, string | undefined> =
-    settings.yields === 'api_key'
-      ? { callback_url: redirectUri, code_challenge: challenge, code_challenge_method: 'S256' }
-      : {
-          response_type: 'code',
-          client_id: settings.client.id,
-          redirect_uri: redirectUri,
-          scope: settings.scopes.length === 0 ? undefined : settings.scopes.join(' '),
-          state,
-          nonce,
-          code_challenge: challenge,
-          code_challenge_method: 'S256',
-          ...settings.authorizationFields,
-        }
-  for (const [name, value] of Object.entries(fields))
-    if (value !== undefined) url.searchParams.set(name, value)
-  return url.href
-}
-
-/** The code of an authorization response that is right in every respect. */
-function checkedCode(settings: OAuthSettings, params: URLSearchParams, state: string | undefined): string {
-  const error = params.get('error')
-  if (state !== undefined) checkResponse(settings, params, state, error !== null)
-  if (error !== null) throw authorizationError(error)
-  const code = params.get('code')
-  if (code === null || code === '' || code.length > LONGEST_PASTE)
-    throw new KeymuxError('login_failed', 'the login ended without a code')
-  return code
-}
-
-/** State and issuer (RFC 9207). An error's own words are left to the caller. */
-function checkResponse(
-  settings: OAuthSettings,
-  params: URLSearchParams,
-  state: string,
-  isError: boolean,
-): void {
-  const iss = params.get('iss')
-  const issuer = settings.issuer ?? (iss !== null && isOfOrigin(iss, settings) ? iss : 'urn:unknown')
-  const server: AuthorizationServer = {
-    issuer,
-    authorization_response_iss_parameter_supported: settings.namesIssuer,
-  }
-  const checked = new URLSearchParams(params)
-  if (isError) {
-    checked.delete('error')
-    checked.delete('error_description')
-    checked.set('code', 'none')
-  }
-  try {
-    validateAuthResponse(server, { client_id: settings.client.id }, checked, state)
-  } catch {
-    throw new KeymuxError('login_failed', 'the answer came from another authorization server', {
-      hint: 'start again, and be wary: somebody may have mixed up two logins',
-    })
-  }
-}
-
-/** Without a configured issuer, one on the host of the authorization endpoint is believed. */
-function isOfOrigin(iss: string, { authorizationEndpoint }: OAuthSettings): boolean {
-  return URL.canParse(iss) && new URL(iss).origin === new URL(authorizationEndpoint ?? '').origin
-}
-
-function authorizationError(error: string): KeymuxError {
-  if (error === 'access_denied') {
-    return new KeymuxError('login_denied', 'the login was denied', { hint: 'nothing was changed' })
-  }
-  // A provider's words, or anybody's: a code is repeated, prose is not.
-  const code = /^[a-z0-9_.-]{1,64}$/i.test(error) ? error : 'an error of its own'
-  return new KeymuxError('login_failed', `the authorization server answered ${code}`, {
-    hint:
-      code === 'invalid_scope'
-        ? 'check the configured scopes'
-        : 'check the client id and its redirect address',
-  })
-}
-
-/** The identity token must be about this login; times are not looked at, for clocks are wrong. */
-function checkIdToken(settings: OAuthSettings, { idToken }: TokenGrant, nonce: string | undefined): void {
-  if (idToken === undefined) return
-  const { aud, iss, nonce: given } = claimsOf(idToken)
-  const audience = Array.isArray(aud) ? aud : [aud]
-  const wrong =
-    (aud !== undefined && !audience.includes(settings.client.id)) ||
-    (settings.issuer !== undefined && typeof iss === 'string' && !sameIssuer(iss, settings.issuer)) ||
-    (nonce !== undefined && given !== undefined && given !== nonce)
-  if (wrong) throw new KeymuxError('login_failed', 'the identity token belongs to another login')
-}
-
-function sameIssuer(a: string, b: string): boolean {
-  return a.replace(/\/$/, '') === b.replace(/\/$/, '')
-}
-
-function pastedParams(text: string): URLSearchParams | undefined {
-  const line = text.trim()
-  if (line === '' || line.length > LONGEST_PASTE) return undefined
-  if (URL.canParse(line)) return new URL(line).searchParams
-  return line.includes('=') ? new URLSearchParams(line.replace(/^[?#]/, '')) : undefined
-}
-
-/** An exchange that failed is a login that failed; nothing was stored. */
-export function asLoginError(error: unknown): unknown {
-  if (!(error instanceof OAuthError) || error.code !== 'refresh_failed') return error
-  return new OAuthError('login_failed', error.message, error.failure, {
-    hint: error.hint ?? 'start the login again',
-    cause: error,
-  })
 }

@@ -28,3 +28,12 @@ export class OAuthError extends KeymuxError {
     this.failure = failure
   }
 }
+
+/** An exchange that failed is a login that failed; nothing was stored. */
+export function asLoginError(error: unknown): unknown {
+  if (!(error instanceof OAuthError) || error.code !== 'refresh_failed') return error
+  return new OAuthError('login_failed', error.message, error.failure, {
+    hint: error.hint ?? 'start the login again',
+    cause: error,
+  })
+}

@@ -1,6 +1,7 @@
 import { KeymuxError } from '../../../domain/errors.js'
 import { parseProfileId } from '../../../domain/ids.js'
-import type { LoginResult, Logins, LoginTarget } from '../../../profiles/logins.js'
+import type { LoginResult, LoginTarget } from '../../../profiles/login-types.js'
+import type { Logins } from '../../../profiles/logins.js'
 import { checkReference } from '../../../profiles/validate.js'
 import { canShowBrowser, openBrowser } from '../../../system/browser.js'
 import type { CliContext } from '../context.js'

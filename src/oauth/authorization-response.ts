@@ -1,0 +1,75 @@
+import { type AuthorizationServer, validateAuthResponse } from 'oauth4webapi'
+import { KeymuxError } from '../domain/errors.js'
+import type { OAuthSettings } from './settings.js'
+
+const LONGEST_PASTE = 8_192
+
+/** The code of an authorization response that is right in every respect. */
+export function checkedCode(
+  settings: OAuthSettings,
+  params: URLSearchParams,
+  state: string | undefined,
+): string {
+  const error = params.get('error')
+  if (state !== undefined) checkResponse(settings, params, state, error !== null)
+  if (error !== null) throw authorizationError(error)
+  const code = params.get('code')
+  if (code === null || code === '' || code.length > LONGEST_PASTE)
+    throw new KeymuxError('login_failed', 'the login ended without a code')
+  return code
+}
+
+/** State and issuer (RFC 9207). An error's own words are left to the caller. */
+function checkResponse(
+  settings: OAuthSettings,
+  params: URLSearchParams,
+  state: string,
+  isError: boolean,
+): void {
+  const iss = params.get('iss')
+  const issuer = settings.issuer ?? (iss !== null && isOfOrigin(iss, settings) ? iss : 'urn:unknown')
+  const server: AuthorizationServer = {
+    issuer,
+    authorization_response_iss_parameter_supported: settings.namesIssuer,
+  }
+  const checked = new URLSearchParams(params)
+  if (isError) {
+    checked.delete('error')
+    checked.delete('error_description')
+    checked.set('code', 'none')
+  }
+  try {
+    validateAuthResponse(server, { client_id: settings.client.id }, checked, state)
+  } catch {
+    throw new KeymuxError('login_failed', 'the answer came from another authorization server', {
+      hint: 'start again, and be wary: somebody may have mixed up two logins',
+    })
+  }
+}
+
+/** Without a configured issuer, one on the host of the authorization endpoint is believed. */
+function isOfOrigin(iss: string, { authorizationEndpoint }: OAuthSettings): boolean {
+  return URL.canParse(iss) && new URL(iss).origin === new URL(authorizationEndpoint ?? '').origin
+}
+
+function authorizationError(error: string): KeymuxError {
+  if (error === 'access_denied') {
+    return new KeymuxError('login_denied', 'the login was denied', { hint: 'nothing was changed' })
+  }
+  // A provider's words, or anybody's: a code is repeated, prose is not.
+  const code = /^[a-z0-9_.-]{1,64}$/i.test(error) ? error : 'an error of its own'
+  return new KeymuxError('login_failed', `the authorization server answered ${code}`, {
+    hint:
+      code === 'invalid_scope'
+        ? 'check the configured scopes'
+        : 'check the client id and its redirect address',
+  })
+}
+
+/** The parameters of an address that somebody pasted, or of the part of it that matters. */
+export function pastedParams(text: string): URLSearchParams | undefined {
+  const line = text.trim()
+  if (line === '' || line.length > LONGEST_PASTE) return undefined
+  if (URL.canParse(line)) return new URL(line).searchParams
+  return line.includes('=') ? new URLSearchParams(line.replace(/^[?#]/, '')) : undefined
+}

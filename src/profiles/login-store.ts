@@ -1,0 +1,76 @@
+import { newProfileId } from '../domain/ids.js'
+import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
+import { fromOAuthToken } from '../domain/profile.js'
+import { findAccount } from '../oauth/account.js'
+import type { LoginYield } from '../oauth/code-flow.js'
+import type { KeyYield } from '../oauth/key-exchange.js'
+import { SECRET_REFERENCE, tokenOf } from '../oauth/refresher.js'
+import type { OAuthSettings } from '../oauth/settings.js'
+import { nameFor, refuseOther, taken } from './login-account.js'
+import type { LoginResult, LoginTarget } from './login-types.js'
+import type { Profiles } from './types.js'
+
+/** Stores what a login yielded, in one step, under the name that fits. */
+export class LoginStore {
+  readonly #config: { readonly profiles: Profiles; readonly now: () => Date }
+
+  constructor(config: { readonly profiles: Profiles; readonly now: () => Date }) {
+    this.#config = config
+  }
+
+  async store(outcome: LoginYield, settings: OAuthSettings, target: LoginTarget): Promise<LoginResult> {
+    target.signal?.throwIfAborted()
+    if (outcome.kind === 'api_key') return this.#storeKey(outcome, settings.provider, target)
+    const issuedAt = this.#config.now()
+    const account = await findAccount(settings, outcome.grant, target.signal)
+    target.signal?.throwIfAborted()
+    const token = tokenOf(settings.provider, outcome.grant, issuedAt, account)
+    const { name, explicit } = await nameFor(this.#config.profiles, token, target)
+    const reference = target.clientSecretRef
+    const metadata = {
+      ...token.metadata,
+      ...(reference === undefined ? {} : { [SECRET_REFERENCE]: reference }),
+    }
+    const oauth: OAuthCredential = {
+      ...fromOAuthToken(token, name),
+      clientId: settings.client.id,
+      scopes: token.scopes ?? settings.scopes,
+      ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
+    }
+    const id = newProfileId(settings.provider, name)
+    let renewed = false
+    await this.#config.profiles.change(id, (known) => {
+      renewed = known !== undefined
+      if (known !== undefined) refuseOther(known, oauth, explicit)
+      const kept = known?.oauth?.email === undefined ? {} : { email: known.oauth.email }
+      return { ...(known ?? blank(settings.provider, name, 'oauth', issuedAt)), oauth: { ...kept, ...oauth } }
+    })
+    return { profileId: id, renewed, ...(token.email === undefined ? {} : { email: token.email }) }
+  }
+
+  async #storeKey({ key, account }: KeyYield, provider: string, target: LoginTarget): Promise<LoginResult> {
+    const name = target.name ?? 'default'
+    const id = newProfileId(provider, name)
+    let renewed = false
+    await this.#config.profiles.change(id, (known) => {
+      renewed = known !== undefined
+      if (
+        known !== undefined &&
+        (known.mode !== 'api_key' || account === undefined || known.account !== account)
+      )
+        throw taken(id)
+      const {
+        oauth: _none,
+        token: _neither,
+        ...base
+      } = known ?? blank(provider, name, 'api_key', this.#config.now())
+      return { ...base, apiKey: { key }, ...(account === undefined ? {} : { account }) }
+    })
+    return { profileId: id, renewed }
+  }
+}
+
+function blank(provider: string, name: string, mode: 'oauth' | 'api_key', now: Date): AuthProfile {
+  const id = newProfileId(provider, name)
+  return { id, provider, name, mode, priority: 0, enabled: true, createdAt: now, updatedAt: now }
+}
