@@ -5,6 +5,7 @@ import type { OAuthCredential } from '../domain/profile.js'
 import { isSameVersion } from '../domain/profile.js'
 import type { FailureReason } from '../domain/usage.js'
 import type { ProfileBackend, ProfileTransaction, RefreshAttempt, RefreshState } from './backend.js'
+import { longestBackoffMs } from './backoff-limit.js'
 import type { Entry } from './entry.js'
 import { splitProfile } from './record.js'
 
@@ -187,11 +188,6 @@ function oauthOf(entry: Entry): OAuthCredential {
 function isAhead({ until, reason }: { until: Date; reason: FailureReason }, now: Date): boolean {
   const left = until.getTime() - now.getTime()
   return left > 0 && left <= longestBackoffMs(reason)
-}
-
-/** The longest wait after a failed renewal, in milliseconds: the provider itself may name a long one. */
-export function longestBackoffMs(reason: FailureReason): number {
-  return reason === 'rate_limit' ? 86_400_000 : 600_000
 }
 
 function digestOf(refreshToken: string): string {

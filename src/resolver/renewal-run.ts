@@ -5,7 +5,7 @@ import { isSameAccount, mergeRefreshedCredential } from '../domain/profile.js'
 import { startDeadline } from '../oauth/deadline.js'
 import { OAuthError } from '../oauth/errors.js'
 import { backoffMs } from '../policy/backoff.js'
-import { longestBackoffMs } from '../profiles/refresh-ledger.js'
+import { longestBackoffMs } from '../profiles/backoff-limit.js'
 import type { SpillPlace } from '../profiles/spill.js'
 import type { RefreshLocks } from '../storage/locks.js'
 import type { Ledger } from './plain-ledger.js'
@@ -35,10 +35,16 @@ const BACKOFF = { baseMs: 5_000, maxMs: 60_000 } as const
 export class RenewalRun {
   readonly #parts: RunParts
   readonly #keeper: TokenKeeper
+  #requests = 0
 
   constructor(parts: RunParts) {
     this.#parts = parts
     this.#keeper = new TokenKeeper(parts)
+  }
+
+  /** Requests that are about to be sent, or sent, and not yet dealt with to the end. */
+  get requests(): number {
+    return this.#requests
   }
 
   /**
@@ -78,7 +84,7 @@ export class RenewalRun {
       this.#parts.closing.throwIfAborted()
       const deadlineAt = new Date(this.#nowMs() + this.#parts.timing.hardDeadlineMs)
       const step = await this.#parts.ledger.begin(id, present, { deadlineAt, waited })
-      if (step.kind === 'go') return this.#request(id, step.oauth, forced)
+      if (step.kind === 'go') return this.#counted(() => this.#request(id, step.oauth, forced))
       if (step.kind === 'newer' && this.#isServable(step.oauth)) return step.oauth
       if (step.kind === 'newer') return this.#holding(id, step.oauth, forced)
       if (step.kind === 'login') throw loginNeeded(id)
@@ -93,6 +99,15 @@ export class RenewalRun {
   async #waitOut(until: Date): Promise<void> {
     const left = Math.min(until.getTime() - this.#nowMs(), this.#parts.timing.hardDeadlineMs)
     await sleep(Math.max(0, left), this.#parts.clock, this.#parts.closing)
+  }
+
+  async #counted<T>(request: () => Promise<T>): Promise<T> {
+    this.#requests += 1
+    try {
+      return await request()
+    } finally {
+      this.#requests -= 1
+    }
   }
 
   async #request(id: string, used: OAuthCredential, forced: boolean): Promise<OAuthCredential> {

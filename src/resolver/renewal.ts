@@ -175,6 +175,11 @@ export class Renewer implements OAuthManager {
     }
   }
 
+  /** Whether a request is under way whose tokens must still be stored. */
+  get underWay(): boolean {
+    return this.#run.requests > 0
+  }
+
   /** Gives up waiting, and lets requests under way end: their tokens must be stored. Nothing is begun any more. */
   async close(): Promise<void> {
     this.#closing.abort(new KeymuxError('aborted', 'the vault is being closed'))

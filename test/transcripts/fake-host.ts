@@ -60,6 +60,7 @@ export function fakeHost(world: FakeWorld = {}): FakeHost {
       get received() {
         return received
       },
+      holdWhile: () => {},
       take: () => () => {},
     },
     services: {

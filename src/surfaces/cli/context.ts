@@ -52,7 +52,11 @@ export function createContext(host: CliHost, flags: Readonly<Record<string, unkn
     style: createStyle(colors),
     signal: host.interrupts.signal,
     open(options) {
-      handle ??= openVault(context, options)
+      handle ??= openVault(context, options).then((opened) => {
+        // A refresh token that has been spent must not be lost with what it was spent for.
+        host.interrupts.holdWhile(() => opened.oauth.underWay)
+        return opened
+      })
       return handle
     },
     async close() {

@@ -1,12 +1,16 @@
 import { EventEmitter } from 'node:events'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { signalStatus, watchInterrupts } from './interrupts.js'
+import { HOLD_MS, signalStatus, watchInterrupts } from './interrupts.js'
 
 function watched() {
   const emitter = new EventEmitter()
   const exits: number[] = []
-  const interrupts = watchInterrupts(emitter, (status) => exits.push(status))
-  return { interrupts, exits, send: (signal: NodeJS.Signals) => emitter.emit(signal, signal), emitter }
+  const notes: string[] = []
+  const interrupts = watchInterrupts(emitter, {
+    exit: (status) => exits.push(status),
+    held: () => notes.push('held'),
+  })
+  return { interrupts, exits, notes, send: (signal: NodeJS.Signals) => emitter.emit(signal, signal), emitter }
 }
 
 afterEach(() => {
@@ -31,6 +35,40 @@ describe('signals', () => {
     expect(exits).toEqual([])
     vi.advanceTimersByTime(200)
     expect(exits).toEqual([143])
+  })
+
+  it('do not cut off what must come to its end, unless they come again', () => {
+    vi.useFakeTimers()
+    const { interrupts, exits, notes, send } = watched()
+    let busy = true
+    interrupts.holdWhile(() => busy)
+    interrupts.holdWhile(() => false)
+    send('SIGTERM')
+    expect(notes).toEqual(['held'])
+    vi.advanceTimersByTime(20_500)
+    expect(exits).toEqual([])
+    busy = false
+    vi.advanceTimersByTime(1_000)
+    expect({ exits, notes }).toEqual({ exits: [143], notes: ['held'] })
+    const second = watched()
+    second.interrupts.holdWhile(() => true)
+    second.send('SIGINT')
+    second.send('SIGTERM')
+    expect(second.exits).toEqual([130])
+  })
+
+  it('notice what has begun since, and wait for nothing for ever', () => {
+    vi.useFakeTimers()
+    const { interrupts, exits, notes, send } = watched()
+    let busy = false
+    interrupts.holdWhile(() => busy)
+    send('SIGINT')
+    expect(notes).toEqual([])
+    busy = true
+    vi.advanceTimersByTime(HOLD_MS)
+    expect({ exits, notes }).toEqual({ exits: [], notes: ['held'] })
+    vi.advanceTimersByTime(2_000)
+    expect(exits[0]).toBe(130)
   })
 
   it('go to whoever took them last, and back again', () => {

@@ -16,7 +16,7 @@ export async function runProcess(
   commands: readonly CommandEntry[] = COMMANDS,
 ): Promise<void> {
   const argv = process.argv.slice(2)
-  const host = processHost(services)
+  const host = processHost(services, argv)
   const die = (error: unknown): void => {
     const status = fail(error, hasFlag(argv, '--json'), host)
     void host.stderr.flush().finally(() => process.exit(status))
@@ -32,9 +32,18 @@ export async function runProcess(
   process.exit(status)
 }
 
-function processHost(services: CliServices): CliHost {
-  const interrupts = watchInterrupts(process, (status) => process.exit(status))
-  return {
+function processHost(services: CliServices, argv: readonly string[]): CliHost {
+  const [json, quiet] = [hasFlag(argv, '--json'), hasFlag(argv, '--quiet')]
+  const interrupts = watchInterrupts(process, {
+    exit: () => {
+      const status = fail(undefined, json, host)
+      void host.stderr.flush().finally(() => process.exit(status))
+    },
+    held: () => {
+      if (!json && !quiet) host.stderr.write('keymux: storing renewed tokens; Ctrl-C again gives them up\n')
+    },
+  })
+  const host: CliHost = {
     platform: process.platform,
     env: process.env,
     home: homedir(),
@@ -47,4 +56,5 @@ function processHost(services: CliServices): CliHost {
     interrupts,
     services,
   }
+  return host
 }
