@@ -11,6 +11,7 @@ export interface Account {
 }
 
 const ACCOUNT_LIMIT_MS = 10_000
+const ACCOUNT_TRIES = 2
 const LONGEST = 256
 
 /**
@@ -41,22 +42,30 @@ export async function findAccount(
 ): Promise<Account> {
   const told = accountOfToken(grant.idToken)
   if (told.email !== undefined || settings.accountEndpoint === undefined) return told
-  try {
-    const answer = await sendOnce({
-      method: 'GET',
-      url: settings.accountEndpoint,
-      headers: { authorization: `Bearer ${grant.accessToken}` },
-      timeoutMs: ACCOUNT_LIMIT_MS,
-      signal,
-    })
-    const fields: unknown = answer.status === 200 ? JSON.parse(answer.body) : {}
-    const asked = isObject(fields) ? accountOf(fields) : {}
-    // An answer about somebody else must not be believed (OpenID Connect Core section 5.3.2).
-    const same = told.subject === undefined || asked.subject === told.subject
-    return same ? { ...asked, ...told } : told
-  } catch {
-    return told
+  const asked = await askAccount(settings.accountEndpoint, grant.accessToken, signal)
+  // An answer about somebody else must not be believed (OpenID Connect Core section 5.3.2).
+  const same = told.subject === undefined || asked.subject === told.subject
+  return same ? { ...asked, ...told } : told
+}
+
+/** Asks twice where the first answer says nothing about the account: whose login it is decides what it may replace. */
+async function askAccount(
+  url: string,
+  accessToken: string,
+  signal: AbortSignal | undefined,
+): Promise<Account> {
+  const headers = { authorization: `Bearer ${accessToken}` }
+  for (let tries = 0; tries < ACCOUNT_TRIES && signal?.aborted !== true; tries += 1) {
+    try {
+      const answer = await sendOnce({ method: 'GET', url, headers, timeoutMs: ACCOUNT_LIMIT_MS, signal })
+      const fields: unknown = answer.status === 200 ? JSON.parse(answer.body) : undefined
+      if (isObject(fields)) return accountOf(fields)
+      if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) break
+    } catch {
+      // Unreachable or garbage: once more.
+    }
   }
+  return {}
 }
 
 function accountOf(fields: Readonly<Record<string, unknown>>): Account {

@@ -32,18 +32,47 @@ export function isKnownAccount(oauth: OAuthCredential, token: OAuthToken): boole
   return (named || mailed) && isSameAccount(oauth, token)
 }
 
-/** Never puts one account in the place of another. @throws KeymuxError `profile_exists`, `conflict` */
-export function refuseOther(known: AuthProfile, fresh: OAuthCredential, explicit: boolean): void {
+/** How a login may take the place of what stands there. */
+export interface Overwriting {
+  /** The profile was named, or found by its account. */
+  readonly explicit: boolean
+  /** The owner says: also where nothing tells whether it is the same account. */
+  readonly replace: boolean
+}
+
+/**
+ * Never puts one account in the place of another.
+ *
+ * @throws KeymuxError `profile_exists`, `conflict`
+ */
+export function refuseOther(known: AuthProfile, fresh: OAuthCredential, how: Overwriting): void {
   if (known.mode !== 'oauth') throw taken(known.id)
   const { oauth } = known
-  if (oauth === undefined) return
-  if (!isSameAccount(oauth, fresh)) {
-    throw new KeymuxError('conflict', `${known.id} is the login of another account`, {
-      hint: 'nothing was changed; keep both with --name NAME',
-    })
-  }
-  // Nothing tells whether they are the same: overwriting a working login takes an explicit name.
-  if (!explicit && oauth.loginNeeded !== true && !isKnownAccount(oauth, fresh)) throw taken(known.id)
+  if (oauth === undefined || isKnownAccount(oauth, fresh)) return
+  if (!isSameAccount(oauth, fresh)) throw otherAccount(known.id, oauth, fresh)
+  // Nothing tells whether they are the same: overwriting a working login takes an explicit word.
+  if (how.replace || (how.explicit && oauth.loginNeeded === true)) return
+  if (namesAccount(oauth)) throw unnamed(known.id, oauth)
+  if (!how.explicit && oauth.loginNeeded !== true) throw taken(known.id)
+}
+
+function namesAccount({ email, metadata }: OAuthCredential): boolean {
+  return email !== undefined || metadata?.subject !== undefined
+}
+
+function otherAccount(id: string, known: OAuthCredential, fresh: OAuthCredential): KeymuxError {
+  const came = fresh.email === undefined ? '' : `, and you logged in as ${fresh.email}`
+  return new KeymuxError('conflict', `${id} is the login of ${known.email ?? 'another account'}${came}`, {
+    hint: 'nothing was changed; keep both with --name NAME, or log in with the other account',
+  })
+}
+
+function unnamed(id: string, { email = 'a certain account' }: OAuthCredential): KeymuxError {
+  return new KeymuxError(
+    'conflict',
+    `the provider did not say whose login this is, and ${id} is that of ${email}`,
+    { hint: 'nothing was changed; use --replace if it is to take its place, or --name NAME to keep both' },
+  )
 }
 
 /** What stands there is not to be overwritten. */

@@ -6,7 +6,7 @@ import type { LoginYield } from '../oauth/code-flow.js'
 import type { KeyYield } from '../oauth/key-exchange.js'
 import { SECRET_REFERENCE, tokenOf } from '../oauth/refresher.js'
 import type { OAuthSettings } from '../oauth/settings.js'
-import { nameFor, refuseOther, taken } from './login-account.js'
+import { isKnownAccount, nameFor, refuseOther, taken } from './login-account.js'
 import type { LoginResult, LoginTarget } from './login-types.js'
 import type { Profiles } from './types.js'
 
@@ -41,9 +41,9 @@ export class LoginStore {
     let renewed = false
     await this.#config.profiles.change(id, (known) => {
       renewed = known !== undefined
-      if (known !== undefined) refuseOther(known, oauth, explicit)
-      const kept = known?.oauth?.email === undefined ? {} : { email: known.oauth.email }
-      return { ...(known ?? blank(settings.provider, name, 'oauth', issuedAt)), oauth: { ...kept, ...oauth } }
+      if (known !== undefined) refuseOther(known, oauth, { explicit, replace: target.replace === true })
+      const base = known ?? blank(settings.provider, name, 'oauth', issuedAt)
+      return { ...base, oauth: { ...keptAddress(known?.oauth, oauth), ...oauth } }
     })
     return { profileId: id, renewed, ...(token.email === undefined ? {} : { email: token.email }) }
   }
@@ -68,6 +68,12 @@ export class LoginStore {
     })
     return { profileId: id, renewed }
   }
+}
+
+/** The address stays where the answer names the same account without it; another's is never carried over. */
+function keptAddress(known: OAuthCredential | undefined, fresh: OAuthCredential): { email?: string } {
+  if (known?.email === undefined || !isKnownAccount(known, fresh)) return {}
+  return { email: known.email }
 }
 
 function blank(provider: string, name: string, mode: 'oauth' | 'api_key', now: Date): AuthProfile {

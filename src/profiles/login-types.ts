@@ -25,6 +25,11 @@ export interface LoginTarget extends CallOptions {
   /** Where the client's secret is kept: `vault://NAME`, `env://VAR`, `file:///path`. */
   readonly clientSecretRef?: string
   readonly scopes?: readonly string[]
+  /**
+   * Take the place of a login or key also where nothing tells whether it is the same account's. The login of an
+   * account known to be another stays. Default false.
+   */
+  readonly replace?: boolean
   /** Port of the loopback listener. */
   readonly port?: number
   /** How long the person may take, in milliseconds. Default 5 minutes. */

@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -9,6 +8,7 @@ import type { IssuedTokens, StubAccount, TokenFamily } from './authorization/fam
 import { TokenFamilies } from './authorization/families.js'
 import type { TokenFault } from './authorization/faults.js'
 import { sendFault } from './authorization/faults.js'
+import { Grants } from './authorization/grants.js'
 
 /** How a stub authorization server behaves. */
 export interface StubAuthorizationServerOptions {
@@ -30,9 +30,14 @@ export interface StubAuthorizationServerOptions {
   readonly errorsWith200?: boolean
   /** Advertise, and send, the `iss` of the authorization response (RFC 9207). Default true. */
   readonly sendsIssuer?: boolean
+  /** Where it says whose tokens they are. Default `id_token`. */
+  readonly tellsAccount?: AccountPlace
   /** The system's time by default, in epoch milliseconds. */
   readonly nowMs?: () => number
 }
+
+/** Where an authorization server says whose tokens they are. */
+export type AccountPlace = 'id_token' | 'userinfo' | 'nowhere'
 
 /** One request, as it arrived. */
 export interface StubRequest {
@@ -63,20 +68,15 @@ export interface StubAuthorizationServer extends AsyncDisposable {
   fail(...faults: readonly TokenFault[]): void
   /** Who logs in from now on; `undefined` denies. */
   logInAs(account: StubAccount | undefined): void
+  /** Where it says whose tokens they are, from now on. */
+  tellAccount(where: AccountPlace): void
+  /** Status codes of the next answers of the userinfo endpoint, one each; after them it works again. */
+  failUserinfo(...statuses: readonly number[]): void
   /** Approves (or, without an account, denies) a login of the device flow. */
   decideDevice(userCode: string, account?: StubAccount): void
   /** Waits until `count` renewals have been asked for. */
   renewalsAsked(count: number): Promise<void>
   close(): Promise<void>
-}
-
-interface Code {
-  readonly clientId: string
-  readonly redirectUri: string
-  readonly challenge: string | undefined
-  readonly scope: string
-  readonly nonce: string | undefined
-  readonly account: StubAccount
 }
 
 /** Starts a stub authorization server. */
@@ -89,7 +89,6 @@ export async function startStubAuthorizationServer(
 }
 
 const DEFAULT_ACCOUNT: StubAccount = { subject: 'user-1', email: 'user@example.com' }
-const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 
 class Stub implements StubAuthorizationServer {
   readonly requests: StubRequest[] = []
@@ -99,12 +98,14 @@ class Stub implements StubAuthorizationServer {
   readonly #options: StubAuthorizationServerOptions
   readonly #families: TokenFamilies
   readonly #devices: DeviceLogins
-  readonly #codes = new Map<string, Code>()
+  readonly #grants: Grants
   readonly #faults: TokenFault[] = []
   readonly #sockets = new Set<Socket>()
   readonly #server: Server
   readonly #watchers = new Set<() => void>()
+  readonly #userinfoFaults: number[] = []
   #account: StubAccount | undefined
+  #told: AccountPlace
   #concurrent = 0
 
   constructor(options: StubAuthorizationServerOptions) {
@@ -115,7 +116,16 @@ class Stub implements StubAuthorizationServer {
       detectReuse: options.detectReuse ?? true,
       accessTokenSeconds: options.accessTokenSeconds ?? 3_600,
     })
-    this.#devices = new DeviceLogins(options.nowMs ?? (() => Date.now()))
+    const nowMs = options.nowMs ?? (() => Date.now())
+    this.#devices = new DeviceLogins(nowMs)
+    this.#told = options.tellsAccount ?? 'id_token'
+    this.#grants = new Grants({
+      families: this.#families,
+      devices: this.#devices,
+      issuer: () => this.url,
+      nowMs,
+      namesAccount: () => this.#told === 'id_token',
+    })
     this.#server = createServer({ requestTimeout: 0, headersTimeout: 0 }, (request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
         if (response.headersSent) response.destroy()
@@ -160,6 +170,14 @@ class Stub implements StubAuthorizationServer {
 
   logInAs(account: StubAccount | undefined): void {
     this.#account = account
+  }
+
+  tellAccount(where: AccountPlace): void {
+    this.#told = where
+  }
+
+  failUserinfo(...statuses: readonly number[]): void {
+    this.#userinfoFaults.push(...statuses)
   }
 
   decideDevice(userCode: string, account?: StubAccount): void {
@@ -212,6 +230,8 @@ class Stub implements StubAuthorizationServer {
       case '/revoke':
         this.#families.revoke(fields.token ?? '')
         return json(response, 200, {})
+      case '/userinfo':
+        return this.#userinfo(request, response)
       default:
         return json(response, 404, { error: 'not_found' })
     }
@@ -224,10 +244,19 @@ class Stub implements StubAuthorizationServer {
       token_endpoint: `${this.url}/token`,
       device_authorization_endpoint: `${this.url}/device_authorization`,
       revocation_endpoint: `${this.url}/revoke`,
+      ...(this.#options.tellsAccount === undefined ? {} : { userinfo_endpoint: `${this.url}/userinfo` }),
       response_types_supported: ['code'],
       code_challenge_methods_supported: ['S256'],
       authorization_response_iss_parameter_supported: this.#options.sendsIssuer ?? true,
     }
+  }
+
+  #userinfo({ headers }: StubRequest, response: ServerResponse): void {
+    const fault = this.#userinfoFaults.shift()
+    const family = this.#families.familyOf(String(headers.authorization).replace(/^Bearer /, ''))
+    if (fault !== undefined) json(response, fault, { error: 'no' })
+    else if (family === undefined || this.#told === 'nowhere') json(response, 403, { error: 'forbidden' })
+    else json(response, 200, { sub: family.account.subject, email: family.account.email })
   }
 
   /** Somebody who is logged in already and says yes (or no) at once. */
@@ -238,16 +267,7 @@ class Stub implements StubAuthorizationServer {
     if (this.#account === undefined) {
       back.searchParams.set('error', 'access_denied')
     } else {
-      const code = randomBytes(12).toString('hex')
-      this.#codes.set(code, {
-        clientId: fields.client_id ?? '',
-        redirectUri: fields.redirect_uri ?? '',
-        challenge: fields.code_challenge,
-        scope: fields.scope ?? '',
-        nonce: fields.nonce,
-        account: this.#account,
-      })
-      back.searchParams.set('code', code)
+      back.searchParams.set('code', this.#grants.codeFor(this.#account, fields, fields.client_id ?? ''))
     }
     response.writeHead(302, { location: back.href }).end()
   }
@@ -282,7 +302,7 @@ class Stub implements StubAuthorizationServer {
       const fault = this.#faults.shift()
       if (fault !== undefined && (await sendFault(fault, response, this.port))) return
       const { delayMs = 0 } = this.#options
-      const { status, body } = this.#grant(request.fields)
+      const { status, body } = this.#grants.answerTo(request.fields)
       if (delayMs > 0) await sleep(delayMs)
       if (fault === 'answer_lost') response.destroy()
       else if (fault === 'truncated') truncate(response, body)
@@ -291,74 +311,6 @@ class Stub implements StubAuthorizationServer {
       if (renewal) this.#concurrent -= 1
     }
   }
-
-  #grant(fields: Readonly<Record<string, string>>): { status: number; body: object } {
-    switch (fields.grant_type) {
-      case 'refresh_token': {
-        const renewed = this.#families.renew(fields.refresh_token ?? '')
-        if (renewed === undefined) return refused('invalid_grant')
-        return { status: 200, body: this.#answer(renewed.tokens, renewed.family) }
-      }
-      case 'authorization_code': {
-        const code = this.#codes.get(fields.code ?? '')
-        this.#codes.delete(fields.code ?? '')
-        if (code === undefined || !proves(code, fields)) return refused('invalid_grant')
-        const tokens = this.#families.issue(code.account, code.clientId, code.scope)
-        return { status: 200, body: this.#answer(tokens, code) }
-      }
-      case DEVICE_GRANT: {
-        const polled = this.#devices.poll(fields.device_code ?? '')
-        if (typeof polled === 'string') return refused(polled)
-        const { clientId, scope } = polled.login
-        const tokens = this.#families.issue(polled.account, clientId, scope)
-        return { status: 200, body: this.#answer(tokens, { clientId, scope, account: polled.account }) }
-      }
-      default:
-        return refused('unsupported_grant_type')
-    }
-  }
-
-  #answer(
-    tokens: IssuedTokens,
-    { clientId, scope, account, nonce }: Pick<Code, 'clientId' | 'scope' | 'account'> & Partial<Code>,
-  ): object {
-    return {
-      access_token: tokens.accessToken,
-      refresh_token: tokens.refreshToken,
-      token_type: 'Bearer',
-      expires_in: tokens.expiresInSeconds,
-      scope,
-      id_token: this.#idToken(account, clientId, nonce),
-    }
-  }
-
-  /** Unsigned: it travels on the connection to its issuer (OpenID Connect Core 3.1.3.7). */
-  #idToken({ subject, email }: StubAccount, clientId: string, nonce: string | undefined): string {
-    const seconds = Math.floor((this.#options.nowMs?.() ?? Date.now()) / 1_000)
-    const claims = {
-      iss: this.url,
-      sub: subject,
-      aud: clientId,
-      email,
-      iat: seconds,
-      exp: seconds + 300,
-      nonce,
-    }
-    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-    return `${part({ alg: 'none' })}.${part(claims)}.`
-  }
-}
-
-function proves(code: Code, fields: Readonly<Record<string, string>>): boolean {
-  const challenge = createHash('sha256')
-    .update(fields.code_verifier ?? '')
-    .digest('base64url')
-  const rightClient = code.clientId === fields.client_id && code.redirectUri === fields.redirect_uri
-  return rightClient && (code.challenge === undefined || code.challenge === challenge)
-}
-
-function refused(error: string): { status: number; body: object } {
-  return { status: 400, body: { error } }
 }
 
 function json(response: ServerResponse, status: number, body: object): void {

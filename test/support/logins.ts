@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Keymux } from '../../src/compose.js'
 import { openKeymux } from '../../src/compose.js'
 import type { Clock } from '../../src/domain/ports.js'
+import type { LoginResult, LoginTarget } from '../../src/profiles/login-types.js'
 import { createMemoryStore } from '../../src/storage/memory/index.js'
 import type { StubAuthorizationServer } from '../../src/testing/stub-authorization-server.js'
 
@@ -46,4 +47,22 @@ export async function redirectOf(url: string): Promise<URL> {
 /** Waits until the condition holds; a few milliseconds at a time. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await wait(5)
+}
+
+/** Logs in through the browser, and gives what came of it: the result, or the error. */
+export async function logInAt(
+  keymux: Keymux,
+  target: LoginTarget,
+): Promise<{ result?: LoginResult; error?: unknown; page: string }> {
+  const attempt = await (await keymux.logins()).browser(target)
+  try {
+    const outcome = attempt.complete().then(
+      (result) => ({ result }),
+      (error: unknown) => ({ error }),
+    )
+    const { page } = await browse(attempt.url)
+    return { ...(await outcome), page }
+  } finally {
+    await attempt.close()
+  }
 }

@@ -27,6 +27,10 @@ export const login: CommandSpec = {
       flags: '--client-secret-ref <REF>',
       summary: "where that client's secret is kept, if it has one: vault://NAME, env://VAR or file:///path",
     },
+    {
+      flags: '--replace',
+      summary: 'take the place of a login or key although nothing says that it is the same account',
+    },
     { flags: '--no-browser', summary: 'print the address instead of opening a browser' },
     { flags: '--port <N>', summary: 'the port the browser comes back to; a free one by default' },
   ],
@@ -68,6 +72,7 @@ function targetOf(context: CliContext, input: CommandInput): LoginTarget {
     provider,
     signal: context.signal,
     ...(wanted === undefined ? {} : { name: wanted }),
+    ...(input.flag('replace') ? { replace: true } : {}),
     ...(clientId === undefined ? {} : { clientId }),
     ...(reference === undefined ? {} : { clientSecretRef: reference }),
     ...(port === undefined ? {} : { port }),
