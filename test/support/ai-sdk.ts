@@ -1,5 +1,8 @@
 import { generateText, type LanguageModel, streamText } from 'ai'
 
+// It warns of every model that it does not know, and of its own warnings.
+Reflect.set(globalThis, 'AI_SDK_LOG_WARNINGS', false)
+
 const QUESTION = { prompt: 'Hello?', maxRetries: 0 } as const
 
 /** Asks one question with Vercel's AI SDK. */
