@@ -149,7 +149,7 @@ async function assemble(
     random: systemRandom,
     readReference,
     cooldown: live.cooldown,
-    canRefresh: true,
+    canRefresh: options.refresher === undefined ? 'configured' : true,
     surface: options.surface ?? 'library',
     ...(logger === undefined ? {} : { logger }),
   })

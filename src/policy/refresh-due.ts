@@ -15,3 +15,17 @@ export function refreshDueAt(expiresAt: Date, lifetimeMs: number | undefined, ji
   const lead = Math.min(LONGEST_LEAD_MS, share)
   return new Date(expiresAt.getTime() - Math.round(lead * (1 + JITTER_SHARE * jitter)))
 }
+
+/** A token is served while it is renewed as long as it has this much left: a request must still get through. */
+const STILL_SERVABLE_MS = 30_000
+
+/**
+ * Until when an access token is good enough to be handed out: 30 s before it expires, or half the lead of its
+ * renewal if that is less, so that tokens that live for a minute are good for most of it.
+ *
+ * @param lifetimeMs as for {@link refreshDueAt}
+ */
+export function servableUntil(expiresAt: Date, lifetimeMs: number | undefined): Date {
+  const lead = expiresAt.getTime() - refreshDueAt(expiresAt, lifetimeMs, 0).getTime()
+  return new Date(expiresAt.getTime() - Math.min(STILL_SERVABLE_MS, lead / 2))
+}

@@ -103,6 +103,48 @@ describe('state', () => {
   })
 })
 
+describe('a failed renewal', () => {
+  const renewal = { servableUntil: START, from: START - HOUR, until: at(10), reason: 'server_error' as const }
+  const expired = { ...oauth, expiresAt: START + MINUTE, renewal }
+
+  it('sets a login aside while it waits, from when its token is worth nothing', () => {
+    expect(standing(expired, at(-1))).toEqual({ state: 'available', expired: true, nextChangeAt: NOW })
+    expect(standing(expired, NOW)).toEqual({
+      state: 'cooling',
+      until: at(10),
+      reason: 'server_error',
+      expired: true,
+      nextChangeAt: at(10),
+    })
+    expect(standing(expired, at(10))).toEqual({ state: 'available', expired: true })
+  })
+
+  it('that is over before its token is worth nothing changes nothing', () => {
+    const facts = { ...expired, renewal: { ...renewal, servableUntil: START + HOUR } }
+    expect(standing(facts, NOW)).toEqual({ state: 'available', expired: true })
+  })
+
+  it('is not believed to wait longer than any does', () => {
+    const facts = { ...expired, renewal: { ...renewal, from: START + 5 } }
+    expect(standing(facts, NOW)).toEqual({ state: 'available', expired: true, nextChangeAt: at(5) })
+    expect(standing(facts, at(5)).state).toBe('cooling')
+  })
+
+  it('and a window: the later end and its reason stand', () => {
+    const stats = windows({ cooldownUntil: at(20), cooldownReason: 'rate_limit' })
+    expect(standing({ ...expired, stats }, NOW)).toMatchObject({
+      state: 'cooling',
+      until: at(20),
+      reason: 'rate_limit',
+      nextChangeAt: at(10),
+    })
+  })
+
+  it('says nothing of a login that can never be renewed', () => {
+    expect(standing({ ...expired, renewable: false }, NOW).state).toBe('expired')
+  })
+})
+
 describe('an account', () => {
   it('sets aside all its profiles: the later of both windows stands', () => {
     const own = windows({ cooldownUntil: at(10), cooldownReason: 'session_expired' })

@@ -27,11 +27,24 @@ export interface StandingFacts {
   readonly stats?: ProfileUsageStats | undefined
   /** Windows shared by all profiles of the account. */
   readonly accountStats?: ProfileUsageStats | undefined
+  /** The wait after a renewal that failed. It matters once the access token is worth nothing any more. */
+  readonly renewal?: RenewalWait | undefined
+}
+
+/** A wait after a failed renewal. */
+export interface RenewalWait {
+  /** Until when the access token that is there may be handed out, in epoch milliseconds. */
+  readonly servableUntil: number
+  /** When the wait begins to be believed, in epoch milliseconds: one that is too long comes from a wrong clock. */
+  readonly from: number
+  readonly until: Date
+  readonly reason: FailureReason
 }
 
 /**
  * What can be said of a profile: `off` was switched off by its owner, `invalid` has no credential or needs
- * a login, `expired` cannot be renewed, `disabled` and `cooling` wait for a time.
+ * a login, `expired` cannot be renewed, `disabled` and `cooling` wait for a time, be it for a window to end or for
+ * an expired login to be renewed once more.
  */
 export type StandingState = 'available' | 'cooling' | 'disabled' | 'off' | 'expired' | 'invalid'
 
@@ -57,9 +70,11 @@ export function standing(facts: StandingFacts, now: Date): Standing {
   if (!facts.hasCredential) return describe('invalid', expired, [ahead])
   if (expired && !(facts.mode === 'oauth' && facts.renewable)) return describe('expired', true, [])
 
+  const renewal = renewalWindow(facts.renewal, now)
   const disable = windowsOf(facts, 'disable', now)
-  const cooldown = windowsOf(facts, 'cooldown', now)
-  const changes = [ahead, ...[...disable, ...cooldown].map((window) => window.until.getTime())]
+  const cooldown = [...windowsOf(facts, 'cooldown', now), ...renewal.windows]
+  const ends = [...disable, ...cooldown].map((window) => window.until.getTime())
+  const changes = [ahead, renewal.begins, ...ends]
   const disabled = disable.reduce<Window | undefined>(laterWindow, undefined)
   const cooling = cooldown.reduce<Window | undefined>(laterWindow, undefined)
   const until = laterWindow(disabled, cooling)?.until
@@ -83,6 +98,17 @@ export function modelWindow(
   })
   const window = laterWindow(own, shared)
   return window && { until: window.until, reason: window.reason ?? 'rate_limit' }
+}
+
+/** The window of a failed renewal while it holds, or the instant at which it begins to. */
+function renewalWindow(
+  wait: RenewalWait | undefined,
+  now: Date,
+): { readonly windows: Window[]; readonly begins?: number } {
+  if (wait === undefined || wait.until <= now) return { windows: [] }
+  const begins = Math.max(wait.servableUntil, wait.from)
+  if (begins <= now.getTime()) return { windows: [{ until: wait.until, reason: wait.reason }] }
+  return begins < wait.until.getTime() ? { windows: [], begins } : { windows: [] }
 }
 
 function windowsOf(facts: StandingFacts, kind: 'cooldown' | 'disable', now: Date): Window[] {

@@ -4,6 +4,7 @@ import type { CallOptions, ProfileResolutionResult, ResolutionOptions } from '..
 import { modelAllowed } from '../policy/model-globs.js'
 import type { Entry } from './entry.js'
 import type { ProfileIndex } from './profile-index.js'
+import { renewalAdvice } from './renewal-advice.js'
 
 /** Why a profile that was tried could not give its credential. */
 export interface FailedAttempt {
@@ -145,7 +146,7 @@ export class CandidateSource {
         ...(retryAt === undefined ? {} : { retryAt }),
       },
       sentence(provider, asked.length, retryAt),
-      { hint: hint(provider, asked, retryAt) },
+      { hint: this.#hint(provider, asked, retryAt, failed) },
     )
   }
 
@@ -170,10 +171,38 @@ export class CandidateSource {
       )
   }
 
+  #hint(
+    provider: string,
+    asked: readonly Entry[],
+    retryAt: Date | undefined,
+    failed: readonly FailedAttempt[],
+  ): string {
+    if (asked.length === 0) return `add one with keymux add ${provider}`
+    const advice = asked.flatMap((entry) => this.#advice(entry, failed) ?? [])
+    const [first] = advice
+    if (first !== undefined && (retryAt === undefined || advice.length === asked.length)) return first
+    return `see keymux status ${provider}`
+  }
+
+  /** What its owner can do about a login that was not handed out. */
+  #advice(entry: Entry, failed: readonly FailedAttempt[]): string | undefined {
+    if (entry.mode !== 'oauth') return undefined
+    const { state, until } = entry.standing
+    if (state === 'off') return undefined
+    if (state === 'invalid') return `run keymux login ${entry.id}`
+    const advice = renewalAdvice(entry, this.#index.config.providers)
+    if (state === 'expired') return advice ?? `run keymux login ${entry.id}`
+    if (advice !== undefined || until !== undefined) return advice
+    return failed.find((attempt) => attempt.entry === entry)?.error.hint
+  }
+
   #reason(entry: Entry, request: ResolutionOptions, failed: readonly FailedAttempt[]): CandidateReason {
     const attempt = failed.find((each) => each.entry === entry)
-    if (attempt !== undefined) return { profileId: entry.id, state: 'failed', reason: attempt.error.code }
     const { state, reason, until } = entry.standing
+    // A renewal that failed has changed the standing: what it says goes further than the error.
+    if (attempt !== undefined && (state === 'available' || entry.mode !== 'oauth')) {
+      return { profileId: entry.id, state: 'failed', reason: attempt.error.code }
+    }
     const window =
       request.model === undefined ? undefined : entry.modelWindow(request.model, new Date(this.nowMs()))
     if (state === 'available' && window !== undefined) {
@@ -217,11 +246,4 @@ function sentence(provider: string, count: number, retryAt: Date | undefined): s
   const which = count === 1 ? 'the only profile' : `none of the ${count} profiles`
   const state = count === 1 ? 'is not usable now' : 'is usable now'
   return `${which} of ${provider} ${state}${retryAt === undefined ? '' : `; the soonest is back at ${retryAt.toISOString()}`}`
-}
-
-function hint(provider: string, asked: readonly Entry[], retryAt: Date | undefined): string {
-  if (asked.length === 0) return `add one with keymux add ${provider}`
-  const waiting = asked.find((entry) => entry.mode === 'oauth' && entry.standing.state === 'invalid')
-  if (retryAt === undefined && waiting !== undefined) return `run keymux login ${waiting.id}`
-  return `see keymux status ${provider}`
 }

@@ -108,8 +108,7 @@ export class Catalogue {
         this.#putState(change.id, change.state, now)
         break
       case 'refresh':
-        if (change.refresh === undefined) this.refreshes.delete(change.id)
-        else this.refreshes.set(change.id, change.refresh)
+        this.#putRefresh(change.id, change.refresh, now)
         break
       case 'account':
         this.#changeAccount(change.key, now, (use) => use.store(change.stats))
@@ -130,6 +129,7 @@ export class Catalogue {
       return
     }
     const entry = new Entry(record)
+    entry.backoff = this.refreshes.get(entry.id)?.backoff
     const early = this.#orphanStates.get(entry.id)
     if (early !== undefined) {
       this.#orphanStates.delete(entry.id)
@@ -157,6 +157,16 @@ export class Catalogue {
     } else {
       this.#orphanStates.delete(id)
     }
+  }
+
+  #putRefresh(id: string, refresh: RefreshState | undefined, now: Date): void {
+    if (refresh === undefined) this.refreshes.delete(id)
+    else this.refreshes.set(id, refresh)
+    const entry = this.entries.get(id)
+    if (entry === undefined || entry.backoff === refresh?.backoff) return
+    this.group(entry.provider).change(entry, now, () => {
+      entry.backoff = refresh?.backoff
+    })
   }
 
   #changeAccount(key: string, now: Date, change: (use: Account['use']) => void): void {

@@ -3,20 +3,25 @@ import { profileName, profileProvider } from '../domain/ids.js'
 import type { AuthMode, AuthProfile } from '../domain/profile.js'
 import type { ProfileCooldownConfig, ProfileUsageStats } from '../domain/usage.js'
 import { newUsageStats } from '../domain/usage.js'
+import type { RenewalObstacle } from '../oauth/renewable.js'
 import { modelAllowed } from '../policy/model-globs.js'
-import type { Standing } from '../policy/standing.js'
+import { servableUntil } from '../policy/refresh-due.js'
+import type { RenewalWait, Standing } from '../policy/standing.js'
 import { modelWindow, standing } from '../policy/standing.js'
 import { clampWindows } from '../policy/windows.js'
-import type { ProfileState } from './backend.js'
+import type { ProfileState, RefreshState } from './backend.js'
+import { longestBackoffMs } from './backoff-limit.js'
 import { Layered } from './layered.js'
-import type { ProfileRecord } from './record.js'
+import type { ProfileMeta, ProfileRecord } from './record.js'
 import { toProfile } from './record.js'
 
 /** What standing depends on besides the profile. */
 export interface StandingContext {
   readonly config: ProfileCooldownConfig
-  /** Whether expired OAuth logins can be renewed here. */
-  readonly canRefresh: boolean
+  /** What keeps every login from being renewed here, or this one; `undefined` when nothing does. */
+  readonly obstacle: (provider: string, clientId: string | undefined) => RenewalObstacle | undefined
+  /** Another number once {@link StandingContext.obstacle} may say something else. Absent: it never does. */
+  readonly version?: () => number
   /** Called when impossible windows were cut, so that the cut is written down. */
   readonly onCut: (entry: Entry) => void
 }
@@ -37,6 +42,8 @@ export class Entry {
   /** What is remembered of its use. */
   readonly use: Layered<ProfileState> = new Layered(NEVER_USED)
   accountStats: ProfileUsageStats | undefined
+  /** The wait after renewals that failed. */
+  backoff: RefreshState['backoff']
 
   mode: AuthMode
   priority: number
@@ -46,6 +53,8 @@ export class Entry {
 
   /** What can be said of it since the last look. */
   standing: Standing = { state: 'invalid', expired: false }
+  /** What keeps an OAuth login from ever being renewed, since the last look. */
+  obstacle: RenewalObstacle | undefined
   /** Whether a use has not been written down yet. */
   unflushed = false
   #profile: AuthProfile | undefined
@@ -101,6 +110,7 @@ export class Entry {
       return
     }
     this.#cutImpossibleWindows(now, context)
+    this.obstacle = meta.mode === 'oauth' ? context.obstacle(this.provider, meta.clientId) : undefined
     this.standing = standing(
       {
         provider: this.provider,
@@ -108,10 +118,11 @@ export class Entry {
         mode: meta.mode,
         hasCredential:
           meta.loginNeeded !== true && (meta.hasSecret || meta.reference !== undefined || meta.hasRefresh),
-        renewable: context.canRefresh && meta.hasRefresh,
+        renewable: meta.hasRefresh && this.obstacle === undefined,
         expiresAt: meta.expiresAt,
         stats: this.state.stats,
         accountStats: this.accountStats,
+        renewal: this.backoff && renewalWait(meta, this.backoff),
       },
       now,
     )
@@ -170,5 +181,21 @@ export class Entry {
       lastError: this.state.lastError,
       lastErrorAt: this.state.lastErrorAt,
     })
+  }
+}
+
+/** A failed renewal stands in nobody's way as long as the access token is good. */
+function renewalWait(
+  meta: ProfileMeta,
+  { until, reason }: NonNullable<RefreshState['backoff']>,
+): RenewalWait | undefined {
+  if (meta.mode !== 'oauth') return undefined
+  const { expiresAt = 0, issuedAt } = meta
+  const lifetimeMs = issuedAt === undefined ? undefined : expiresAt - issuedAt
+  return {
+    servableUntil: meta.hasSecret ? servableUntil(new Date(expiresAt), lifetimeMs).getTime() : 0,
+    from: until.getTime() - longestBackoffMs(reason),
+    until,
+    reason,
   }
 }

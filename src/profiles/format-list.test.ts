@@ -173,6 +173,8 @@ describe('views as JSON', () => {
             {
               id: 'openai:work',
               state: 'cooling',
+              expired: true,
+              expires_at: time,
               unusable_until: time,
               reason: 'rate_limit',
               model_cooldowns: [{ model: 'gpt-4o', until: time, reason: 'model_not_found' }],

@@ -28,6 +28,8 @@ export interface ProfileListItem {
   /** When a failed renewal is tried again, and why it failed. */
   readonly renewal_retry_at?: string
   readonly renewal_reason?: string
+  /** What its owner can do about a login that is not renewed. */
+  readonly renewal_hint?: string
   readonly account?: string
   readonly models?: readonly string[]
   readonly base_url?: string
@@ -55,6 +57,8 @@ export interface ModelCooldownJson {
 export interface ProfileStatusJson {
   readonly id: string
   readonly state: string
+  /** Only where it is true, as {@link ProfileStatusJson.login_needed}. */
+  readonly expired?: boolean
   readonly unusable_until?: string
   readonly reason?: string
   readonly model_cooldowns: readonly ModelCooldownJson[]
@@ -62,6 +66,13 @@ export interface ProfileStatusJson {
   readonly failure_counts: Readonly<Record<string, number>>
   readonly last_used_at?: string
   readonly last_good: boolean
+  readonly login_needed?: boolean
+  readonly expires_at?: string
+  readonly renewable?: boolean
+  readonly generation?: number
+  readonly renewal_retry_at?: string
+  readonly renewal_reason?: string
+  readonly renewal_hint?: string
 }
 
 /** Profiles by provider, in the order given. */
@@ -89,12 +100,7 @@ export function toProfileJson(view: ProfileView): ProfileListItem {
     state: view.state,
     ...time('unusable_until', view.unusableUntil),
     ...optional('unusable_reason', view.unusableReason),
-    ...(view.loginNeeded === true ? { login_needed: true } : {}),
-    ...time('expires_at', view.expiresAt),
-    ...optional('renewable', view.renewable),
-    ...optional('generation', view.generation),
-    ...time('renewal_retry_at', view.renewal?.retryAt),
-    ...optional('renewal_reason', view.renewal?.reason),
+    ...credentialJson(view),
     ...optional('account', view.account),
     ...optional('models', view.models),
     ...optional('base_url', view.baseUrl),
@@ -116,6 +122,7 @@ export function toProfileStatusJson(view: ProfileView): ProfileStatusJson {
   return {
     id: view.id,
     state: view.state,
+    ...(view.expired ? { expired: true } : {}),
     ...time('unusable_until', view.unusableUntil),
     ...optional('reason', view.unusableReason),
     model_cooldowns: view.modelCooldowns.map(({ model, until, reason }) => ({
@@ -127,6 +134,7 @@ export function toProfileStatusJson(view: ProfileView): ProfileStatusJson {
     failure_counts: { ...view.failureCounts },
     ...time('last_used_at', view.lastUsedAt),
     last_good: view.lastGood,
+    ...credentialJson(view),
   }
 }
 
@@ -147,6 +155,30 @@ export function toShowJson(
 ): ProfileListItem & Omit<ProfileStatusJson, 'id' | 'state' | 'reason'> {
   const { reason: _same, ...status } = toProfileStatusJson(view)
   return { ...toProfileJson(view), ...status }
+}
+
+/** How long the credential is good, and what becomes of it then. */
+function credentialJson(
+  view: ProfileView,
+): Pick<
+  ProfileStatusJson,
+  | 'login_needed'
+  | 'expires_at'
+  | 'renewable'
+  | 'generation'
+  | 'renewal_retry_at'
+  | 'renewal_reason'
+  | 'renewal_hint'
+> {
+  return {
+    ...(view.loginNeeded === true ? { login_needed: true } : {}),
+    ...time('expires_at', view.expiresAt),
+    ...optional('renewable', view.renewable),
+    ...optional('generation', view.generation),
+    ...time('renewal_retry_at', view.renewal?.retryAt),
+    ...optional('renewal_reason', view.renewal?.reason),
+    ...optional('renewal_hint', view.renewalHint),
+  }
 }
 
 function optional<K extends string, T>(key: K, value: T | undefined): { [key in K]?: T } {

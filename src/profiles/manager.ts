@@ -103,7 +103,7 @@ export class StoredProfiles implements Profiles {
   async view(id: string, options: CallOptions = {}): Promise<ProfileView> {
     await this.#index.ready(options)
     const entry = this.#index.look(this.#index.mustFind(id))
-    return viewOf(entry, this.#index.now(), this.#index.catalogue.refreshes.get(entry.id))
+    return viewOf(entry, this.#index.now(), this.#index.config.providers)
   }
 
   async views(filter: ViewFilter = {}, options: CallOptions = {}): Promise<ProfileView[]> {
@@ -116,7 +116,7 @@ export class StoredProfiles implements Profiles {
       return group
         .ordered('valid')
         .filter((entry) => passesFilter(entry, filter))
-        .map((entry) => viewOf(entry, now, this.#index.catalogue.refreshes.get(entry.id)))
+        .map((entry) => viewOf(entry, now, this.#index.config.providers))
     })
   }
 

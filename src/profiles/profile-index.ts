@@ -2,9 +2,11 @@ import { KeymuxError } from '../domain/errors.js'
 import { newProfileId, quote } from '../domain/ids.js'
 import type { CallOptions, Clock, Logger, Random } from '../domain/ports.js'
 import type { ProfileCooldownConfig } from '../domain/usage.js'
+import type { RenewalObstacle } from '../oauth/renewable.js'
+import { renewalObstacle } from '../oauth/renewable.js'
 import type { ProfileBackend, ProfileTransaction } from './backend.js'
 import { Catalogue } from './catalogue.js'
-import type { Entry } from './entry.js'
+import type { Entry, StandingContext } from './entry.js'
 import type { Outcome } from './outcome.js'
 import { OutcomeLog } from './outcome-log.js'
 import type { ReferenceReader } from './references.js'
@@ -20,8 +22,11 @@ export interface ManagerConfig {
   readonly readReference: ReferenceReader
   readonly cooldown?: ProfileCooldownConfig
   readonly logger?: Logger
-  /** Whether expired OAuth logins can be renewed by whoever resolves. Default false. */
-  readonly canRefresh?: boolean
+  /**
+   * Which expired OAuth logins can be renewed by whoever resolves: all, none, or those with a token endpoint and
+   * a client id (`configured`). Default false.
+   */
+  readonly canRefresh?: boolean | 'configured'
   /** Who uses the profiles, for the audit. Default `library`. */
   readonly surface?: string
 }
@@ -39,7 +44,8 @@ export class ProfileIndex {
     this.uses = new UseLog(writeUses, config.logger)
     this.catalogue = new Catalogue({
       config: config.cooldown ?? {},
-      canRefresh: config.canRefresh ?? false,
+      obstacle: obstacleOf(config),
+      version: () => config.providers.version ?? 0,
       onCut: (entry) => this.uses.add(entry),
     })
     this.outcomes = new OutcomeLog(this.catalogue, () => this.transact({}, async () => {}), config.logger)
@@ -102,4 +108,12 @@ export class ProfileIndex {
   sorted(): Entry[] {
     return [...this.catalogue.entries.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
   }
+}
+
+const NOTHING_RENEWS: RenewalObstacle = { missing: 'renewer', problem: 'nothing here renews logins' }
+
+function obstacleOf({ canRefresh = false, providers }: ManagerConfig): StandingContext['obstacle'] {
+  if (canRefresh === 'configured')
+    return (provider, clientId) => renewalObstacle(provider, providers.get(provider), clientId)
+  return () => (canRefresh ? undefined : NOTHING_RENEWS)
 }

@@ -30,11 +30,13 @@ export class ProviderGroup {
   readonly #alarms = new TimeHeap<Entry>()
   readonly #context: StandingContext
   #lookedAt = 0
+  #version: number
   #lastStamp = 0
   #nextAlarm = Number.POSITIVE_INFINITY
 
   constructor(context: StandingContext) {
     this.#context = context
+    this.#version = context.version?.() ?? 0
   }
 
   add(entry: Entry, now: Date): void {
@@ -81,9 +83,14 @@ export class ProviderGroup {
     entry.lastUsedMs = stamp
   }
 
-  /** Brings everything up to `nowMs`: windows that have ended, tokens that have expired, a clock that was set back. */
+  /**
+   * Brings everything up to `nowMs`: windows that have ended, tokens that have expired, a clock that was set
+   * back, other settings of providers.
+   */
   advance(nowMs: number): void {
-    if (nowMs < this.#lookedAt) {
+    const version = this.#context.version?.() ?? 0
+    if (nowMs < this.#lookedAt || version !== this.#version) {
+      this.#version = version
       this.#lookAtAll(nowMs)
     } else if (nowMs >= this.#nextAlarm) {
       const now = new Date(nowMs)

@@ -4,7 +4,8 @@ import type { FailureReason, FailureScope, ProfileUsageStats } from '../domain/u
 
 /**
  * What can be said of a profile at an instant: `off` was switched off by its owner, `invalid` has no
- * credential (or needs a login), `expired` cannot be renewed, `disabled` and `cooling` wait for a time.
+ * credential (or needs a login), `expired` cannot be renewed, `disabled` and `cooling` wait for a time, a login
+ * whose renewal failed among them.
  */
 export type ProfileState = 'available' | 'cooling' | 'disabled' | 'off' | 'expired' | 'invalid'
 
@@ -38,12 +39,14 @@ export interface ProfileView {
   readonly lastError?: string
   readonly lastErrorAt?: Date
   readonly expiresAt?: Date
-  /** Whether an OAuth profile holds a refresh token. */
+  /** Whether an OAuth profile can be renewed: there is a refresh token, a token endpoint and a client id. */
   readonly renewable?: boolean
   /** Counts the credentials that an OAuth profile has had: renewals and logins. */
   readonly generation?: number
   /** When a failed renewal is tried again, and why it failed. */
   readonly renewal?: { readonly retryAt: Date; readonly reason: FailureReason }
+  /** What its owner can do about a login that is not renewed, as a phrase. */
+  readonly renewalHint?: string
   /** Whether an OAuth profile waits for `keymux login`. */
   readonly loginNeeded?: boolean
   readonly scopes?: readonly string[]

@@ -11,6 +11,8 @@ import type { NewProfile } from './types.js'
 export interface ProviderLookup {
   get(name: string): ProviderMetadata | undefined
   supportsMode(name: string, mode: AuthMode): boolean
+  /** Another number once a provider has come, gone or changed. Absent: none ever does. */
+  readonly version?: number
 }
 
 /** Longest secret: 1 MiB of UTF-8. */

@@ -1,11 +1,13 @@
 import { withoutUndefined } from '../domain/defined.js'
 import type { FailureReason } from '../domain/usage.js'
-import type { RefreshState } from './backend.js'
 import type { Entry } from './entry.js'
+import type { ProfileMeta } from './record.js'
+import { renewalAdvice } from './renewal-advice.js'
 import type { ModelCooldownView, ProfileView, ViewFilter } from './types.js'
+import type { ProviderLookup } from './validate.js'
 
 /** What may be shown of an entry at `now`. Opens no secret. */
-export function viewOf(entry: Entry, now: Date, refresh?: RefreshState): ProfileView {
+export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): ProfileView {
   const { meta } = entry.record
   const { stats } = entry.state
   const { state, until, reason, expired } = entry.standing
@@ -28,10 +30,11 @@ export function viewOf(entry: Entry, now: Date, refresh?: RefreshState): Profile
     lastUsedAt: entry.lastUsedMs === 0 ? undefined : new Date(entry.lastUsedMs),
     lastError: entry.state.lastError,
     lastErrorAt: entry.state.lastErrorAt,
-    expiresAt: meta.expiresAt === undefined ? undefined : new Date(meta.expiresAt),
-    renewable: meta.mode === 'oauth' ? meta.hasRefresh && meta.loginNeeded !== true : undefined,
+    expiresAt: expiryOf(meta),
+    renewable: meta.mode === 'oauth' ? isRenewable(entry) : undefined,
     generation: meta.generation,
-    renewal: refresh?.backoff && { retryAt: refresh.backoff.until, reason: refresh.backoff.reason },
+    renewal: entry.backoff && { retryAt: entry.backoff.until, reason: entry.backoff.reason },
+    renewalHint: renewalAdvice(entry, providers),
     loginNeeded:
       meta.mode === 'oauth' && (meta.loginNeeded === true || !(meta.hasSecret || meta.hasRefresh))
         ? true
@@ -45,6 +48,15 @@ export function viewOf(entry: Entry, now: Date, refresh?: RefreshState): Profile
     failureCounts: { ...stats.failureCounts },
     lastGood: entry.lastGood,
   })
+}
+
+/** Of a login without tokens nothing can expire. */
+function expiryOf({ mode, hasSecret, expiresAt }: ProfileMeta): Date | undefined {
+  return expiresAt === undefined || (mode === 'oauth' && !hasSecret) ? undefined : new Date(expiresAt)
+}
+
+function isRenewable({ record: { meta }, obstacle }: Entry): boolean {
+  return meta.hasRefresh && meta.loginNeeded !== true && obstacle === undefined
 }
 
 /** Whether an entry passes the filter. */

@@ -17,11 +17,17 @@ const MAX_PARENTS = 8
 export class ProviderRegistry {
   readonly #providers = new Map<string, ProviderMetadata>()
   readonly #parent: ProviderRegistry | undefined
+  #changes = 0
 
   /** @throws KeymuxError `invalid_provider`, `provider_exists` */
   constructor(providers: Iterable<ProviderMetadata> = [], parent?: ProviderRegistry) {
     this.#parent = parent
     for (const provider of providers) this.register(provider)
+  }
+
+  /** Grows with every provider that is registered or forgotten, here or in the parent. */
+  get version(): number {
+    return this.#changes + (this.#parent?.version ?? 0)
   }
 
   /** The provider's metadata, frozen. */
@@ -105,12 +111,13 @@ export class ProviderRegistry {
       })
     }
     this.#providers.set(provider.name, provider)
+    this.#changes += 1
     return provider
   }
 
   /** Forgets a provider that was registered here. A parent's stay. */
   unregister(name: string): void {
-    this.#providers.delete(name.toLowerCase())
+    if (this.#providers.delete(name.toLowerCase())) this.#changes += 1
   }
 
   /** The provider, its parent, the parent's parent, … */

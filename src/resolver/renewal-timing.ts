@@ -1,5 +1,5 @@
 import type { OAuthCredential } from '../domain/profile.js'
-import { refreshDueAt } from '../policy/refresh-due.js'
+import { refreshDueAt, servableUntil } from '../policy/refresh-due.js'
 
 /** The time limits of a renewal, in milliseconds. */
 export interface RenewalTiming {
@@ -23,9 +23,6 @@ export const DEFAULT_TIMING: RenewalTiming = {
   storePausesMs: [50, 200, 500, 1_000, 2_000],
 }
 
-/** A token is served while it is renewed as long as it has this much left: a request must still get through. */
-const STILL_SERVABLE_MS = 30_000
-
 /** When a login is due for renewal, in epoch milliseconds. */
 export function renewalDueMs(
   credential: Pick<OAuthCredential, 'expiresAt' | 'issuedAt'>,
@@ -36,10 +33,7 @@ export function renewalDueMs(
 
 /** Until when its access token is good enough to be served, in epoch milliseconds. */
 export function servableUntilMs(credential: Pick<OAuthCredential, 'expiresAt' | 'issuedAt'>): number {
-  const expiresMs = credential.expiresAt.getTime()
-  // Tokens that live for a minute or less are good for most of it.
-  const lead = expiresMs - refreshDueAt(credential.expiresAt, lifetimeMs(credential), 0).getTime()
-  return expiresMs - Math.min(STILL_SERVABLE_MS, lead / 2)
+  return servableUntil(credential.expiresAt, lifetimeMs(credential)).getTime()
 }
 
 function lifetimeMs({

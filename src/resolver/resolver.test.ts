@@ -283,7 +283,12 @@ describe('OAuth', () => {
     expect((await resolver.resolve('gemini')).credential).toBe('AIza-key')
     expect(refresher.calls).toHaveLength(2)
     expect((await profiles.get('gemini:login'))?.oauth?.refreshToken).toBe('rt-1')
-    expect((await profiles.view('gemini:login')).state).toBe('available')
+    expect(await profiles.view('gemini:login')).toMatchObject({
+      state: 'cooling',
+      valid: true,
+      unusableUntil: new Date(clock.now().getTime() + 10_000),
+      unusableReason: 'timeout',
+    })
   })
 
   test('a login that the provider ended says so and keeps its row', async () => {
