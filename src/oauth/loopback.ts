@@ -10,7 +10,7 @@ import { PAGE_HEADERS, renderPage } from './page.js'
 export interface LoopbackOptions {
   /** 0, the default, takes a free one. */
   readonly port?: number
-  /** The place the provider insists on: its host, port and path are used. */
+  /** The place the provider insists on, `http://127.0.0.1` or `http://localhost`: its host, port and path are used. */
   readonly redirectUri?: string
   /** What the callback's `state` must be; undefined where the provider sends none, and the path is secret instead. */
   readonly state: string | undefined
@@ -43,7 +43,7 @@ export async function listenOnLoopback(options: LoopbackOptions): Promise<Loopba
     wanted?.pathname ?? (options.state === undefined ? `${PATH}/${randomBytes(16).toString('hex')}` : PATH)
   const port = options.port ?? Number(wanted?.port || 0)
   const listener = new Listener(path, options.state, wanted?.hostname ?? HOST)
-  await listener.listen(port)
+  await listener.listen(port, options.port === undefined && port !== 0)
   return listener
 }
 
@@ -71,9 +71,10 @@ class Listener implements Loopback {
     })
   }
 
-  listen(port: number): Promise<void> {
+  /** @param fixed whether the provider insists on this port */
+  listen(port: number, fixed: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(port, error)))
+      this.#server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(port, error, fixed)))
       this.#server.listen(port, HOST, () => {
         this.#authority = `${this.#host}:${(this.#server.address() as AddressInfo).port}`
         this.redirectUri = `http://${this.#authority}${this.#path}`
@@ -146,10 +147,12 @@ function send(response: ServerResponse, status: number, page: PageText): void {
   response.writeHead(status, PAGE_HEADERS).end(renderPage(page))
 }
 
-function cannotListen(port: number, error: NodeJS.ErrnoException): KeymuxError {
+function cannotListen(port: number, error: NodeJS.ErrnoException, fixed: boolean): KeymuxError {
   const taken = error.code === 'EADDRINUSE'
   return new KeymuxError('login_failed', `port ${port} ${taken ? 'is taken' : 'cannot be listened on'}`, {
-    hint: 'choose another with --port, or none',
+    hint: fixed
+      ? 'the provider sends the browser back to this port: end the program that uses it'
+      : 'choose another with --port, or none',
     cause: error,
   })
 }

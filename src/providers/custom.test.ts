@@ -200,8 +200,21 @@ describe('parseCustomProvider', () => {
     [
       'oauth',
       { oauth: { client_id: 'x', issuer: 'https://x.example', redirect_uri: 'urn:ietf:wg:oauth:2.0:oob' } },
-      'oauth.redirect_uri must be an https URL',
+      'oauth.redirect_uri must be http://127.0.0.1 or http://localhost',
     ],
+    ...[
+      'https://example.com/cb',
+      'https://127.0.0.1/cb',
+      'http://[::1]:1455/cb',
+      'http://127.0.0.2/cb',
+      'http://127.0.0.1:1455/cb?x=1',
+      'http://127.0.0.1:1455/cb#x',
+      'http://user@127.0.0.1/cb',
+    ].map((redirect_uri): [string, object, string] => [
+      'oauth',
+      { oauth: { client_id: 'x', issuer: 'https://x.example', redirect_uri } },
+      'oauth.redirect_uri must be http://127.0.0.1 or http://localhost',
+    ]),
   ])('%s: refuses %j', (_key, fields, message) => {
     const error = problem({ base_url: 'https://llm.corp.example', ...fields })
     expect(error.code).toBe('invalid_provider')

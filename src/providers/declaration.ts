@@ -4,6 +4,7 @@ import { parseProviderName, quote } from '../domain/ids.js'
 import type { ProviderMetadata, ProviderOAuthConfig } from '../domain/provider.js'
 import * as field from './fields.js'
 import { Place, type Read, type Spelling } from './place.js'
+import { parseSecureUrl } from './url.js'
 
 /** The keys of {@link ProviderMetadata} that a declaration may hold, apart from its name. */
 export type ProviderKey = Exclude<keyof ProviderMetadata, 'name'>
@@ -96,7 +97,7 @@ const oauth: Read<ProviderOAuthConfig> = (value, at) => {
     clientSecretRef: fields.optional('clientSecretRef', field.reference),
     scopes: fields.optional('scopes', field.scopes),
     tokenRequest: fields.optional('tokenRequest', tokenRequest),
-    redirectUri: fields.optional('redirectUri', field.endpoint),
+    redirectUri: fields.optional('redirectUri', redirectUri),
   })
   const begins = config.authorizationEndpoint ?? config.deviceAuthorizationEndpoint
   if (config.issuer === undefined && (begins === undefined || config.tokenEndpoint === undefined)) {
@@ -111,6 +112,17 @@ const oauth: Read<ProviderOAuthConfig> = (value, at) => {
 const tokenRequest: Read<'form' | 'json'> = (value, at) => {
   if (value === 'form' || value === 'json') return value
   throw at.fail('form or json')
+}
+
+/** The listener is on 127.0.0.1, speaks plain HTTP, and adds the query itself (RFC 8252 section 7.3). */
+const redirectUri: Read<string> = (value, at) => {
+  const url = typeof value === 'string' ? parseSecureUrl(value) : undefined
+  const here = url?.hostname === '127.0.0.1' || url?.hostname === 'localhost'
+  if (url?.protocol === 'http:' && here && !String(value).includes('?')) return url.href
+  throw at.fail(
+    'http://127.0.0.1 or http://localhost, a port if it must be that one, and a path',
+    'leave the query out',
+  )
 }
 
 const parentName: Read<string> = (value, at) => {

@@ -213,6 +213,20 @@ describe('a login in the browser', () => {
     await new Promise((resolve) => busy.close(resolve))
   })
 
+  test('where the configured port is busy, another one is no help', async () => {
+    const busy = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => busy.once('listening', resolve))
+    const { port } = busy.address() as AddressInfo
+    const { keymux } = await setUp({}, { redirect_uri: `http://localhost:${port}/cb` })
+    const logins = await keymux.logins()
+    await expect(logins.browser({ provider: 'corp' })).rejects.toMatchObject({
+      code: 'login_failed',
+      message: `port ${port} is taken`,
+      hint: 'the provider sends the browser back to this port: end the program that uses it',
+    })
+    await new Promise((resolve) => busy.close(resolve))
+  })
+
   test('nobody comes: it ends by itself; an interrupt ends it at once', async () => {
     const { keymux } = await setUp()
     const logins = await keymux.logins()
