@@ -111,9 +111,7 @@ class RunningLogin implements CodeLogin {
 
   paste(text: string): void {
     const params = pastedParams(text)
-    const { state } = this.#secrets
-    const right = params !== undefined && (state === undefined || isState(params.get('state'), state))
-    if (!right || !(params.has('code') || params.has('error'))) {
+    if (params === undefined || !this.#isOwn(text, params) || !(params.has('code') || params.has('error'))) {
       throw new KeymuxError('invalid_value', 'that is not the address this login ends at', {
         hint: 'paste the whole address from the browser after logging in',
       })
@@ -127,6 +125,16 @@ class RunningLogin implements CodeLogin {
 
   close(): Promise<void> {
     return this.#listener.close()
+  }
+
+  /** Told by its state; without one by the whole address, whose path nobody else knows. */
+  #isOwn(text: string, params: URLSearchParams): boolean {
+    const { state } = this.#secrets
+    if (state !== undefined) return isState(params.get('state'), state)
+    const line = text.trim()
+    if (!URL.canParse(line)) return false
+    const { origin, pathname } = new URL(line)
+    return `${origin}${pathname}` === this.#listener.redirectUri
   }
 
   async #run(pasted: Promise<URLSearchParams>): Promise<LoginYield> {

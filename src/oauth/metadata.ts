@@ -39,6 +39,8 @@ export interface LoginMetadata {
   readonly authorizationFields?: Readonly<Record<string, string>>
   /** What the login yields: tokens, or an API key (OpenRouter). Default tokens. */
   readonly yields?: 'api_key'
+  /** Where a person sees and deletes the API keys that logins yielded. */
+  readonly keyPage?: string
   /** The client has a secret although it cannot keep one: it is asked for. */
   readonly asksForSecret?: boolean
   /** The flow when nothing is said. Default `code`. */
@@ -57,6 +59,7 @@ export const LOGIN_METADATA: Readonly<Record<string, LoginMetadata>> = {
     authorizationEndpoint: 'https://openrouter.ai/auth',
     tokenEndpoint: 'https://openrouter.ai/api/v1/auth/keys',
     yields: 'api_key',
+    keyPage: 'https://openrouter.ai/settings/keys',
   },
   // https://developers.google.com/identity/protocols/oauth2/native-app
   gemini: {

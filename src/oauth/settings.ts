@@ -25,6 +25,8 @@ export interface OAuthSettings {
   readonly namesIssuer: boolean
   readonly authorizationFields: Readonly<Record<string, string>>
   readonly yields: 'tokens' | 'api_key'
+  /** Where a person deletes keys that logins yielded. */
+  readonly keyPage?: string
   readonly preferred: 'code' | 'device'
   readonly device: DeviceDialect
 }
@@ -125,6 +127,7 @@ export async function resolveSettings(
     namesIssuer: found.namesIssuer ?? false,
     authorizationFields: metadata?.authorizationFields ?? {},
     yields: metadata?.yields ?? ('tokens' as const),
+    keyPage: metadata?.keyPage,
     preferred: metadata?.preferred ?? ('code' as const),
     device: metadata?.device ?? {},
   })

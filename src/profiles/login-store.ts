@@ -6,7 +6,8 @@ import type { LoginYield } from '../oauth/code-flow.js'
 import type { KeyYield } from '../oauth/key-exchange.js'
 import { SECRET_REFERENCE, tokenOf } from '../oauth/refresher.js'
 import type { OAuthSettings } from '../oauth/settings.js'
-import { isKnownAccount, nameFor, refuseOther, taken } from './login-account.js'
+import { isKnownAccount, nameFor, refuseOther } from './login-account.js'
+import { keyNameFor, refuseOtherKey } from './login-keys.js'
 import type { LoginResult, LoginTarget } from './login-types.js'
 import type { Profiles } from './types.js'
 
@@ -20,7 +21,7 @@ export class LoginStore {
 
   async store(outcome: LoginYield, settings: OAuthSettings, target: LoginTarget): Promise<LoginResult> {
     target.signal?.throwIfAborted()
-    if (outcome.kind === 'api_key') return this.#storeKey(outcome, settings.provider, target)
+    if (outcome.kind === 'api_key') return this.#storeKey(outcome, settings, target)
     const issuedAt = this.#config.now()
     const account = await findAccount(settings, outcome.grant, target.signal)
     target.signal?.throwIfAborted()
@@ -48,22 +49,19 @@ export class LoginStore {
     return { profileId: id, renewed, ...(token.email === undefined ? {} : { email: token.email }) }
   }
 
-  async #storeKey({ key, account }: KeyYield, provider: string, target: LoginTarget): Promise<LoginResult> {
-    const name = target.name ?? 'default'
+  async #storeKey(
+    { key, account }: KeyYield,
+    { provider, keyPage }: OAuthSettings,
+    target: LoginTarget,
+  ): Promise<LoginResult> {
+    const name = await keyNameFor(this.#config.profiles, provider, account, target)
     const id = newProfileId(provider, name)
     let renewed = false
     await this.#config.profiles.change(id, (known) => {
       renewed = known !== undefined
-      if (
-        known !== undefined &&
-        (known.mode !== 'api_key' || account === undefined || known.account !== account)
-      )
-        throw taken(id)
-      const {
-        oauth: _none,
-        token: _neither,
-        ...base
-      } = known ?? blank(provider, name, 'api_key', this.#config.now())
+      if (known !== undefined) refuseOtherKey(known, account, target, keyPage)
+      const profile = known ?? blank(provider, name, 'api_key', this.#config.now())
+      const { oauth: _none, token: _neither, account: _former, ...base } = profile
       return { ...base, apiKey: { key }, ...(account === undefined ? {} : { account }) }
     })
     return { profileId: id, renewed }

@@ -8,6 +8,7 @@ import { startDeviceLogin } from '../oauth/device-flow.js'
 import type { OAuthSettings } from '../oauth/settings.js'
 import { loginMetadataOf, refuseLogin, resolveSettings } from '../oauth/settings.js'
 import { taken } from './login-account.js'
+import { refuseUnknownKey } from './login-keys.js'
 import { connectedPage, failedPage } from './login-pages.js'
 import { LoginStore } from './login-store.js'
 import type {
@@ -54,8 +55,9 @@ export class Logins {
     if (target.name === undefined) return
     const id = newProfileId(provider.name, parseProfileName(target.name))
     const known = await this.#config.profiles.get(id, target)
-    const mode = loginMetadataOf(provider)?.yields === 'api_key' ? 'api_key' : 'oauth'
-    if (known !== undefined && known.mode !== mode) throw taken(id)
+    if (known === undefined) return
+    if (loginMetadataOf(provider)?.yields === 'api_key') refuseUnknownKey(known, target)
+    else if (known.mode !== 'oauth') throw taken(id)
   }
 
   /** Starts a login in the browser. @throws as {@link Logins.check}, and `login_failed`, `provider_unreachable` */
