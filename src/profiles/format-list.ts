@@ -6,11 +6,11 @@ export type ProfileMark = '✓' | '⚠' | '✗' | '⊘'
 
 /** The mark of a profile. */
 export function profileMark(
-  profile: Pick<ProfileListItem, 'enabled' | 'valid' | 'expired' | 'state'>,
+  profile: Pick<ProfileListItem, 'enabled' | 'valid' | 'expired' | 'state' | 'renewal_reason'>,
 ): ProfileMark {
   if (!profile.enabled) return '⊘'
   // An expired access token that is renewed when it is used does not stand in anybody's way.
-  if (profile.state === 'available') return '✓'
+  if (profile.state === 'available') return lastRenewalFailed(profile) ? '⚠' : '✓'
   if (profile.state === 'cooling' || profile.state === 'disabled') return '⚠'
   if (profile.expired === true) return '⚠'
   return profile.valid ? '✓' : '✗'
@@ -34,6 +34,11 @@ export function formatProfileList(result: ProfileListResult): string {
   return `${groups.join('\n\n')}\n\n${total}\n`
 }
 
+/** An expired login that is tried again with its next use, and could not be renewed the last time. */
+function lastRenewalFailed({ expired, renewal_reason }: Parameters<typeof profileMark>[0]): boolean {
+  return expired === true && renewal_reason !== undefined
+}
+
 function profileLines(profile: ProfileListItem): string {
   const facts = [
     profile.mode,
@@ -53,7 +58,8 @@ function standing(profile: ProfileListItem): string | undefined {
     const reason = profile.unusable_reason === undefined ? '' : ` (${profile.unusable_reason})`
     return `${profile.state}${reason}${profile.unusable_until === undefined ? '' : ` until ${profile.unusable_until}`}`
   }
-  if (profile.expired === true && profile.state !== 'available') return 'expired'
   if (profile.login_needed === true) return 'login needed'
+  if (profile.expired === true && profile.state !== 'available') return 'expired'
+  if (lastRenewalFailed(profile)) return `renewal failed (${profile.renewal_reason})`
   return profile.valid ? undefined : 'invalid'
 }

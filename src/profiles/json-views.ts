@@ -158,7 +158,7 @@ export function toShowJson(
 }
 
 /** How long the credential is good, and what becomes of it then. */
-function credentialJson(
+export function credentialJson(
   view: ProfileView,
 ): Pick<
   ProfileStatusJson,

@@ -129,7 +129,7 @@ describe('a login that nothing can renew', () => {
   const corp = { oauth: { issuer: 'http://127.0.0.1:9', client_id: 'c' } }
   const settings = { label: 'Corp', base_url: 'http://127.0.0.1:9/v1', ...corp }
 
-  async function open(providers: Record<string, object> = {}) {
+  async function open(providers: Record<string, Record<string, unknown>> = {}) {
     const clock = createFakeClock()
     const keymux = await openKeymux({
       vault: createMemoryStore().connect(),

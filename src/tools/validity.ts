@@ -2,6 +2,7 @@ import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { CallOptions } from '../domain/ports.js'
 import { formatTime } from '../domain/rfc3339.js'
+import { servableUntil } from '../policy/refresh-due.js'
 import type { ProfileView } from '../profiles/types.js'
 import type { Resolver } from '../resolver/resolver.js'
 import { oneLine } from './tool-failure.js'
@@ -25,7 +26,7 @@ export async function testProfile(
   options: CallOptions,
 ): Promise<ProfileTestResult> {
   const view = await manager.view(id, options)
-  const problem = problemOf(view) ?? (await readingProblem(view, manager, resolver, options))
+  const problem = problemOf(view, now, forAgents) ?? (await readingProblem(view, manager, resolver, options))
   const leftMs = view.expiresAt === undefined ? 0 : view.expiresAt.getTime() - now.getTime()
   return withoutUndefined({
     success: true,
@@ -42,16 +43,37 @@ export async function testProfile(
   })
 }
 
-/** What the profile's state says against it. A profile that merely waits is sound. */
-function problemOf(view: ProfileView): KeymuxError | undefined {
-  if (view.state === 'off') return failed(`${view.id} is switched off`, 'enable it')
+/** What to do about a profile that does not work, as phrases. */
+export interface Remedies {
+  readonly enable: string
+  readonly replace: string
+}
+
+const forAgents: Remedies = { enable: 'enable it', replace: 'add it again with replace: true' }
+
+/**
+ * What the profile's state says against it at `now`. A profile that waits for a window to end is sound; one that
+ * has expired and whose renewal failed is not.
+ */
+export function problemOf(view: ProfileView, now: Date, remedies: Remedies): KeymuxError | undefined {
+  if (view.state === 'off') return failed(`${view.id} is switched off`, remedies.enable)
   if (view.loginNeeded === true) return failed(`${view.id} needs a login`, `run keymux login ${view.id}`)
-  if (view.state === 'invalid')
-    return failed(`${view.id} has no credential`, 'add it again with replace: true')
-  if (view.state !== 'expired') return undefined
-  const hint = view.mode === 'oauth' ? `run keymux login ${view.id}` : 'add it again with replace: true'
-  const since = view.expiresAt === undefined ? '' : ` at ${formatTime(view.expiresAt)}`
-  return failed(`${view.id} expired${since} and cannot be renewed`, hint)
+  if (view.state === 'invalid') return failed(`${view.id} has no credential`, remedies.replace)
+  if (view.state === 'expired') {
+    const login = view.renewalHint ?? `run keymux login ${view.id}`
+    const since = view.expiresAt === undefined ? '' : ` at ${formatTime(view.expiresAt)}`
+    const hint = view.mode === 'oauth' ? login : remedies.replace
+    return failed(`${view.id} expired${since} and cannot be renewed`, hint)
+  }
+  if (view.renewal === undefined || isServable(view, now)) return undefined
+  const { reason, retryAt } = view.renewal
+  const next =
+    retryAt > now ? `it is tried again at ${formatTime(retryAt)}` : 'it is tried again with its next use'
+  return failed(`${view.id} has expired, and its renewal failed (${reason})`, view.renewalHint ?? next)
+}
+
+function isServable({ expiresAt, expired }: ProfileView, now: Date): boolean {
+  return !expired || (expiresAt !== undefined && now < servableUntil(expiresAt, undefined))
 }
 
 /** Opens the credential, without counting that as a use where it lies in the profile itself. */
@@ -81,7 +103,7 @@ async function openStored(view: ProfileView, manager: ToolManager, options: Call
     profile?.oauth?.refreshToken,
   ]
   if (!secrets.some((secret) => secret !== undefined && secret !== '')) {
-    throw failed(`${view.id} has no credential`, 'add it again with replace: true')
+    throw failed(`${view.id} has no credential`, forAgents.replace)
   }
 }
 

@@ -7,8 +7,11 @@ import type { CliHandle } from './services.js'
 
 /** What a provider said to a credential. */
 export interface LiveResult {
-  /** `limited`: the credential is known and cannot serve now; `unreachable`: nothing was learnt. */
-  readonly outcome: 'works' | 'limited' | 'refused' | 'unreachable' | 'unsupported'
+  /**
+   * `limited`: the credential cannot serve now, as the provider says, or as was known before (then there is no
+   * `status`); `unrenewable`: it has expired, and there is no new one; `unreachable`: nothing was learnt.
+   */
+  readonly outcome: 'works' | 'limited' | 'refused' | 'unrenewable' | 'unreachable' | 'unsupported'
   readonly status?: number
   readonly reason?: FailureReason
   readonly message?: string
@@ -35,7 +38,7 @@ export async function askProvider(
   if (metadata === undefined || profile === undefined) {
     throw new KeymuxError('profile_not_found', `there is no profile "${id}"`)
   }
-  const credential = await credentialOf(resolver, provider, name, id, signal)
+  const credential = await credentialOf({ resolver, profiles }, provider, name, id, signal)
   if (typeof credential !== 'string') return credential
   const request = checkRequest(metadata, profile.mode, credential, profile.baseUrl ?? metadata.baseUrl)
   if (request === undefined) return { outcome: 'unsupported' }
@@ -87,7 +90,7 @@ export async function askProvider(
 
 /** The credential of exactly this profile, cooling or not: a test may ask about a profile at rest. */
 async function credentialOf(
-  resolver: CliHandle['resolver'],
+  { resolver, profiles }: Pick<CliHandle, 'resolver' | 'profiles'>,
   provider: string,
   name: string | undefined,
   id: string,
@@ -97,7 +100,17 @@ async function credentialOf(
     return (await resolver.resolve(provider, name, { strict: true, signal })).credential
   } catch (error) {
     if (!isKeymuxError(error, 'no_usable_profile')) throw error
-    return { outcome: 'limited', message: `${id} is set aside: reset it to ask the provider` }
+    const { expired, state, renewal, unusableReason } = await profiles.view(id, { signal })
+    if (expired && (renewal !== undefined || state === 'expired' || state === 'invalid')) {
+      const reason = renewal?.reason ?? (state === 'invalid' ? 'session_expired' : undefined)
+      const message = 'it has expired and could not be renewed'
+      return { outcome: 'unrenewable', message, ...(reason === undefined ? {} : { reason }) }
+    }
+    return {
+      outcome: 'limited',
+      message: `${id} is set aside: reset it to ask the provider`,
+      ...(unusableReason === undefined ? {} : { reason: unusableReason }),
+    }
   }
 }
 

@@ -1,20 +1,29 @@
+import type { KeymuxError } from '../../../domain/errors.js'
 import { parseProfileId } from '../../../domain/ids.js'
-import { formatTime } from '../../../domain/rfc3339.js'
+import { credentialJson } from '../../../profiles/json-views.js'
 import type { ProfileView } from '../../../profiles/types.js'
+import { problemOf, type Remedies } from '../../../tools/validity.js'
 import type { CliContext } from '../context.js'
 import { askProvider, type LiveResult } from '../live-check.js'
+import { isForever } from '../render/state.js'
+import { formatUntil } from '../render/time.js'
 import type { CliHandle } from '../services.js'
 import type { CommandSpec } from '../spec.js'
 
 interface TestResult {
   readonly view: ProfileView
+  /** What speaks against it before the provider is asked, or once it has been. */
+  readonly problem: KeymuxError | undefined
   readonly live?: LiveResult
 }
+
+/** What the provider, or the lack of a token, says against a credential. */
+const FAILURES: readonly LiveResult['outcome'][] = ['refused', 'unrenewable']
 
 /** `keymux test`: does it work? */
 export const test: CommandSpec = {
   description:
-    'Without --live it looks at what is stored: whether there is a credential and whether it has expired. Exits 1 when one of them does not work.',
+    'Without --live it looks at what is stored: whether there is a credential, whether it has expired, and whether its renewal failed. Exits 1 when one of them does not work.',
   arguments: [{ name: 'ID', summary: 'a profile, PROVIDER:NAME', variadic: true }],
   options: [{ flags: '--live', summary: 'ask the provider, with its cheapest request' }],
   examples: [
@@ -38,35 +47,46 @@ async function testOne(
   live: boolean,
   context: CliContext,
 ): Promise<TestResult> {
-  if (!live || !view.valid) return { view }
-  const answer = await askProvider(handle, view.id, { signal: context.signal, now: context.host.clock.now() })
-  return { view: await handle.profiles.view(view.id, { signal: context.signal }), live: answer }
+  const { clock } = context.host
+  const judged = (one: ProfileView): TestResult => ({
+    view: one,
+    problem: problemOf(one, clock.now(), remedies(one)),
+  })
+  if (!live || !view.valid) return judged(view)
+  const answer = await askProvider(handle, view.id, { signal: context.signal, now: clock.now() })
+  return { ...judged(await handle.profiles.view(view.id, { signal: context.signal })), live: answer }
 }
 
-function works({ view, live }: TestResult): boolean {
-  return view.valid && (live === undefined || live.outcome !== 'refused')
+function remedies({ id }: ProfileView): Remedies {
+  return { enable: `run keymux enable ${id}`, replace: `run keymux add ${id} --replace` }
 }
 
-function print({ output, style }: CliContext, results: readonly TestResult[]): void {
+function works({ view, problem, live }: TestResult): boolean {
+  return view.valid && problem === undefined && (live === undefined || !FAILURES.includes(live.outcome))
+}
+
+function print({ output, style, host }: CliContext, results: readonly TestResult[]): void {
   output.result({ results: results.map(toJson) }, () =>
     results
-      .map(
-        (result) =>
-          `${works(result) ? style.good('✓') : style.bad('✗')} ${result.view.id}: ${sentence(result)}`,
-      )
+      .map((result) => {
+        const mark = works(result) ? style.good('✓') : style.bad('✗')
+        return `${mark} ${line(result, host.clock.now())}`
+      })
       .join('\n'),
   )
 }
 
 function toJson(result: TestResult): Record<string, unknown> {
-  const { view, live } = result
+  const { view, problem, live } = result
   return {
     profile_id: view.id,
-    valid: view.valid,
+    valid: view.valid && problem === undefined,
     expired: view.expired,
     state: view.state,
     ...(view.email === undefined ? {} : { email: view.email }),
-    ...(view.expiresAt === undefined ? {} : { expires_at: formatTime(view.expiresAt) }),
+    ...credentialJson(view),
+    ...(problem === undefined ? {} : { error: problem.message }),
+    ...(problem?.hint === undefined ? {} : { hint: problem.hint }),
     ...(live === undefined
       ? {}
       : {
@@ -80,18 +100,35 @@ function toJson(result: TestResult): Record<string, unknown> {
   }
 }
 
-function sentence({ view, live }: TestResult): string {
-  if (live === undefined) return view.valid ? `looks valid (${view.state})` : `cannot be used (${view.state})`
+function line({ view, problem, live }: TestResult, now: Date): string {
+  const unasked = live === undefined || live.outcome === 'unrenewable'
+  if (problem !== undefined && unasked) {
+    return problem.hint === undefined ? problem.message : `${problem.message}: ${problem.hint}`
+  }
+  return `${view.id}: ${live === undefined ? `looks valid (${stored(view, now)})` : said(live)}`
+}
+
+function stored({ state, expiresAt, renewable }: ProfileView, now: Date): string {
+  if (expiresAt === undefined || isForever(expiresAt)) return state
+  const then = renewable === true ? 'its token is renewed' : 'expires'
+  return expiresAt > now ? `${state}, ${then} ${formatUntil(expiresAt, now)}` : state
+}
+
+function said(live: LiveResult): string {
+  const reason = live.reason ?? 'unknown'
   switch (live.outcome) {
     case 'works':
       return 'the provider accepts it'
     case 'limited':
-      return `the provider knows it, and it is limited now (${live.reason ?? 'unknown'})`
+      if (live.status === undefined) return `the provider was not asked (${reason}): ${live.message ?? ''}`
+      return `the provider knows it, and it is limited now (${reason})`
     case 'unreachable':
       return `the provider could not be asked (${live.message ?? 'unknown'})`
     case 'unsupported':
       return 'the provider has no cheap request to ask with'
+    case 'unrenewable':
+      return `${live.message ?? 'it could not be renewed'} (${reason})`
     case 'refused':
-      return `the provider refuses it (${live.reason ?? 'unknown'})${live.message === undefined ? '' : `: ${live.message}`}`
+      return `the provider refuses it (${reason})${live.message === undefined ? '' : `: ${live.message}`}`
   }
 }

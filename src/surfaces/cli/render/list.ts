@@ -1,7 +1,7 @@
 import type { ProfileView } from '../../../profiles/types.js'
 import type { Style } from '../style.js'
 import { type Cell, type Column, renderTable } from '../table.js'
-import { markCell, statePaint, stateWords, untilWords } from './state.js'
+import { expiryWords, markCell, statePaint, stateWords, untilWords } from './state.js'
 
 /** What rendering depends on. */
 export interface RenderOptions {
@@ -17,6 +17,7 @@ const COLUMNS: readonly Column[] = [
   { header: 'MODE', keep: true, droppable: true },
   { header: 'PRIORITY', align: 'right', keep: true, droppable: true },
   { header: 'STATE', keep: true },
+  { header: 'EXPIRES', keep: true, droppable: true },
   { header: 'E-MAIL', droppable: true },
   { header: 'LAST ERROR', droppable: true },
 ]
@@ -40,6 +41,7 @@ function listRow(view: ProfileView, ranked: boolean, { style, now }: RenderOptio
       text: until === '' ? stateWords(view) : `${stateWords(view)}, back ${until}`,
       paint: statePaint(view, style),
     },
+    expiryWords(view, now),
     view.email ?? '',
     { text: view.lastError ?? '', paint: style.dim },
   ]

@@ -2,7 +2,7 @@ import { printable } from '../../../domain/printable.js'
 import type { ProfileView } from '../../../profiles/types.js'
 import { pad } from '../width.js'
 import type { RenderOptions } from './list.js'
-import { statePaint, stateWords } from './state.js'
+import { expiryWords, statePaint, stateWords } from './state.js'
 import { formatAgo, formatLocal, formatUntil } from './time.js'
 
 /** `keymux show` for people: everything that is known of one profile but its secrets. */
@@ -19,12 +19,10 @@ export function renderShow(view: ProfileView, options: RenderOptions): string {
     ['models', shown(view.models?.join(', '))],
     ['base URL', shown(view.baseUrl)],
     ['reference', shown(view.reference)],
-    ['expires', view.expiresAt && formatUntil(view.expiresAt, now)],
+    [view.expiresAt !== undefined && view.expiresAt <= now ? 'expired' : 'expires', expiryWords(view, now)],
     ['renewable', view.renewable === undefined ? undefined : yesNo(view.renewable)],
-    [
-      'renewal',
-      view.renewal && `failed (${view.renewal.reason}), again ${formatUntil(view.renewal.retryAt, now)}`,
-    ],
+    ['renewal', renewal(view, now)],
+    ['to do', shown(view.renewalHint)],
     ['generation', view.generation === undefined ? undefined : String(view.generation)],
     ['login', view.loginNeeded === true ? `needed: keymux login ${printable(view.id)}` : undefined],
     ['scopes', shown(view.scopes?.join(' '))],
@@ -44,6 +42,12 @@ export function renderShow(view: ProfileView, options: RenderOptions): string {
   )
   const lines = known.map(([name, value]) => `  ${pad(name, 14)}  ${value}`)
   return [style.bold(printable(view.id)), ...lines].join('\n')
+}
+
+function renewal({ renewal: failed }: ProfileView, now: Date): string | undefined {
+  if (failed === undefined) return undefined
+  const next = failed.retryAt > now ? formatUntil(failed.retryAt, now) : 'with its next use'
+  return `failed (${failed.reason}), tried again ${next}`
 }
 
 function failures(view: ProfileView): string | undefined {

@@ -1,7 +1,7 @@
 import type { ProfileView } from '../../../profiles/types.js'
 import { type Cell, type Column, renderTable } from '../table.js'
 import type { RenderOptions } from './list.js'
-import { markCell, statePaint, stateWords, untilWords } from './state.js'
+import { markCell, renewalFailed, statePaint, stateWords, untilWords, whyWords } from './state.js'
 import { formatAgo, formatUntil } from './time.js'
 
 const COLUMNS: readonly Column[] = [
@@ -29,7 +29,7 @@ function statusRow(view: ProfileView, { style, now }: RenderOptions): Cell[] {
     view.id,
     { text: stateWords(view), paint: statePaint(view, style) },
     untilWords(view, now),
-    view.unusableReason ?? '',
+    whyWords(view),
     view.errorCount === 0 ? '' : String(view.errorCount),
     view.lastUsedAt === undefined ? '' : formatAgo(view.lastUsedAt, now),
     { text: view.lastGood ? 'last good' : '', paint: style.good },
@@ -47,6 +47,10 @@ function modelRows(view: ProfileView, { style, now }: RenderOptions): Cell[][] {
 }
 
 function summary(views: readonly ProfileView[]): string {
-  const usable = views.filter(({ state }) => state === 'available').length
-  return `${usable} of ${views.length} ${views.length === 1 ? 'profile' : 'profiles'} usable now`
+  const available = views.filter(({ state }) => state === 'available')
+  const doubtful = available.filter(renewalFailed).length
+  const usable = `${available.length - doubtful} of ${views.length} ${views.length === 1 ? 'profile' : 'profiles'} usable now`
+  return doubtful === 0
+    ? usable
+    : `${usable}, ${doubtful} more if ${doubtful === 1 ? 'it' : 'they'} can be renewed`
 }
