@@ -142,7 +142,10 @@ async function assemble(
       return live.current.references.exec ? runLazily : undefined
     },
   })
+  const spill =
+    store.kind === 'sqlite' ? { spill: new SealedSpill(core.keyring, spillFolder(store, env)) } : {}
   const profiles = new StoredProfiles({
+    ...spill,
     backend: new SealedBackend(core),
     providers: registry,
     clock,
@@ -169,7 +172,7 @@ async function assemble(
     },
     locks: store.locks,
     lockName: (id) => core.keyring.rowId('refresh', id).toString('hex'),
-    ...(store.kind === 'sqlite' ? { spill: new SealedSpill(core.keyring, spillFolder(store, env)) } : {}),
+    ...spill,
     ...(logger === undefined ? {} : { logger }),
   })
   const resolver = new Resolver({
@@ -216,6 +219,7 @@ async function assemble(
         profiles,
         providers: registry,
         refresher: await refresher(),
+        secrets: vault,
         readReference,
         clock,
         sleep: (ms, signal) => sleep(ms, clock, signal),

@@ -10,6 +10,7 @@ import type { Entry } from './entry.js'
 import type { ProfileIndex } from './profile-index.js'
 import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
 import { credentialChanged, splitProfile } from './record.js'
+import type { SpentToken } from './spill.js'
 import { cleanMessage } from './stored-message.js'
 import type { AddOptions, ImportedUsage, NewProfile, ProfilePatch } from './types.js'
 import { buildProfile, checkProfile } from './validate.js'
@@ -24,10 +25,10 @@ export class ProfileEdits {
 
   async save(profile: AuthProfile, options: CallOptions = {}): Promise<void> {
     checkProfile(profile, this.#index.config.providers)
-    await this.#index.transact(options, async (tx) => {
+    await this.#endLogins(options, async (tx, ended) => {
       const known = this.#index.find(profile.id)
       refuseOutdated(profile, known)
-      await this.#store(tx, { ...profile, updatedAt: this.#index.now() }, known)
+      await this.#store(tx, { ...profile, updatedAt: this.#index.now() }, known, ended)
       await tx.audit(known === undefined ? 'created' : 'changed', profile.id)
     })
   }
@@ -37,11 +38,11 @@ export class ProfileEdits {
     decide: (known: AuthProfile | undefined) => AuthProfile,
     options: CallOptions = {},
   ): Promise<AuthProfile> {
-    await this.#index.transact(options, async (tx) => {
+    await this.#endLogins(options, async (tx, ended) => {
       const known = this.#index.find(id)
       const profile = decide(known?.freshProfile())
       checkProfile(profile, this.#index.config.providers)
-      await this.#store(tx, { ...profile, updatedAt: this.#index.now() }, known)
+      await this.#store(tx, { ...profile, updatedAt: this.#index.now() }, known, ended)
       await tx.audit(known === undefined ? 'created' : 'changed', profile.id)
     })
     return this.#index.mustFind(id).freshProfile()
@@ -49,7 +50,7 @@ export class ProfileEdits {
 
   async add(input: NewProfile, options: AddOptions = {}): Promise<AuthProfile> {
     const profile = buildProfile(input, this.#index.config.providers, this.#index.now())
-    await this.#index.transact(options, async (tx) => {
+    await this.#endLogins(options, async (tx, ended) => {
       const known = this.#index.find(profile.id)
       if (known !== undefined && options.replace !== true) {
         throw new KeymuxError('profile_exists', `${profile.id} exists already`, {
@@ -57,7 +58,7 @@ export class ProfileEdits {
         })
       }
       const createdAt = known === undefined ? profile.createdAt : new Date(known.record.meta.createdAt)
-      await this.#store(tx, { ...profile, createdAt }, known)
+      await this.#store(tx, { ...profile, createdAt }, known, ended)
       await tx.audit(known === undefined ? 'created' : 'changed', profile.id)
     })
     return this.#index.mustFind(profile.id).freshProfile()
@@ -69,14 +70,14 @@ export class ProfileEdits {
     const { lastError } = profile
     const clean =
       lastError === undefined ? profile : { ...profile, lastError: cleanMessage(lastError, secrets) }
-    await this.#index.transact(options, async (tx) => {
+    await this.#endLogins(options, async (tx, ended) => {
       const known = this.#index.find(profile.id)
       if (known !== undefined && options.replace !== true) {
         throw new KeymuxError('profile_exists', `${profile.id} exists already`, {
           hint: 'use --replace to overwrite it',
         })
       }
-      await this.#store(tx, clean, known)
+      await this.#store(tx, clean, known, ended)
       if (usage !== undefined) await tx.putState(profile.id, importedState(clean, usage.stats))
       if (usage?.lastGood === true) await tx.putLastGood(profile.provider, profile.id)
       await tx.audit('imported', profile.id)
@@ -101,10 +102,10 @@ export class ProfileEdits {
   }
 
   async update(id: string, patch: ProfilePatch, options: CallOptions = {}): Promise<AuthProfile> {
-    await this.#index.transact(options, async (tx) => {
+    await this.#endLogins(options, async (tx, ended) => {
       const profile = patched(this.#index.mustFind(id).freshProfile(), patch)
       checkProfile(profile, this.#index.config.providers)
-      await this.#store(tx, { ...profile, updatedAt: this.#index.now() }, this.#index.find(id))
+      await this.#store(tx, { ...profile, updatedAt: this.#index.now() }, this.#index.find(id), ended)
       await tx.audit('changed', profile.id, Object.keys(patch).join(','))
     })
     return this.#index.mustFind(id).freshProfile()
@@ -142,8 +143,9 @@ export class ProfileEdits {
   }
 
   async delete(id: string, options: CallOptions = {}): Promise<void> {
-    await this.#index.transact(options, async (tx) => {
+    await this.#endLogins(options, async (tx, ended) => {
       const entry = this.#index.mustFind(id)
+      ended.push(...spentTokens(entry))
       await tx.deleteProfile(entry.id)
       await tx.putState(entry.id, undefined)
       await tx.putRefresh(entry.id, undefined)
@@ -162,8 +164,26 @@ export class ProfileEdits {
     })
   }
 
+  /**
+   * Runs a change that may end logins, which `body` collects. What was spilled for them is nobody's any more, once
+   * the change is durable.
+   */
+  async #endLogins(
+    options: CallOptions,
+    body: (tx: ProfileTransaction, ended: SpentToken[]) => Promise<void>,
+  ): Promise<void> {
+    const ended: SpentToken[] = []
+    await this.#index.transact(options, (tx) => body(tx, ended))
+    for (const login of ended) await this.#index.config.spill?.remove(login).catch(() => undefined)
+  }
+
   /** Stores a profile; a changed credential lifts what was held against the old one. */
-  async #store(tx: ProfileTransaction, profile: AuthProfile, known: Entry | undefined): Promise<void> {
+  async #store(
+    tx: ProfileTransaction,
+    profile: AuthProfile,
+    known: Entry | undefined,
+    ended: SpentToken[],
+  ): Promise<void> {
     const { meta, secrets } = splitProfile(profile)
     const changed =
       known !== undefined && credentialChanged(known.record, { meta, openSecrets: () => secrets })
@@ -173,6 +193,8 @@ export class ProfileEdits {
       if (usedAt === undefined && profile.lastError === undefined) return
       await tx.putState(profile.id, importedState(profile))
     } else if (changed) {
+      // Whoever leaves the refresh token as it is may still need what was got with it.
+      ended.push(...spentTokens(known).filter((token) => token.refreshToken !== profile.oauth?.refreshToken))
       await tx.putRefresh(profile.id, undefined)
       const { lastError: _message, lastErrorAt: _at, ...state } = known.stateWithUse()
       await tx.putState(profile.id, { ...state, stats: applyReset(state.stats) })
@@ -201,6 +223,13 @@ function refuseOutdated(profile: AuthProfile, known: Entry | undefined): void {
   throw new KeymuxError('conflict', `the login of ${profile.id} was renewed after it had been read`, {
     hint: 'read the profile again, then change it',
   })
+}
+
+/** The refresh token under which renewed tokens of the login may have been spilled. */
+function spentTokens({ provider, record }: Entry): SpentToken[] {
+  if (!record.meta.hasRefresh) return []
+  const { refreshToken } = secretsUnlessDamaged(record) ?? {}
+  return refreshToken === undefined ? [] : [{ provider, refreshToken }]
 }
 
 function secretsUnlessDamaged(record: ProfileRecord): ProfileSecrets | undefined {

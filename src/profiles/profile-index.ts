@@ -10,6 +10,7 @@ import type { Entry, StandingContext } from './entry.js'
 import type { Outcome } from './outcome.js'
 import { OutcomeLog } from './outcome-log.js'
 import type { ReferenceReader } from './references.js'
+import type { SpillPlace } from './spill.js'
 import { UseLog } from './use-log.js'
 import type { ProviderLookup } from './validate.js'
 
@@ -29,6 +30,8 @@ export interface ManagerConfig {
   readonly canRefresh?: boolean | 'configured'
   /** Who uses the profiles, for the audit. Default `library`. */
   readonly surface?: string
+  /** Where renewed tokens may lie that the vault did not take: those of a login that ends here are removed. */
+  readonly spill?: Pick<SpillPlace, 'remove'>
 }
 
 /** The profiles in memory and the way to change what is stored: what all parts of a manager share. */

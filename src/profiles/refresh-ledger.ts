@@ -96,7 +96,7 @@ export class RefreshLedger {
     return this.#parts.backend.transact(async (tx) => {
       const entry = this.#follow(id, used)
       const stored = oauthOf(entry)
-      if (!isSameVersion(stored, used)) return stored
+      if (isOvertaken(stored, { used, fresh })) return stored
       const { loginNeeded: _ended, ...tokens } = fresh
       const { profileName } = stored
       const oauth = { ...tokens, profileName, generation: (stored.generation ?? 0) + 1 }
@@ -138,6 +138,16 @@ export class RefreshLedger {
     })
   }
 
+  /**
+   * What is stored now, other processes' changes included.
+   *
+   * @throws KeymuxError `profile_not_found`, `unsupported_mode`, storage errors
+   */
+  async stored(id: string): Promise<OAuthCredential> {
+    if (this.#parts.backend.stale()) await this.#parts.backend.sync()
+    return oauthOf(this.#parts.find(id))
+  }
+
   /** How many renewals in a row have failed. */
   failures(id: string): number {
     return this.#stateOf(this.#parts.find(id)).backoff?.failures ?? 0
@@ -171,6 +181,18 @@ export class RefreshLedger {
   #stateOf(entry: Entry): RefreshState {
     return this.#parts.refreshOf(entry.id) ?? {}
   }
+}
+
+/**
+ * Whether others have put tokens of their own in the place of `used` since `fresh` was got with them. Whoever
+ * changed something else and left the refresh token has not: where the server rotates, that one is spent.
+ */
+export function isOvertaken(
+  stored: OAuthCredential,
+  { used, fresh }: { readonly used: OAuthCredential; readonly fresh: OAuthCredential },
+): boolean {
+  if (isSameVersion(stored, used)) return false
+  return stored.refreshToken !== used.refreshToken || fresh.refreshToken === used.refreshToken
 }
 
 /** The credential as stored, its secrets opened. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { OAuthCredential } from '../domain/profile.js'
 import type { Keyring } from '../vault/keyring.js'
 import { openRow, sealRow } from '../vault/seal.js'
@@ -8,13 +9,23 @@ export interface Spilled {
   readonly fresh: OAuthCredential
 }
 
-/** Keeps tokens on disk that the vault would not take. */
+/** What new tokens are filed under: the refresh token that was spent for them. */
+export type SpentToken = Pick<OAuthCredential, 'provider' | 'refreshToken'>
+
+/**
+ * Keeps tokens on disk that the vault would not take. They are filed under the refresh token that was spent for
+ * them: whoever holds that one finds them, whatever its profile is called by now, and nobody else does.
+ */
 export interface SpillPlace {
-  /** Durable when the promise resolves. What was spilled for the profile before is replaced. */
-  write(id: string, spilled: Spilled): Promise<void>
-  /** `undefined` where there is nothing, or nothing that this vault can open. */
-  read(id: string): Promise<Spilled | undefined>
-  remove(id: string): Promise<void>
+  /** Durable when the promise resolves. What was spilled for the same refresh token before is replaced. */
+  write(spilled: Spilled): Promise<void>
+  /**
+   * `undefined` where there is nothing, or nothing that this vault can open.
+   *
+   * @throws KeymuxError `storage_unavailable` when it cannot be said whether there is something
+   */
+  read(spent: SpentToken): Promise<Spilled | undefined>
+  remove(spent: SpentToken): Promise<void>
 }
 
 /** Small files by opaque name. */
@@ -36,20 +47,20 @@ export class SealedSpill implements SpillPlace {
     this.#files = files
   }
 
-  async write(id: string, spilled: Spilled): Promise<void> {
-    const rowId = this.#rowId(id)
+  async write(spilled: Spilled): Promise<void> {
+    const rowId = this.#rowId(spilled.used)
     const secret = Buffer.from(JSON.stringify(spilled))
     const { body } = sealRow(
       this.#keyring,
       { table: TABLE, id: rowId, revision: 1 },
-      { meta: Buffer.from(id), secret },
+      { meta: new Uint8Array(), secret },
     )
     secret.fill(0)
     await this.#files.write(rowId.toString('hex'), body)
   }
 
-  async read(id: string): Promise<Spilled | undefined> {
-    const rowId = this.#rowId(id)
+  async read(spent: SpentToken): Promise<Spilled | undefined> {
+    const rowId = this.#rowId(spent)
     const body = await this.#files.read(rowId.toString('hex'))
     if (body === undefined) return undefined
     try {
@@ -64,13 +75,18 @@ export class SealedSpill implements SpillPlace {
     }
   }
 
-  remove(id: string): Promise<void> {
-    return this.#files.remove(this.#rowId(id).toString('hex'))
+  remove(spent: SpentToken): Promise<void> {
+    return this.#files.remove(this.#rowId(spent).toString('hex'))
   }
 
-  #rowId(id: string): Buffer {
-    return this.#keyring.rowId(TABLE, id)
+  #rowId(spent: SpentToken): Buffer {
+    return this.#keyring.rowId(TABLE, spentDigest(spent))
   }
+}
+
+/** Stands for a refresh token where the token itself must not. */
+export function spentDigest({ provider, refreshToken }: SpentToken): string {
+  return createHash('sha256').update(`${provider}\0${refreshToken}`).digest('hex')
 }
 
 /** JSON has no dates. What is inside is authentic, so its shape is trusted. */

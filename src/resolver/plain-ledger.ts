@@ -4,6 +4,7 @@ import type { OAuthCredential } from '../domain/profile.js'
 import { isSameVersion } from '../domain/profile.js'
 import type { RefreshState } from '../profiles/backend.js'
 import type { BeginOptions, RefreshFailureFacts, RefreshStep } from '../profiles/refresh-ledger.js'
+import { isOvertaken } from '../profiles/refresh-ledger.js'
 
 /** Where renewals are written down. See {@link RefreshLedger} of the profiles for what is promised. */
 export interface Ledger {
@@ -11,6 +12,8 @@ export interface Ledger {
   complete(id: string, used: OAuthCredential, fresh: OAuthCredential): Promise<OAuthCredential>
   fail(id: string, used: OAuthCredential, failure: RefreshFailureFacts): Promise<OAuthCredential | undefined>
   failures(id: string): number
+  /** What is stored now. */
+  stored(id: string): Promise<OAuthCredential>
 }
 
 /**
@@ -28,7 +31,7 @@ export class PlainLedger implements Ledger {
   }
 
   async begin(id: string, seen: OAuthCredential): Promise<RefreshStep> {
-    const oauth = await this.#read(id)
+    const oauth = await this.stored(id)
     if (!isSameVersion(oauth, seen)) return { kind: 'newer', oauth }
     if (oauth.refreshToken === '' || oauth.loginNeeded === true) return { kind: 'login', oauth }
     const state = this.#stateOf(id, oauth)
@@ -39,8 +42,8 @@ export class PlainLedger implements Ledger {
   }
 
   async complete(id: string, used: OAuthCredential, fresh: OAuthCredential): Promise<OAuthCredential> {
-    const stored = await this.#read(id)
-    if (!isSameVersion(stored, used)) return stored
+    const stored = await this.stored(id)
+    if (isOvertaken(stored, { used, fresh })) return stored
     this.#states.delete(id)
     await this.#save(id, fresh)
     return fresh
@@ -51,7 +54,7 @@ export class PlainLedger implements Ledger {
     used: OAuthCredential,
     { reason, until, loginEnded }: RefreshFailureFacts,
   ): Promise<OAuthCredential | undefined> {
-    const stored = await this.#read(id)
+    const stored = await this.stored(id)
     if (!isSameVersion(stored, used)) return stored
     if (loginEnded) await this.#save(id, { ...stored, loginNeeded: true })
     const failures = (this.#stateOf(id, used)?.backoff?.failures ?? 0) + 1
@@ -68,7 +71,7 @@ export class PlainLedger implements Ledger {
     return state?.token === oauth.refreshToken ? state : undefined
   }
 
-  async #read(id: string): Promise<OAuthCredential> {
+  async stored(id: string): Promise<OAuthCredential> {
     const profile = await this.#store.get(id)
     if (profile === undefined) throw new KeymuxError('profile_not_found', `there is no profile "${id}"`)
     if (profile.mode !== 'oauth' || profile.oauth === undefined)

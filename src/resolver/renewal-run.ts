@@ -75,7 +75,7 @@ export class RenewalRun {
   }
 
   async #holding(id: string, seen: OAuthCredential, forced: boolean): Promise<OAuthCredential> {
-    const kept = await this.#keeper.recover(id)
+    const kept = await this.#keeper.recover(id, seen)
     if (kept !== undefined && this.#isServable(kept)) return kept
     const present = kept ?? seen
     const content = !forced && this.#isServable(present)

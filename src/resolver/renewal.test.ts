@@ -1,11 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import type { TestHandle, TestOptions } from '../../test/support/handle.js'
+import type { TestHandle } from '../../test/support/handle.js'
 import { openTestHandle } from '../../test/support/handle.js'
+import { breakingPlace, failure, ID, openRenewing, refresherOf } from '../../test/support/renewing.js'
 import { newStore } from '../compose-store.js'
-import type { OAuthToken } from '../domain/profile.js'
 import { OAuthError } from '../oauth/errors.js'
-import type { SpillFiles } from '../profiles/spill.js'
-import type { Store } from '../storage/contract.js'
 import { createMemoryStore } from '../storage/memory/index.js'
 import { createFakeClock } from '../testing/fake-clock.js'
 import { createMemoryVault } from '../testing/memory-vault.js'
@@ -13,67 +11,16 @@ import { Renewer } from './renewal.js'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-const ID = 'gemini:me'
 
 const handles: TestHandle[] = []
 afterEach(async () => {
   for (const handle of handles.splice(0)) await handle.close()
 })
 
-type Answer = Partial<OAuthToken> | Error
-type Answers = readonly (Answer | (() => Answer | Promise<Answer>))[]
-
-/** A refresher that gives these answers in turn, then `at-N` for ever. */
-function refresherOf(answers: Answers = []) {
-  const sent: string[] = []
-  return {
-    sent,
-    async refreshToken(provider: string, refreshToken: string): Promise<OAuthToken> {
-      sent.push(refreshToken)
-      const number = sent.length
-      const given = answers[number - 1]
-      const answer = typeof given === 'function' ? await given() : given
-      if (answer instanceof Error) throw answer
-      return {
-        provider,
-        accessToken: `at-${number + 1}`,
-        refreshToken: `rt-${number + 1}`,
-        expiresAt: new Date('2027-01-01T00:00:00Z'),
-        ...answer,
-      }
-    },
-  }
-}
-
-async function setUp(answers: Answers = [], options: TestOptions = {}, leftMs = -MINUTE) {
-  const refresher = refresherOf(answers)
-  const handle = await openTestHandle({ refresher, ...options })
-  handles.push(handle)
-  const { profiles, clock, renewer } = handle
-  if (renewer === undefined) throw new Error('there is no renewer')
-  if ((await profiles.get(ID)) === undefined) {
-    await profiles.add({
-      provider: 'gemini',
-      name: 'me',
-      oauth: {
-        accessToken: 'at-1',
-        refreshToken: 'rt-1',
-        issuedAt: new Date(clock.now().getTime() + leftMs - HOUR),
-        expiresAt: new Date(clock.now().getTime() + leftMs),
-        email: 'me@x.com',
-      },
-    })
-  }
-  const stored = async () => ({ ...(await profiles.get(ID))?.oauth })
-  return { handle, profiles, clock, renewer, refresher, stored, resolver: handle.resolver }
-}
-
-function failure(
-  reason: OAuthError['failure']['reason'],
-  delivery: OAuthError['failure']['delivery'],
-  more = {},
-) {
-  return new OAuthError('refresh_failed', 'it failed', { reason, delivery, ...more })
+async function setUp(...args: Parameters<typeof openRenewing>): ReturnType<typeof openRenewing> {
+  const renewing = await openRenewing(...args)
+  handles.push(renewing.handle)
+  return renewing
 }
 
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5))
@@ -386,36 +333,10 @@ describe('failures', () => {
 })
 
 describe('a vault that takes nothing', () => {
-  /** A store whose writes fail while `broken`; the files of spilled tokens in memory. */
-  function place() {
-    const memory = createMemoryStore()
-    const state = { broken: false }
-    const connect = (): Store => {
-      const inner = memory.connect()
-      const write: Store['write'] = (body) =>
-        state.broken ? Promise.reject(new Error('disk full')) : inner.write(body)
-      return Object.assign(Object.create(inner) as Store, {
-        kind: inner.kind,
-        location: inner.location,
-        locks: inner.locks,
-        read: (body: Parameters<Store['read']>[0]) => inner.read(body),
-        hasForeignChanges: () => inner.hasForeignChanges(),
-        close: () => inner.close(),
-        write,
-      })
-    }
-    const files = new Map<string, Uint8Array>()
-    const spill: SpillFiles = {
-      write: async (name, bytes) => void files.set(name, bytes),
-      read: async (name) => files.get(name),
-      remove: async (name) => void files.delete(name),
-    }
-    return { connect, state, files, spill }
-  }
   const timing = { storePausesMs: [1, 1] }
 
   test('new tokens go to a sealed spill file and are served; another process stores them', async () => {
-    const { connect, state, files, spill } = place()
+    const { connect, state, files, spill } = breakingPlace()
     const clock = createFakeClock()
     const breaking = () => {
       state.broken = true
@@ -438,7 +359,7 @@ describe('a vault that takes nothing', () => {
   })
 
   test('where nothing can be written at all, nobody gets the tokens until they are on disk', async () => {
-    const { connect, state, spill } = place()
+    const { connect, state, spill } = breakingPlace()
     const fails = { ...spill, write: () => Promise.reject(new Error('disk full')) }
     const breaking = () => {
       state.broken = true
@@ -454,7 +375,7 @@ describe('a vault that takes nothing', () => {
   })
 
   test('a spill file that a login has overtaken is thrown away', async () => {
-    const { connect, state, files, spill } = place()
+    const { connect, state, files, spill } = breakingPlace()
     const breaking = () => {
       state.broken = true
       return {}
@@ -477,7 +398,7 @@ describe('a vault that takes nothing', () => {
   })
 
   test('an attempt that cannot be recorded is not made', async () => {
-    const { connect, state, spill } = place()
+    const { connect, state, spill } = breakingPlace()
     const { renewer, refresher } = await setUp([], { store: connect(), spill, timing })
     state.broken = true
     await expect(renewer.renew(ID)).rejects.toThrow('disk full')
@@ -485,7 +406,7 @@ describe('a vault that takes nothing', () => {
   })
 
   test.each(['garbage', ''])('a damaged spill file (%j) is no obstacle', async (text) => {
-    const { connect, spill } = place()
+    const { connect, spill } = breakingPlace()
     const damaged = { ...spill, read: async () => new TextEncoder().encode(text) }
     const { renewer } = await setUp([], { store: connect(), spill: damaged, timing })
     expect((await renewer.renew(ID)).accessToken).toBe('at-2')

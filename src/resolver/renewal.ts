@@ -106,7 +106,6 @@ export class Renewer implements OAuthManager {
     const profile = await this.#profile(profileId)
     const { generation: _counted, ...oauth } = credential
     await this.#config.store.save({ ...profile, oauth }, options)
-    await this.#config.spill?.remove(profile.id).catch(() => undefined)
   }
 
   /**

@@ -1,7 +1,9 @@
 import { isKeymuxError } from '../domain/errors.js'
 import type { Logger } from '../domain/ports.js'
 import type { OAuthCredential } from '../domain/profile.js'
+import { isOvertaken } from '../profiles/refresh-ledger.js'
 import type { Spilled, SpillPlace } from '../profiles/spill.js'
+import { spentDigest } from '../profiles/spill.js'
 import type { Ledger } from './plain-ledger.js'
 import type { RenewalTiming } from './renewal-timing.js'
 import { sleep } from './sleep.js'
@@ -23,7 +25,7 @@ const REAL_TIME = { now: () => new Date() }
  */
 export class TokenKeeper {
   readonly #parts: KeeperParts
-  /** What neither the vault nor a spill file has taken. */
+  /** What neither the vault nor a spill file has taken, by the refresh token that was spent for it. */
   readonly #unsaved = new Map<string, Spilled>()
 
   constructor(parts: KeeperParts) {
@@ -38,7 +40,8 @@ export class TokenKeeper {
    */
   async keep(id: string, used: OAuthCredential, fresh: OAuthCredential): Promise<OAuthCredential> {
     const spilled: Spilled = { used, fresh }
-    this.#unsaved.set(id, spilled)
+    const spent = spentDigest(used)
+    this.#unsaved.set(spent, spilled)
     let failure: unknown
     for (const pauseMs of [0, ...this.#parts.timing.storePausesMs]) {
       if (pauseMs > 0) await sleep(pauseMs, REAL_TIME)
@@ -47,27 +50,34 @@ export class TokenKeeper {
       } catch (error) {
         failure = error
         if (isKeymuxError(error, 'profile_not_found')) {
-          this.#unsaved.delete(id)
+          this.#unsaved.delete(spent)
           break
         }
         if (await this.#spill(id, spilled)) return fresh
       }
     }
-    if (this.#unsaved.has(id)) {
+    if (this.#unsaved.has(spent)) {
       this.#parts.logger?.error('new tokens could not be stored: they are in memory alone', { profile: id })
     }
     throw failure
   }
 
-  /** Stores what an earlier renewal could not, be it this process's or a dead one's. */
-  async recover(id: string): Promise<OAuthCredential | undefined> {
-    const held = this.#unsaved.get(id)
-    const spilled = held ?? (await this.#parts.spill?.read(id))
+  /**
+   * Stores what an earlier renewal could not, be it this process's or a dead one's.
+   *
+   * @param seen the login as it is known: what was got with its refresh token is looked for
+   * @throws KeymuxError `profile_not_found`, storage errors
+   */
+  async recover(id: string, seen: OAuthCredential): Promise<OAuthCredential | undefined> {
+    const held = this.#unsaved.get(spentDigest(seen))
+    const spilled = held ?? (await this.#parts.spill?.read(seen))
     if (spilled === undefined) return undefined
     try {
       return await this.#store(id, spilled, true)
     } catch (error) {
       if (isKeymuxError(error, 'profile_not_found')) throw error
+      // Another login stands there by now: these are not its tokens.
+      if (isOvertaken(await this.#parts.ledger.stored(id), spilled)) return undefined
       // On disk already, in the spill file: good to be given out.
       if (held === undefined || (await this.#spill(id, spilled))) return spilled.fresh
       throw error
@@ -76,16 +86,16 @@ export class TokenKeeper {
 
   async #store(id: string, { used, fresh }: Spilled, spilled: boolean): Promise<OAuthCredential> {
     const stored = await this.#parts.ledger.complete(id, used, fresh)
-    this.#unsaved.delete(id)
-    if (spilled) await this.#parts.spill?.remove(id).catch(() => undefined)
+    this.#unsaved.delete(spentDigest(used))
+    if (spilled) await this.#parts.spill?.remove(used).catch(() => undefined)
     return stored
   }
 
   async #spill(id: string, spilled: Spilled): Promise<boolean> {
     if (this.#parts.spill === undefined) return false
     try {
-      await this.#parts.spill.write(id, spilled)
-      this.#unsaved.delete(id)
+      await this.#parts.spill.write(spilled)
+      this.#unsaved.delete(spentDigest(spilled.used))
       return true
     } catch (error) {
       this.#parts.logger?.warn('new tokens could not be written to a spill file', {

@@ -36,3 +36,12 @@ test('where the first folder takes nothing the next one does, and an older file 
   expect(Buffer.from((await files.read('x')) ?? []).toString()).toBe('new')
   await expect(new SpillFolder([]).write('x', bytes('lost'))).rejects.toThrow('no folder')
 })
+
+test('a file that may be there and cannot be read is an error, one that cannot be there is none', async () => {
+  const folder = join(root, 'odd')
+  mkdirSync(join(folder, 'x'), { recursive: true })
+  const files = new SpillFolder([join(folder, 'missing'), folder])
+  await expect(files.read('x')).rejects.toMatchObject({ code: 'storage_unavailable' })
+  writeFileSync(join(folder, 'file'), '')
+  expect(await new SpillFolder([join(folder, 'file')]).read('x')).toBeUndefined()
+})

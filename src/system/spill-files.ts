@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { KeymuxError } from '../domain/errors.js'
 
 /** Small 0600 files in the first of several folders that takes them. Each folder is made when needed, 0700. */
 export class SpillFolder {
@@ -28,9 +29,10 @@ export class SpillFolder {
     throw failure
   }
 
+  /** @throws KeymuxError `storage_unavailable` when it cannot be said whether the file is there */
   async read(name: string): Promise<Uint8Array | undefined> {
     for (const folder of this.#folders) {
-      const bytes = await readFile(join(folder, name)).catch(() => undefined)
+      const bytes = await readFile(join(folder, name)).catch(absent)
       if (bytes !== undefined) return bytes
     }
     return undefined
@@ -39,6 +41,15 @@ export class SpillFolder {
   async remove(name: string): Promise<void> {
     for (const folder of this.#folders) await rm(join(folder, name), { force: true }).catch(() => undefined)
   }
+}
+
+/** No such file, or a folder that is none of ours: another user's holds nothing that we have written. */
+const ABSENT: readonly string[] = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM']
+
+function absent(error: unknown): undefined {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  if (ABSENT.includes(code)) return undefined
+  throw new KeymuxError('storage_unavailable', `a spill file cannot be read (${code})`, { cause: error })
 }
 
 async function replace(folder: string, name: string, bytes: Uint8Array): Promise<void> {

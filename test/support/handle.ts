@@ -66,7 +66,10 @@ export async function openTestHandle(options: TestOptions = {}): Promise<TestHan
     slotId: opened.slotId,
     slotSecret: async () => ({ type: 'key_file', key: TEST_KEY }),
   })
+  const spill =
+    options.spill === undefined ? {} : { spill: new SealedSpill(opened.core.keyring, options.spill) }
   const profiles = new StoredProfiles({
+    ...spill,
     backend: new SealedBackend(opened.core),
     providers: defaultRegistry,
     clock,
@@ -85,9 +88,7 @@ export async function openTestHandle(options: TestOptions = {}): Promise<TestHan
           locks: options.locks ?? store.locks,
           lockName: (id) => opened.core.keyring.rowId('refresh', id).toString('hex'),
           ...(options.timing === undefined ? {} : { timing: options.timing }),
-          ...(options.spill === undefined
-            ? {}
-            : { spill: new SealedSpill(opened.core.keyring, options.spill) }),
+          ...spill,
         })
   const resolver = new Resolver({
     store: profiles,
