@@ -24,13 +24,19 @@ export type RefreshStep =
 /** How an attempt failed. */
 export interface RefreshFailureFacts {
   readonly reason: FailureReason
-  /** When the next try may be. */
-  readonly until: Date
+  /** When the next try may be after so many failures in a row, this one included. */
+  readonly untilAfter: (failures: number) => Date
   /** The outcome is known: the server has not taken the refresh token. Otherwise the attempt stays on record. */
   readonly resolved: boolean
   /** The provider has ended the login. */
   readonly loginEnded: boolean
 }
+
+/** What a failed attempt left. */
+export type FailureOutcome =
+  /** Somebody else has stored newer tokens meanwhile: nothing was written down. */
+  | { readonly kind: 'newer'; readonly oauth: OAuthCredential }
+  | { readonly kind: 'recorded'; readonly until: Date }
 
 /** Options of {@link RefreshLedger.begin}. */
 export interface BeginOptions {
@@ -110,31 +116,29 @@ export class RefreshLedger {
   /**
    * Writes down that an attempt failed, and whether that ended the login. Tokens are never touched.
    *
-   * @returns newer tokens, where somebody else has stored some meanwhile
+   * @throws KeymuxError `profile_not_found`, `unsupported_mode`, storage errors
    */
-  fail(
-    id: string,
-    used: OAuthCredential,
-    failure: RefreshFailureFacts,
-  ): Promise<OAuthCredential | undefined> {
-    return this.#parts.backend.transact(async (tx) => {
+  fail(id: string, used: OAuthCredential, failure: RefreshFailureFacts): Promise<FailureOutcome> {
+    return this.#parts.backend.transact(async (tx): Promise<FailureOutcome> => {
       const entry = this.#follow(id, used)
       const stored = oauthOf(entry)
-      if (!isSameVersion(stored, used)) return stored
+      if (!isSameVersion(stored, used)) return { kind: 'newer', oauth: stored }
       const { attempt, backoff } = this.#stateOf(entry)
-      const { reason, until, resolved, loginEnded } = failure
+      const { reason, resolved, loginEnded } = failure
+      const failures = (backoff?.failures ?? 0) + 1
+      const until = failure.untilAfter(failures)
       if (loginEnded) {
         await this.#put(tx, entry, { ...stored, loginNeeded: true })
         await tx.putRefresh(entry.id, undefined)
       } else {
-        const next = { failures: (backoff?.failures ?? 0) + 1, until, reason }
+        const next = { failures, until, reason }
         await tx.putRefresh(
           entry.id,
           withoutUndefined({ attempt: resolved ? undefined : attempt, backoff: next }),
         )
       }
       await tx.audit('failure', entry.id, `refresh: ${reason}`)
-      return undefined
+      return { kind: 'recorded', until }
     })
   }
 
@@ -146,11 +150,6 @@ export class RefreshLedger {
   async stored(id: string): Promise<OAuthCredential> {
     if (this.#parts.backend.stale()) await this.#parts.backend.sync()
     return oauthOf(this.#parts.find(id))
-  }
-
-  /** How many renewals in a row have failed. */
-  failures(id: string): number {
-    return this.#stateOf(this.#parts.find(id)).backoff?.failures ?? 0
   }
 
   /** The request that was begun for a profile and whose end nobody has written down. */

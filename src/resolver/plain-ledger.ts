@@ -3,15 +3,19 @@ import type { Clock, ProfileManager } from '../domain/ports.js'
 import type { OAuthCredential } from '../domain/profile.js'
 import { isSameVersion } from '../domain/profile.js'
 import type { RefreshState } from '../profiles/backend.js'
-import type { BeginOptions, RefreshFailureFacts, RefreshStep } from '../profiles/refresh-ledger.js'
+import type {
+  BeginOptions,
+  FailureOutcome,
+  RefreshFailureFacts,
+  RefreshStep,
+} from '../profiles/refresh-ledger.js'
 import { isOvertaken } from '../profiles/refresh-ledger.js'
 
 /** Where renewals are written down. See {@link RefreshLedger} of the profiles for what is promised. */
 export interface Ledger {
   begin(id: string, seen: OAuthCredential, options: BeginOptions): Promise<RefreshStep>
   complete(id: string, used: OAuthCredential, fresh: OAuthCredential): Promise<OAuthCredential>
-  fail(id: string, used: OAuthCredential, failure: RefreshFailureFacts): Promise<OAuthCredential | undefined>
-  failures(id: string): number
+  fail(id: string, used: OAuthCredential, failure: RefreshFailureFacts): Promise<FailureOutcome>
   /** What is stored now. */
   stored(id: string): Promise<OAuthCredential>
 }
@@ -52,18 +56,15 @@ export class PlainLedger implements Ledger {
   async fail(
     id: string,
     used: OAuthCredential,
-    { reason, until, loginEnded }: RefreshFailureFacts,
-  ): Promise<OAuthCredential | undefined> {
+    { reason, untilAfter, loginEnded }: RefreshFailureFacts,
+  ): Promise<FailureOutcome> {
     const stored = await this.stored(id)
-    if (!isSameVersion(stored, used)) return stored
+    if (!isSameVersion(stored, used)) return { kind: 'newer', oauth: stored }
     if (loginEnded) await this.#save(id, { ...stored, loginNeeded: true })
     const failures = (this.#stateOf(id, used)?.backoff?.failures ?? 0) + 1
+    const until = untilAfter(failures)
     this.#states.set(id, { token: used.refreshToken, backoff: { failures, until, reason } })
-    return undefined
-  }
-
-  failures(id: string): number {
-    return this.#states.get(id)?.backoff?.failures ?? 0
+    return { kind: 'recorded', until }
   }
 
   #stateOf(id: string, oauth: OAuthCredential): RefreshState | undefined {

@@ -1,4 +1,3 @@
-import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { Clock, Logger, OAuthTokenRefresher } from '../domain/ports.js'
 import type { OAuthCredential, OAuthToken } from '../domain/profile.js'
 import { isSameAccount, mergeRefreshedCredential } from '../domain/profile.js'
@@ -10,6 +9,7 @@ import type { SpillPlace } from '../profiles/spill.js'
 import type { RefreshLocks } from '../storage/locks.js'
 import type { Ledger } from './plain-ledger.js'
 import { refreshFailureOf } from './refresh-failure.js'
+import { anotherAccount, backingOff, loginNeeded, renewalFailed, stillLocked } from './renewal-errors.js'
 import type { RenewalTiming } from './renewal-timing.js'
 import { servableUntilMs } from './renewal-timing.js'
 import { sleep } from './sleep.js'
@@ -59,13 +59,7 @@ export class RenewalRun {
     const lock = await locks.acquire(lockName(id), options)
     if (lock === undefined) {
       if (!patient) return seen
-      throw new KeymuxError(
-        'refresh_failed',
-        `another process is renewing ${id} and does not come to an end`,
-        {
-          hint: 'try again, or end that process',
-        },
-      )
+      throw stillLocked(id)
     }
     try {
       return await this.#holding(id, seen, forced)
@@ -89,7 +83,7 @@ export class RenewalRun {
       if (step.kind === 'newer') return this.#holding(id, step.oauth, forced)
       if (step.kind === 'login') throw loginNeeded(id)
       if (content) return present
-      if (step.kind === 'backoff') throw backingOff(id, step.until)
+      if (step.kind === 'backoff') throw backingOff(id, step)
       await this.#waitOut(step.until)
       waited = true
     }
@@ -160,10 +154,7 @@ export class RenewalRun {
       })
     }
     if (!isSameAccount(used, fresh)) {
-      throw new OAuthError('conflict', `the renewed token of ${id} belongs to another account`, {
-        reason: 'auth_permanent',
-        delivery: 'answered',
-      })
+      throw anotherAccount(id)
     }
     const issuedAt = fresh.issuedAt ?? new Date(this.#nowMs())
     return mergeRefreshedCredential(used, { ...fresh, issuedAt })
@@ -178,20 +169,16 @@ export class RenewalRun {
     const { ledger, timing } = this.#parts
     const { reason, delivery, retryAfterMs } = refreshFailureOf(error)
     const loginEnded = reason === 'session_expired'
-    const stated = Math.min(retryAfterMs ?? 0, longestBackoffMs(reason))
-    const pauseMs = Math.max(backoffMs(ledger.failures(id) + 1, BACKOFF), stated)
     const resolved = delivery !== 'unknown'
-    const untilMs = Math.max(this.#nowMs() + pauseMs, resolved ? 0 : startedMs + timing.hardDeadlineMs)
-    const until = new Date(untilMs)
-    const newer = await ledger.fail(id, used, { reason, until, resolved, loginEnded })
-    if (newer !== undefined && this.#isServable(newer)) return newer
+    const stated = Math.min(retryAfterMs ?? 0, longestBackoffMs(reason))
+    const untilAfter = (failures: number): Date => {
+      const pauseMs = Math.max(backoffMs(failures, BACKOFF), stated)
+      return new Date(Math.max(this.#nowMs() + pauseMs, resolved ? 0 : startedMs + timing.hardDeadlineMs))
+    }
+    const outcome = await ledger.fail(id, used, { reason, untilAfter, resolved, loginEnded })
+    if (outcome.kind === 'newer' && this.#isServable(outcome.oauth)) return outcome.oauth
     if (!forced && !loginEnded && this.#isServable(used)) return used
-    if (isKeymuxError(error, 'conflict')) throw error
-    const detail = error instanceof OAuthError ? `: ${error.message}` : ''
-    throw new KeymuxError('refresh_failed', `${id} could not be renewed (${reason})${detail}`, {
-      hint: hintFor(id, reason, error),
-      cause: error,
-    })
+    throw renewalFailed(id, { reason, error, until: outcome.kind === 'newer' ? undefined : outcome.until })
   }
 
   #isServable(oauth: OAuthCredential): boolean {
@@ -201,22 +188,4 @@ export class RenewalRun {
   #nowMs(): number {
     return Number(this.#parts.clock.now())
   }
-}
-
-function hintFor(id: string, reason: string, error: unknown): string {
-  if (reason === 'session_expired') return `run keymux login ${id}`
-  if (error instanceof OAuthError && error.hint !== undefined) return error.hint
-  return 'it is tried again shortly'
-}
-
-function loginNeeded(id: string): KeymuxError {
-  return new KeymuxError('refresh_failed', `${id} cannot be renewed: it needs a new login`, {
-    hint: `run keymux login ${id}`,
-  })
-}
-
-function backingOff(id: string, until: Date): KeymuxError {
-  return new KeymuxError('refresh_failed', `${id} could not be renewed a moment ago`, {
-    hint: `it is tried again at ${until.toISOString()}; keymux reset ${id} lifts the wait`,
-  })
 }

@@ -61,6 +61,39 @@ describe('when', () => {
     expect(refresher.sent).toEqual(['rt-1'])
   })
 
+  test.each(['getValidToken', 'renew'] as const)('%s with an aborted signal begins nothing', async (ask) => {
+    const { renewer, refresher } = await setUp([failure('server_error', 'answered')])
+    const signal = AbortSignal.abort(new Error('gone'))
+    await expect(renewer[ask](ID, { signal })).rejects.toThrow('gone')
+    await tick()
+    expect(refresher.sent).toEqual([])
+  })
+
+  test('an abort at any moment leaves no rejection that nobody hears of', async () => {
+    const unheard: unknown[] = []
+    const hear = (error: unknown): void => void unheard.push(error)
+    process.on('unhandledRejection', hear)
+    const fails = Array(40).fill(() => failure('server_error', 'answered'))
+    const { resolver, renewer, profiles } = await setUp(fails)
+    for (let ticks = 0; ticks < 20; ticks += 1) {
+      for (const ask of [
+        (signal: AbortSignal) => renewer.getValidToken(ID, { signal }),
+        (signal: AbortSignal) => resolver.resolve('gemini', undefined, { signal }),
+      ]) {
+        const controller = new AbortController()
+        const asked = ask(controller.signal)
+        asked.catch(() => undefined)
+        for (let turn = 0; turn < ticks; turn += 1) await Promise.resolve()
+        controller.abort(new Error('gone'))
+        await expect(asked).rejects.toThrow('gone')
+        await tick()
+        await profiles.reset(ID)
+      }
+    }
+    process.off('unhandledRejection', hear)
+    expect(unheard).toEqual([])
+  })
+
   test('an abort ends the wait, not the work', async () => {
     let release = (): void => {}
     const gate = new Promise<void>((resolve) => {
@@ -125,7 +158,10 @@ describe('what comes back', () => {
     const profile = await profiles.get(ID)
     if (profile?.oauth === undefined) throw new Error('no login')
     await profiles.save({ ...profile, oauth: { ...profile.oauth, ...known } })
-    await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(renewer.renew(ID)).rejects.toMatchObject({
+      code: 'conflict',
+      hint: `nothing was changed; run keymux login ${ID} with the account it is meant for`,
+    })
     expect(await stored()).toMatchObject({ accessToken: 'at-1', refreshToken: 'rt-1' })
   })
 
@@ -307,6 +343,36 @@ describe('failures', () => {
       await tick()
     }
     expect((await profiles.view(ID)).state).toBe('available')
+  })
+
+  test.each(['timeout', 'session_expired'] as const)(
+    '%s while the profile is renamed is written down all the same',
+    async (reason) => {
+      const { renewer, profiles, clock } = await setUp([
+        async () => {
+          await profiles.rename(ID, 'other')
+          return failure(reason, 'answered')
+        },
+      ])
+      await expect(renewer.renew(ID)).rejects.toMatchObject({ code: 'refresh_failed' })
+      const { loginNeeded, renewal } = await profiles.view('gemini:other')
+      if (reason === 'session_expired') expect(loginNeeded).toBe(true)
+      else expect(renewal?.retryAt.getTime()).toBe(clock.now().getTime() + 5_000)
+    },
+  )
+
+  test('a failure tells when the next try is, and the next one why it waits', async () => {
+    const { renewer, clock } = await setUp([failure('server_error', 'answered')])
+    clock.set(new Date('2026-05-01T12:00:00Z'))
+    const hint = `it is tried again at 2026-05-01T12:00:05Z; keymux reset ${ID} lifts the wait`
+    await expect(renewer.renew(ID)).rejects.toMatchObject({
+      message: `${ID} could not be renewed (server_error): it failed`,
+      hint,
+    })
+    await expect(renewer.renew(ID)).rejects.toMatchObject({
+      message: `${ID} could not be renewed a moment ago (server_error)`,
+      hint,
+    })
   })
 
   test('auth_permanent says which setting', async () => {

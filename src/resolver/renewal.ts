@@ -94,6 +94,7 @@ export class Renewer implements OAuthManager {
         return oauth
       }
     }
+    options.signal?.throwIfAborted()
     return unlessAborted(this.#fly(profileId, oauth, false), options.signal)
   }
 
@@ -129,6 +130,7 @@ export class Renewer implements OAuthManager {
     }
     const oauth = await this.#oauth(profileId)
     if (rejected !== undefined && oauth.accessToken !== rejected && this.#isServable(oauth)) return oauth
+    options.signal?.throwIfAborted()
     return unlessAborted(this.#fly(profileId, oauth, true), options.signal)
   }
 
@@ -234,6 +236,8 @@ export class Renewer implements OAuthManager {
 /** The promise's outcome, or a rejection as soon as the signal fires; the work itself goes on. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work
+  // Whoever has stopped waiting hears of no failure: nobody else may be there to.
+  work.catch(() => undefined)
   signal.throwIfAborted()
   return new Promise<T>((resolve, reject) => {
     const abort = (): void => reject(signal.reason as Error)

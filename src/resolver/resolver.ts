@@ -256,6 +256,7 @@ export class Resolver {
         source.used(entry)
         return resolution(entry, credential, [...failed.map((attempt) => attempt.entry.id), entry.id])
       } catch (error) {
+        options.signal?.throwIfAborted()
         if (!(error instanceof KeymuxError) || error.code === 'vault_locked') throw error
         this.#config.logger?.warn('a profile was passed over', { profile: entry.id, code: error.code })
         failed.push({ entry, error })
