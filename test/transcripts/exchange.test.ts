@@ -8,6 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
+import { DatabaseSync } from '@photostructure/sqlite'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { failure, type Home, makeHomes } from './home.js'
 
@@ -38,6 +39,17 @@ async function everything(at: Home): Promise<Record<string, unknown>> {
   const { stdout } = await at.run(['export', '--format', 'json', '--reveal'])
   const { exported_at: _time, ...rest } = JSON.parse(stdout) as Record<string, unknown>
   return rest
+}
+
+/** Destroys the last byte of the first records with a secret, and with that the secret alone. */
+function damageSecrets(table: string, count: number): void {
+  const database = new DatabaseSync(home.vault)
+  const rows = database.prepare('SELECT id, body FROM rows WHERE tbl = ? ORDER BY length(body) DESC LIMIT ?')
+  for (const { id, body } of rows.all(table, count) as { id: Uint8Array; body: Uint8Array }[]) {
+    const damaged = Uint8Array.from(body, (byte, at) => (at === body.length - 1 ? byte ^ 1 : byte))
+    database.prepare('UPDATE rows SET body = ? WHERE tbl = ? AND id = ?').run(damaged, table, id)
+  }
+  database.close()
 }
 
 async function another(): Promise<Home> {
@@ -369,6 +381,28 @@ describe('export', () => {
     expect(readFileSync(home.at('mine'), 'utf8')).toContain('sk-work')
     expect(statSync(home.at('mine')).mode & 0o777).toBe(0o600)
     expect(readdirSync(home.folder).filter((name) => /mine./.test(name))).toEqual([])
+  })
+
+  test('goes without what is damaged, names it and exits 6', async () => {
+    damageSecrets('profile', 1)
+    damageSecrets('secret', 1)
+    const args = ['export', '--format', 'json', '--reveal']
+    const { code, stdout } = await home.run([...args, '--out', 'rest.json', '--json'])
+    expect(code).toBe(6)
+    const { damaged, ...rest } = JSON.parse(stdout) as { damaged: string[] }
+    expect(rest).toMatchObject({ profiles: 2, secrets: 0, providers: 1, path: home.at('rest.json') })
+    expect(damaged).toEqual([expect.stringMatching(/^(openai:work|groq:default|corp:me)$/), 'vault://DB'])
+    const told = await home.run(args)
+    expect(told).toMatchObject({
+      code: 6,
+      stderr: damaged
+        .map((id) => `keymux: ${id} is damaged and not in the export: see keymux vault check\n`)
+        .join(''),
+    })
+    const { profiles } = JSON.parse(told.stdout) as { profiles: { id: string }[] }
+    expect(profiles.map(({ id }) => id)).not.toContain(damaged[0])
+    const other = await another()
+    expect((await imported(['json', home.at('rest.json')], {}, other)).imported).toHaveLength(3)
   })
 
   test('keeps references as references', async () => {

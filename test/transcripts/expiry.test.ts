@@ -64,6 +64,7 @@ describe('a login', () => {
     vault.clock.advance(6 * MINUTE)
     expect(await shown('list')).toMatch(/✓ .* available +2m ago +ada@/)
     expect(await shown('show', ID)).toMatch(/^ {2}expired +2m ago$/m)
+    expect(await shown('test', ID)).toContain('(available, its token is renewed with its next use)')
   })
 
   test('that cannot be renewed is told the same by every command, with the setting to look at', async () => {

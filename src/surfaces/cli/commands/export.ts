@@ -6,10 +6,11 @@ import { KeymuxError } from '../../../domain/errors.js'
 import type { ExportContents } from '../../../interchange/json.js'
 import { fileError } from '../../../system/safe-file.js'
 import type { CliContext } from '../context.js'
-import { gather, toDevclaw } from '../departures.js'
+import { type Gathered, gather, toDevclaw } from '../departures.js'
 import { usageError } from '../errors.js'
 import type { CommandInput } from '../input.js'
 import { otherPassphrase, passphraseText } from '../passphrase.js'
+import { PROBLEMS_FOUND } from '../problems.js'
 import type { CliHandle } from '../services.js'
 import type { CommandSpec } from '../spec.js'
 import { absolutePath } from '../vault-facts.js'
@@ -19,7 +20,7 @@ type Format = (typeof FORMATS)[number]
 
 /** `keymux export`: everything, in a file that can be kept elsewhere. */
 export const export_: CommandSpec = {
-  description: `Accounts with their usage, named secrets and the providers kept in the vault. References stay references.
+  description: `Accounts with their usage, named secrets and the providers kept in the vault. References stay references. What is damaged is named and left out; it then exits 6.
 
 The file is sealed with age: for the recipients given, else with a passphrase from KEYMUX_EXPORT_PASSPHRASE, --target-passphrase-fd or the terminal. keymux import age reads it back; the age command opens it too. --format devclaw seals with DEVCLAW_VAULT_PASSWORD instead; --format json is not sealed at all. The audit records it.`,
   options: [
@@ -45,12 +46,12 @@ The file is sealed with age: for the recipients given, else with a passphrase fr
     if (out !== undefined && !force && existsSync(out)) throw exists(out)
     const handle = await context.open()
     const seal = await sealer(context, input, format, recipients)
-    const contents = await gather(handle, context.signal)
+    const { contents, damaged } = await gather(handle, context.signal)
     const text = await seal(contents)
     await note(handle, contents, context)
     if (out !== undefined) await write(out, text, force)
-    print(context, contents, format, out, text)
-    return undefined
+    print(context, { ...contents, damaged }, { format, out, text })
+    return damaged.length === 0 ? undefined : PROBLEMS_FOUND
   },
 }
 
@@ -145,15 +146,14 @@ function exists(path: string): KeymuxError {
 
 function print(
   { output, style }: CliContext,
-  { store, secrets, providers }: ExportContents,
-  format: Format,
-  out: string | undefined,
-  text: string,
+  { store, secrets, providers, damaged }: ExportContents & Pick<Gathered, 'damaged'>,
+  { format, out, text }: { readonly format: Format; readonly out: string | undefined; readonly text: string },
 ): void {
   const counts = { profiles: store.list().length, secrets: secrets.length, providers: providers.length }
-  if (output.json)
-    output.document({ format, ...(out === undefined ? { content: text } : { path: out }), ...counts })
-  else if (out === undefined) output.raw(text.replace(/\n$/, ''))
+  if (output.json) {
+    const where = out === undefined ? { content: text } : { path: out }
+    output.document({ format, ...where, ...counts, ...(damaged.length === 0 ? {} : { damaged }) })
+  } else if (out === undefined) output.raw(text.replace(/\n$/, ''))
   else {
     const sealed = format === 'json' ? ' in the clear' : ''
     output.text(
@@ -161,5 +161,8 @@ function print(
         ? `${style.good('✓')} ${counts.profiles} profile(s) and ${counts.secrets} secret(s) are written${sealed} to ${out}.`
         : out,
     )
+  }
+  for (const id of damaged) {
+    output.note(`keymux: ${id} is damaged and not in the export: see keymux vault check`)
   }
 }

@@ -110,8 +110,9 @@ function line({ view, problem, live }: TestResult, now: Date): string {
 
 function stored({ state, expiresAt, renewable }: ProfileView, now: Date): string {
   if (expiresAt === undefined || isForever(expiresAt)) return state
-  const then = renewable === true ? 'its token is renewed' : 'expires'
-  return expiresAt > now ? `${state}, ${then} ${formatUntil(expiresAt, now)}` : state
+  if (renewable !== true) return expiresAt > now ? `${state}, expires ${formatUntil(expiresAt, now)}` : state
+  const next = expiresAt > now ? formatUntil(expiresAt, now) : 'with its next use'
+  return `${state}, its token is renewed ${next}`
 }
 
 function said(live: LiveResult): string {
