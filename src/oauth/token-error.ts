@@ -16,6 +16,12 @@ const LOGIN_ENDED = new Set([
 ])
 /** Codes that say: it is the client that is not known. */
 const CLIENT_REFUSED = new Set(['invalid_client', 'unauthorized_client', 'incorrect_client_credentials'])
+/** Whether it is the client, or its secret, that the server did not accept. */
+export function isClientRefused(error: unknown): boolean {
+  const code = error instanceof OAuthError ? error.failure.serverCode : undefined
+  return code !== undefined && CLIENT_REFUSED.has(code)
+}
+
 const BUSY = new Set(['temporarily_unavailable', 'server_error'])
 /** Longest wait a server may ask for, in milliseconds. */
 const LONGEST_WAIT_MS = 86_400_000

@@ -2,6 +2,8 @@ import { KeymuxError } from '../domain/errors.js'
 import { parseProfileName } from '../domain/ids.js'
 import type { AuthProfile, OAuthCredential, OAuthToken } from '../domain/profile.js'
 import { isSameAccount } from '../domain/profile.js'
+import type { ProviderMetadata } from '../domain/provider.js'
+import { SECRET_REFERENCE } from '../oauth/refresher.js'
 import type { LoginTarget } from './login-types.js'
 import type { Profiles } from './types.js'
 
@@ -30,6 +32,22 @@ export function isKnownAccount(oauth: OAuthCredential, token: OAuthToken): boole
   const named = oauth.metadata?.subject !== undefined && token.metadata?.subject !== undefined
   const mailed = oauth.email !== undefined && token.email !== undefined
   return (named || mailed) && isSameAccount(oauth, token)
+}
+
+/**
+ * A login again is made with the client it was made with, unless another one is named or configured: nobody
+ * should have to remember it.
+ */
+export function withKnownClient(
+  target: LoginTarget,
+  provider: ProviderMetadata,
+  known: OAuthCredential | undefined,
+): LoginTarget {
+  const clientId = target.clientId ?? (provider.oauth === undefined ? known?.clientId : undefined)
+  if (clientId === undefined) return target
+  const kept = clientId === known?.clientId ? known.metadata?.[SECRET_REFERENCE] : undefined
+  const clientSecretRef = target.clientSecretRef ?? kept
+  return { ...target, clientId, ...(clientSecretRef === undefined ? {} : { clientSecretRef }) }
 }
 
 /** How a login may take the place of what stands there. */

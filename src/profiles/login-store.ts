@@ -1,43 +1,52 @@
 import { newProfileId } from '../domain/ids.js'
-import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
+import type { AuthProfile, OAuthCredential, OAuthToken } from '../domain/profile.js'
 import { fromOAuthToken } from '../domain/profile.js'
 import { findAccount } from '../oauth/account.js'
 import type { LoginYield } from '../oauth/code-flow.js'
 import type { KeyYield } from '../oauth/key-exchange.js'
 import { SECRET_REFERENCE, tokenOf } from '../oauth/refresher.js'
 import type { OAuthSettings } from '../oauth/settings.js'
+import type { TokenGrant } from '../oauth/token-answer.js'
 import { isKnownAccount, nameFor, refuseOther } from './login-account.js'
 import { keyNameFor, refuseOtherKey } from './login-keys.js'
+import type { ClientSecrets } from './login-secret.js'
+import { clientSecretName, keepingSecret } from './login-secret.js'
 import type { LoginResult, LoginTarget } from './login-types.js'
 import type { Profiles } from './types.js'
 
+interface StoreConfig {
+  readonly profiles: Profiles
+  readonly secrets: ClientSecrets
+  readonly now: () => Date
+}
+
 /** Stores what a login yielded, in one step, under the name that fits. */
 export class LoginStore {
-  readonly #config: { readonly profiles: Profiles; readonly now: () => Date }
+  readonly #config: StoreConfig
 
-  constructor(config: { readonly profiles: Profiles; readonly now: () => Date }) {
+  constructor(config: StoreConfig) {
     this.#config = config
   }
 
   async store(outcome: LoginYield, settings: OAuthSettings, target: LoginTarget): Promise<LoginResult> {
     target.signal?.throwIfAborted()
     if (outcome.kind === 'api_key') return this.#storeKey(outcome, settings, target)
+    const { clientSecret } = target
+    if (clientSecret === undefined) return this.#storeTokens(outcome.grant, settings, target)
+    const name = clientSecretName(settings.provider, settings.client.id)
+    const kept = { ...target, clientSecretRef: `vault://${name}` }
+    return keepingSecret(this.#config.secrets, name, clientSecret, {}, () =>
+      this.#storeTokens(outcome.grant, settings, kept),
+    )
+  }
+
+  async #storeTokens(grant: TokenGrant, settings: OAuthSettings, target: LoginTarget): Promise<LoginResult> {
     const issuedAt = this.#config.now()
-    const account = await findAccount(settings, outcome.grant, target.signal)
+    const account = await findAccount(settings, grant, target.signal)
     target.signal?.throwIfAborted()
-    const token = tokenOf(settings.provider, outcome.grant, issuedAt, account)
+    const token = tokenOf(settings.provider, grant, issuedAt, account)
     const { name, explicit } = await nameFor(this.#config.profiles, token, target)
-    const reference = target.clientSecretRef
-    const metadata = {
-      ...token.metadata,
-      ...(reference === undefined ? {} : { [SECRET_REFERENCE]: reference }),
-    }
-    const oauth: OAuthCredential = {
-      ...fromOAuthToken(token, name),
-      clientId: settings.client.id,
-      scopes: token.scopes ?? settings.scopes,
-      ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
-    }
+    const oauth = credentialOf(token, name, settings, target.clientSecretRef)
     const id = newProfileId(settings.provider, name)
     let renewed = false
     await this.#config.profiles.change(id, (known) => {
@@ -65,6 +74,24 @@ export class LoginStore {
       return { ...base, apiKey: { key }, ...(account === undefined ? {} : { account }) }
     })
     return { profileId: id, renewed }
+  }
+}
+
+function credentialOf(
+  token: OAuthToken,
+  name: string,
+  settings: OAuthSettings,
+  secretReference: string | undefined,
+): OAuthCredential {
+  const metadata = {
+    ...token.metadata,
+    ...(secretReference === undefined ? {} : { [SECRET_REFERENCE]: secretReference }),
+  }
+  return {
+    ...fromOAuthToken(token, name),
+    clientId: settings.client.id,
+    scopes: token.scopes ?? settings.scopes,
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
   }
 }
 

@@ -1,6 +1,7 @@
 import type { CallOptions, Clock } from '../domain/ports.js'
 import type { DeviceLogin } from '../oauth/device-flow.js'
 import type { ProviderRefresher } from '../oauth/refresher.js'
+import type { ClientSecrets } from './login-secret.js'
 import type { Profiles } from './types.js'
 import type { ProviderLookup } from './validate.js'
 
@@ -9,6 +10,8 @@ export interface LoginsConfig {
   readonly profiles: Profiles
   readonly providers: ProviderLookup
   readonly refresher: ProviderRefresher
+  /** Where client secrets that were given with a login are kept. */
+  readonly secrets: ClientSecrets
   readonly readReference: (reference: string, signal?: AbortSignal) => Promise<string>
   readonly clock: Clock
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>
@@ -24,6 +27,11 @@ export interface LoginTarget extends CallOptions {
   readonly clientId?: string
   /** Where the client's secret is kept: `vault://NAME`, `env://VAR`, `file:///path`. */
   readonly clientSecretRef?: string
+  /**
+   * The client's secret itself. It is kept in the vault as the secret `oauth-client:PROVIDER:CLIENT_ID` once the
+   * login has succeeded.
+   */
+  readonly clientSecret?: string
   readonly scopes?: readonly string[]
   /**
    * Take the place of a login or key also where nothing tells whether it is the same account's. The login of an

@@ -7,7 +7,7 @@ import { startCodeLogin } from '../oauth/code-flow.js'
 import { startDeviceLogin } from '../oauth/device-flow.js'
 import type { OAuthSettings } from '../oauth/settings.js'
 import { loginMetadataOf, refuseLogin, resolveSettings } from '../oauth/settings.js'
-import { taken } from './login-account.js'
+import { taken, withKnownClient } from './login-account.js'
 import { refuseUnknownKey } from './login-keys.js'
 import { connectedPage, failedPage } from './login-pages.js'
 import { LoginStore } from './login-store.js'
@@ -31,7 +31,8 @@ export class Logins {
 
   constructor(config: LoginsConfig) {
     this.#config = config
-    this.#store = new LoginStore({ profiles: config.profiles, now: () => this.#now() })
+    const { profiles, secrets } = config
+    this.#store = new LoginStore({ profiles, secrets, now: () => this.#now() })
   }
 
   /** Whether logins at this provider go by device unless told otherwise. */
@@ -50,19 +51,30 @@ export class Logins {
    * @throws KeymuxError `unknown_provider`, `unsupported_mode`, `usage`, `profile_exists`
    */
   async check(target: LoginTarget): Promise<void> {
+    await this.prepare(target)
+  }
+
+  /**
+   * Checks a login, and completes it with the client that the named profile was logged in with before.
+   *
+   * @throws as {@link Logins.check}
+   */
+  async prepare(target: LoginTarget): Promise<LoginTarget> {
     const provider = this.#provider(target.provider)
-    refuseLogin(provider, target.clientId ?? provider.oauth?.clientId)
-    if (target.name === undefined) return
-    const id = newProfileId(provider.name, parseProfileName(target.name))
-    const known = await this.#config.profiles.get(id, target)
-    if (known === undefined) return
+    const { name } = target
+    const id = name === undefined ? undefined : newProfileId(provider.name, parseProfileName(name))
+    const known = id === undefined ? undefined : await this.#config.profiles.get(id, target)
+    const complete = withKnownClient(target, provider, known?.oauth)
+    refuseLogin(provider, complete.clientId ?? provider.oauth?.clientId)
+    if (known === undefined) return complete
     if (loginMetadataOf(provider)?.yields === 'api_key') refuseUnknownKey(known, target)
-    else if (known.mode !== 'oauth') throw taken(id)
+    else if (known.mode !== 'oauth') throw taken(known.id)
+    return complete
   }
 
   /** Starts a login in the browser. @throws as {@link Logins.check}, and `login_failed`, `provider_unreachable` */
-  async browser(target: LoginTarget): Promise<BrowserLogin> {
-    const settings = await this.#settings(target)
+  async browser(wanted: LoginTarget): Promise<BrowserLogin> {
+    const { settings, target } = await this.#prepared(wanted)
     const login = await startCodeLogin(settings, {
       now: () => this.#now(),
       ...(target.port === undefined ? {} : { port: target.port }),
@@ -79,8 +91,8 @@ export class Logins {
   }
 
   /** Starts a login on another device. */
-  async device(target: LoginTarget): Promise<DeviceLoginAttempt> {
-    const settings = await this.#settings(target)
+  async device(wanted: LoginTarget): Promise<DeviceLoginAttempt> {
+    const { settings, target } = await this.#prepared(wanted)
     const { sleep } = this.#config
     const { signal } = target
     const login = await startDeviceLogin(settings, {
@@ -127,18 +139,19 @@ export class Logins {
     }
   }
 
-  async #settings(target: LoginTarget): Promise<OAuthSettings> {
-    await this.check(target)
+  async #prepared(wanted: LoginTarget): Promise<{ settings: OAuthSettings; target: LoginTarget }> {
+    const target = await this.prepare(wanted)
     const provider = this.#provider(target.provider)
-    const reference = target.clientSecretRef ?? provider.oauth?.clientSecretRef
-    const clientSecret =
-      reference === undefined ? undefined : await this.#config.readReference(reference, target.signal)
-    return resolveSettings(provider, {
-      clientId: target.clientId,
-      clientSecret,
-      scopes: target.scopes,
-      signal: target.signal,
-    })
+    const { clientId, scopes, signal } = target
+    const clientSecret = target.clientSecret ?? (await this.#secretOf(target, provider))
+    return { target, settings: await resolveSettings(provider, { clientId, clientSecret, scopes, signal }) }
+  }
+
+  async #secretOf(target: LoginTarget, { oauth }: ProviderMetadata): Promise<string | undefined> {
+    // The configured secret is the configured client's, and nobody else's business.
+    const isConfigured = target.clientId === undefined || target.clientId === oauth?.clientId
+    const reference = target.clientSecretRef ?? (isConfigured ? oauth?.clientSecretRef : undefined)
+    return reference === undefined ? undefined : this.#config.readReference(reference, target.signal)
   }
 
   #provider(name: string): ProviderMetadata {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { browserCommand, canShowBrowser, openBrowser } from './browser.js'
+import { browserCommand, browserEnv, canShowBrowser, openBrowser } from './browser.js'
 
 const URL = 'https://a.example/?x=1&y=$(rm -rf ~)%20"z'
 
@@ -26,4 +26,15 @@ test.each([
 
 test('a browser that is not there is no error', async () => {
   expect(await openBrowser(URL, { platform: 'linux', env: { BROWSER: '/nowhere/browser' } })).toBe(false)
+})
+
+test('a program that fails at once has shown nothing; one that goes on has', async () => {
+  const program = (name: string) => ({ platform: 'linux', env: { BROWSER: name } }) as const
+  expect(await openBrowser(URL, program('/bin/false'))).toBe(false)
+  expect(await openBrowser(URL, program('/bin/true'))).toBe(true)
+})
+
+test('a browser sees none of the variables that may hold secrets', () => {
+  const env = { PATH: '/bin', DISPLAY: ':0', KEYMUX_PASSPHRASE: 'p', keymux_key: 'k', OPENAI_API_KEY: 'sk' }
+  expect(browserEnv(env, ['OPENAI_API_KEY', 'CORP_KEY'])).toEqual({ PATH: '/bin', DISPLAY: ':0' })
 })

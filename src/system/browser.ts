@@ -14,20 +14,52 @@ export function canShowBrowser({ platform, env }: BrowserFacts): boolean {
   return Boolean(env.DISPLAY) || Boolean(env.WAYLAND_DISPLAY)
 }
 
+/** A program that fails does so within this time, in milliseconds; one that still runs then is a browser. */
+const FAILS_WITHIN_MS = 2_000
+
 /**
  * Starts the browser on a URL, with an argument list and never through a shell. `BROWSER` names a program of
- * one's own. Resolves with whether it started; what becomes of it is nobody's business here.
+ * one's own. It inherits the environment without keymux's variables and those that are named, which may hold
+ * secrets. Resolves, after 2 s at most, with whether it started and has not failed.
+ *
+ * @param hidden names of further variables to keep from it
  */
-export function openBrowser(url: string, facts: BrowserFacts): Promise<boolean> {
+export function openBrowser(
+  url: string,
+  facts: BrowserFacts,
+  hidden: Iterable<string> = [],
+): Promise<boolean> {
   const [program, ...args] = browserCommand(url, facts)
+  const env = browserEnv(facts.env, hidden)
   return new Promise((resolve) => {
-    const child = spawn(program, args, { stdio: 'ignore', detached: true, shell: false, windowsHide: true })
-    child.once('error', () => resolve(false))
-    child.once('spawn', () => {
-      child.unref()
-      resolve(true)
+    const child = spawn(program, args, {
+      stdio: 'ignore',
+      detached: true,
+      shell: false,
+      windowsHide: true,
+      env,
     })
+    const timer = setTimeout(() => resolve(true), FAILS_WITHIN_MS)
+    const end = (shown: boolean): void => {
+      clearTimeout(timer)
+      resolve(shown)
+    }
+    child.once('error', () => end(false))
+    child.once('exit', (code) => end(code === 0))
+    child.once('spawn', () => child.unref())
   })
+}
+
+/** What a browser may see of the environment. */
+export function browserEnv(
+  env: BrowserFacts['env'],
+  hidden: Iterable<string>,
+): Record<string, string | undefined> {
+  const secret = new Set([...hidden].map((name) => name.toUpperCase()))
+  const kept = Object.entries(env).filter(
+    ([name]) => !(/^KEYMUX_/i.test(name) || secret.has(name.toUpperCase())),
+  )
+  return Object.fromEntries(kept)
 }
 
 /** The program and its arguments. */

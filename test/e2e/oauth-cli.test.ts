@@ -52,19 +52,80 @@ describe('keymux login', () => {
     expect(await login.ended).toMatchObject({ code: 0, lines: ['corp:bob'] })
   })
 
-  test('starts the browser with an argument list', async () => {
+  test('a line that is pasted through a pipe counts at once, wrong ones before it or not', async () => {
+    as('pia')
+    const login = home.start(['login', 'corp:pia', '--no-browser', '--json'])
+    const { url } = await event(login, 'open')
+    // The pipe stays open.
+    login.child.stdin.write(`nonsense\n${(await redirectOf(String(url))).href}\n`)
+    expect(await event(login, 'done')).toMatchObject({ profile_id: 'corp:pia' })
+    expect((await login.ended).code).toBe(0)
+  })
+
+  test.each(['/bin/false', '/bin/true'])(
+    'with the browser %s a pasted address counts too',
+    async (BROWSER) => {
+      as('pat')
+      const login = home.start(['login', 'corp:pat'], { BROWSER })
+      let errors = ''
+      login.child.stderr.on('data', (text: string) => {
+        errors += text
+      })
+      while (!/http\S+\n/.test(errors)) await new Promise((resolve) => setTimeout(resolve, 10))
+      const [address = ''] = /http\S+/.exec(errors) ?? []
+      login.child.stdin.write(`${(await redirectOf(address)).href}\n`)
+      expect(await login.ended).toMatchObject({ code: 0, lines: ['corp:pat'] })
+      expect(errors.includes('browser window that has opened')).toBe(BROWSER === '/bin/true')
+    },
+  )
+
+  test('--scope asks for other scopes, and a client named on the command line never gets the configured secret', async () => {
+    const own = await makeHome(corpProvider(server.url, { client_secret_ref: 'env://CORP_SECRET' }))
+    try {
+      as('sam')
+      const login = own.start(
+        [
+          'login',
+          'corp:sam',
+          '--no-browser',
+          '--json',
+          '--client-id',
+          'other',
+          '--scope',
+          'openid,email,x:y',
+        ],
+        { CORP_SECRET: 'of-the-configured-client' },
+      )
+      const { url } = await event(login, 'open')
+      expect(new URL(String(url)).searchParams.get('scope')).toBe('openid email x:y')
+      await browse(String(url))
+      expect((await login.ended).code).toBe(0)
+      const { fields } = server.requests.filter(({ path }) => path === '/token').at(-1) ?? { fields: {} }
+      expect(fields).toMatchObject({ client_id: 'other' })
+      expect(fields).not.toHaveProperty('client_secret')
+    } finally {
+      own.dispose()
+    }
+  })
+
+  test('starts the browser with an argument list and without secrets', async () => {
     as('cyd')
     const program = join(home.folder, 'browser.mjs')
     const log = join(home.folder, 'opened.txt')
     writeFileSync(
       program,
-      `#!${process.execPath}\nimport { writeFileSync } from 'node:fs'\nwriteFileSync(${JSON.stringify(log)}, JSON.stringify(process.argv.slice(2)))\nawait (await fetch(process.argv[2])).text()\n`,
+      `#!${process.execPath}\nimport { writeFileSync } from 'node:fs'\nwriteFileSync(${JSON.stringify(log)}, JSON.stringify([process.argv.slice(2), Object.keys(process.env)]))\nawait (await fetch(process.argv[2])).text()\n`,
     )
     chmodSync(program, 0o755)
-    const login = home.start(['login', 'corp', '--name', 'cyd work'], { BROWSER: program })
+    const login = home.start(['login', 'corp', '--name', 'cyd work'], {
+      BROWSER: program,
+      OPENAI_API_KEY: 'sk-secret',
+    })
     expect(await login.ended).toMatchObject({ code: 0, lines: ['corp:cyd work'] })
-    const opened = JSON.parse(readFileSync(log, 'utf8')) as string[]
+    const [opened, variables] = JSON.parse(readFileSync(log, 'utf8')) as [string[], string[]]
     expect(opened).toEqual([expect.stringContaining(`${server.url}/authorize?`)])
+    expect(variables).toContain('HOME')
+    expect(variables.filter((name) => /KEYMUX|OPENAI/.test(name))).toEqual([])
   })
 
   test('on a terminal the address is asked for beside the listener, wrong ones again', async () => {
@@ -89,6 +150,12 @@ describe('keymux login', () => {
     const { code, screen } = await session.ended
     expect(code).toBe(0)
     expect(plainScreen(screen)).toMatch(/\n✓ Logged in as hal@example.com: corp:hal\./)
+    server.logInAs(undefined)
+    const denied = home.terminal(['login', 'corp:ivy', '--no-browser'])
+    await denied.waitFor(/paste its address here: /)
+    await browse(/http:\S+authorize\S+/.exec(plainScreen(denied.screen()))?.[0] ?? '')
+    expect((await denied.ended).code).toBe(1)
+    expect(plainScreen((await denied.ended).screen)).toMatch(/\nkeymux: the login was denied/)
     const stopped = home.terminal(['login', 'corp:ian', '--no-browser'])
     await stopped.waitFor(/paste its address here: /)
     stopped.type('\u0003')

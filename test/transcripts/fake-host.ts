@@ -106,7 +106,16 @@ function collector(columns: number | undefined): { sink: TextSink; text: () => s
 }
 
 function bytes(content: string | Uint8Array, isTTY: boolean): ByteSource {
-  return { isTTY, read: async (limit) => Buffer.from(content as string).subarray(0, limit + 1) }
+  return {
+    isTTY,
+    read: async (limit) => Buffer.from(content as string).subarray(0, limit + 1),
+    async *lines() {
+      for (const line of Buffer.from(content as string)
+        .toString()
+        .split('\n'))
+        if (line !== '') yield line
+    },
+  }
 }
 
 function answering(answers: FakeWorld['answers'], asked: string[]): Prompter {

@@ -12,8 +12,8 @@ import type { Terminal } from './terminal.js'
 export interface Prompter {
   /** One line, not shown while it is typed. */
   hidden(question: string): Promise<string | undefined>
-  /** One line, shown. */
-  line(question: string): Promise<string | undefined>
+  /** One line, shown. `withdrawn` ends the question: the promise is then rejected with its reason. */
+  line(question: string, withdrawn?: AbortSignal): Promise<string | undefined>
   /** Yes or no; a bare return means `fallback`, no by default. */
   confirm(question: string, fallback?: boolean): Promise<boolean | undefined>
   /** A new passphrase: typed twice, and not empty. `what` names it: `Passphrase for the new vault`. */
@@ -29,14 +29,19 @@ export function createPrompter(open: () => Terminal | undefined, signal: AbortSi
   // What was typed ahead of the next question.
   let ahead: Uint8Array = new Uint8Array()
 
-  async function ask(question: string, visible: boolean): Promise<string | undefined> {
-    signal.throwIfAborted()
+  async function ask(
+    question: string,
+    visible: boolean,
+    withdrawn?: AbortSignal,
+  ): Promise<string | undefined> {
+    const ended = withdrawn === undefined ? signal : AbortSignal.any([signal, withdrawn])
+    ended.throwIfAborted()
     const terminal = open()
     if (terminal === undefined) return undefined
     try {
       terminal.raw(!visible)
       terminal.write(printable(question))
-      const { text, rest } = await readLine(terminal, ahead, signal)
+      const { text, rest } = await readLine(terminal, ahead, ended)
       ahead = rest
       return text
     } catch (error) {
@@ -44,7 +49,7 @@ export function createPrompter(open: () => Terminal | undefined, signal: AbortSi
       throw error
     } finally {
       // In raw mode nobody but us ends the line; a shown line ended with the person's own return.
-      if (!visible || signal.aborted) terminal.write('\n')
+      if (!visible || ended.aborted) terminal.write('\n')
       terminal.close()
     }
   }
@@ -57,7 +62,7 @@ export function createPrompter(open: () => Terminal | undefined, signal: AbortSi
 
   return {
     hidden: (question) => ask(question, false),
-    line: (question) => ask(question, true),
+    line: (question, withdrawn) => ask(question, true, withdrawn),
     async confirm(question, fallback = false) {
       for (let tries = 0; tries < TRIES; tries += 1) {
         const answer = (await ask(`${question} ${fallback ? '[Y/n]' : '[y/N]'} `, true))?.trim().toLowerCase()

@@ -81,7 +81,8 @@ describe('--stdin', () => {
 
   it('says so when standard input cannot be read', async () => {
     const { host, outcome } = fakeHost()
-    const broken = { ...host, stdin: { isTTY: false, read: () => Promise.reject(new Error('EISDIR')) } }
+    const stdin = { ...host.stdin, read: () => Promise.reject(new Error('EISDIR')) }
+    const broken = { ...host, stdin }
     const { code, stderr } = outcome(await run(['take', '--stdin'], broken, [take]))
     expect({ code, stderr }).toEqual({ code: 2, stderr: 'keymux: standard input cannot be read\n' })
   })

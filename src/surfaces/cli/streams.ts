@@ -18,6 +18,8 @@ export interface ByteSource {
   readonly isTTY: boolean
   /** Reads to the end, or until there are more than `limit` bytes; the chunks are not copied elsewhere. */
   read(limit: number): Promise<Uint8Array>
+  /** Its lines as they arrive, without their ends; over when one is longer than `limit` bytes. */
+  lines(limit: number): AsyncIterable<string>
 }
 
 /** A sink on a stream of Node's. A closed pipe is not an error; any other failure shows at the next flush. */
@@ -75,7 +77,21 @@ export function nodeSource(open: () => Readable & { isTTY?: boolean }): ByteSour
       }
       return Buffer.concat(chunks)
     },
+    lines: (limit) => linesOf(open(), limit),
   }
+}
+
+async function* linesOf(stream: Readable, limit: number): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of stream) {
+    const text: string = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true })
+    const lines = (rest + text).split(/\r?\n/)
+    rest = lines.pop() ?? ''
+    for (const line of lines) if (line.length <= limit) yield line
+    if (rest.length > limit) return
+  }
+  if (rest !== '') yield rest
 }
 
 // EPIPE on POSIX; Windows says EOF or, for a vanished console, EBADF. ECONNRESET is a closed socket pair.

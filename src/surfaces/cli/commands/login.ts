@@ -1,16 +1,15 @@
 import { KeymuxError } from '../../../domain/errors.js'
 import { parseProfileId } from '../../../domain/ids.js'
+import type { ProviderMetadata } from '../../../domain/provider.js'
 import type { LoginResult, LoginTarget } from '../../../profiles/login-types.js'
 import type { Logins } from '../../../profiles/logins.js'
 import { checkReference } from '../../../profiles/validate.js'
-import { canShowBrowser, openBrowser } from '../../../system/browser.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
 import type { CommandSpec } from '../spec.js'
-
-/** Longest pasted address. */
-const LONGEST_PASTE = 8_192
-const PASTE_TRIES = 5
+import { parseList } from '../values.js'
+import { inBrowser } from './login-browser.js'
+import { withClientSecret } from './login-secret.js'
 
 /** `keymux login`: an account by OAuth. */
 export const login: CommandSpec = {
@@ -31,6 +30,10 @@ export const login: CommandSpec = {
       flags: '--replace',
       summary: 'take the place of a login or key although nothing says that it is the same account',
     },
+    {
+      flags: '--scope <SCOPE,…>',
+      summary: "what to ask for, in place of the provider's scopes",
+    },
     { flags: '--no-browser', summary: 'print the address instead of opening a browser' },
     { flags: '--port <N>', summary: 'the port the browser comes back to; a free one by default' },
   ],
@@ -41,16 +44,19 @@ export const login: CommandSpec = {
   ],
   async run(context, input) {
     const target = targetOf(context, input)
-    const handle = await context.open()
-    const logins = await handle.logins()
-    await logins.check(target)
-    const complete = await withClientSecret(context, handle.vault, logins, target)
+    const { logins: load, vault, providers } = await context.open()
+    const logins = await load()
+    const prepared = await logins.prepare(target)
     const device = input.flag('device') || logins.prefersDevice(target.provider)
     if (device && target.port !== undefined)
       throw new KeymuxError('usage', 'a device login uses no port', { hint: 'leave --port out' })
-    const result = device
-      ? await onDevice(context, logins, complete)
-      : await inBrowser(context, logins, complete, input.flag('no-browser'))
+    const options = {
+      noBrowser: input.flag('no-browser'),
+      secretVariables: secretVariables(providers.list()),
+    }
+    const result = await withClientSecret(context, vault, logins, prepared, (complete) =>
+      device ? onDevice(context, logins, complete) : inBrowser(context, logins, complete, options),
+    )
     report(context, result)
     return undefined
   },
@@ -67,6 +73,7 @@ function targetOf(context: CliContext, input: CommandInput): LoginTarget {
   const clientId = input.text('client-id')
   const reference = input.text('client-secret-ref')
   if (reference !== undefined) checkReference(reference)
+  const scopes = input.text('scope')
   const port = input.integer('port', { min: 0, max: 65_535 })
   return {
     provider,
@@ -75,30 +82,25 @@ function targetOf(context: CliContext, input: CommandInput): LoginTarget {
     ...(input.flag('replace') ? { replace: true } : {}),
     ...(clientId === undefined ? {} : { clientId }),
     ...(reference === undefined ? {} : { clientSecretRef: reference }),
+    ...(scopes === undefined ? {} : { scopes: parseScopes(scopes) }),
     ...(port === undefined ? {} : { port }),
   }
 }
 
-/**
- * Google's Desktop clients have a secret. It is asked for without showing it and kept as a named secret, or
- * left out where there is nobody to ask.
- */
-async function withClientSecret(
-  context: CliContext,
-  vault: { has(name: string): Promise<boolean>; set(name: string, value: string): Promise<void> },
-  logins: Logins,
-  target: LoginTarget,
-): Promise<LoginTarget> {
-  const { clientId, clientSecretRef, provider } = target
-  if (clientId === undefined || clientSecretRef !== undefined || !logins.asksForSecret(provider))
-    return target
-  const name = `oauth-client:${provider}:${clientId.slice(0, 64)}`
-  if (!(await vault.has(name))) {
-    const secret = await context.host.prompter.hidden(`Secret of the client ${clientId}: `)
-    if (secret === undefined || secret === '') return target
-    await vault.set(name, secret)
-  }
-  return { ...target, clientSecretRef: `vault://${name}` }
+/** @throws KeymuxError `invalid_value` where one is no scope (RFC 6749 section 3.3) */
+function parseScopes(text: string): string[] {
+  const scopes = parseList('--scope', text)
+  if (scopes.every((scope) => /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/.test(scope))) return scopes
+  throw new KeymuxError('invalid_value', '--scope takes scopes, separated by commas', {
+    hint: 'such as --scope openid,email',
+  })
+}
+
+/** The variables that may hold a credential: no business of a browser. */
+function secretVariables(providers: readonly ProviderMetadata[]): string[] {
+  return providers
+    .flatMap(({ envKey, envAliases = [], tokenEnvKey }) => [envKey, ...envAliases, tokenEnvKey])
+    .filter((name) => name !== undefined)
 }
 
 async function onDevice(context: CliContext, logins: Logins, target: LoginTarget): Promise<LoginResult> {
@@ -120,80 +122,6 @@ async function onDevice(context: CliContext, logins: Logins, target: LoginTarget
     output.note(`Waiting for you to finish there, ${minutes} min at most.`)
   }
   return attempt.complete()
-}
-
-async function inBrowser(
-  context: CliContext,
-  logins: Logins,
-  target: LoginTarget,
-  noBrowser: boolean,
-): Promise<LoginResult> {
-  const attempt = await logins.browser(target)
-  try {
-    const question = await showAddress(context, attempt, noBrowser)
-    const result = await attempt.complete()
-    // The browser was faster: what is printed next begins a line of its own.
-    if (question?.open === true) context.host.stderr.write('\n')
-    return result
-  } finally {
-    await attempt[Symbol.asyncDispose]()
-  }
-}
-
-/** Opens the browser at the login's address, or shows the address where no browser can be opened. */
-async function showAddress(
-  context: CliContext,
-  attempt: Awaited<ReturnType<Logins['browser']>>,
-  noBrowser: boolean,
-): Promise<Question | undefined> {
-  const { output, host } = context
-  if (output.json) output.event({ event: 'open', url: attempt.url })
-  const shown = !noBrowser && canShowBrowser(host) && (await openBrowser(attempt.url, host))
-  if (shown) {
-    output.note('Log in in the browser window that has opened. If there is none, open this address:')
-    output.note(attempt.url)
-    return undefined
-  }
-  output.note('Log in with this address in a browser:')
-  if (!output.json) host.stderr.write(`${attempt.url}\n`)
-  return acceptPaste(context, attempt.paste)
-}
-
-/** Whether a question on the terminal waits for its answer. */
-interface Question {
-  open: boolean
-}
-
-/** Takes the address that a browser elsewhere ended at, beside the listener. Whichever comes first counts. */
-function acceptPaste(context: CliContext, paste: (text: string) => void): Question {
-  const question: Question = { open: false }
-  const attempt = async (): Promise<void> => {
-    const { prompter, stdin } = context.host
-    for (let tries = 0; tries < PASTE_TRIES; tries += 1) {
-      question.open = true
-      const typed = await prompter.line('If it ends at a page that cannot be shown, paste its address here: ')
-      question.open = false
-      if (typed === undefined) break
-      if (tryPaste(context, paste, typed)) return
-    }
-    if (stdin.isTTY) return
-    const text = new TextDecoder().decode(await stdin.read(LONGEST_PASTE))
-    for (const line of text.split(/\r?\n/)) if (line !== '' && tryPaste(context, paste, line)) return
-  }
-  // Nobody to paste, or an interrupt that ends the login anyway: the listener goes on.
-  attempt().catch(() => {})
-  return question
-}
-
-function tryPaste(context: CliContext, paste: (text: string) => void, text: string): boolean {
-  try {
-    paste(text)
-    return true
-  } catch (error) {
-    if (!(error instanceof KeymuxError)) throw error
-    context.output.note(`${error.message}: ${error.hint ?? ''}`)
-    return false
-  }
 }
 
 function report({ output, style }: CliContext, { profileId, email, renewed }: LoginResult): void {
