@@ -69,6 +69,25 @@ describe('an issuer', () => {
     await expect(discover(await issuer(given))).rejects.toMatchObject({ code: 'invalid_provider' })
   })
 
+  test.each([
+    [503, 'server_error'],
+    [500, 'server_error'],
+    [429, 'rate_limit'],
+  ])('that answers %i is out of order, and not declared wrongly', async (status, reason) => {
+    const url = await issuer({ status, type: 'text/html', body: () => '<h1>maintenance</h1>' })
+    await expect(discover(url)).rejects.toMatchObject({ code: 'provider_unreachable', failure: { reason } })
+  })
+
+  test('may lack one document and stumble over the other', async () => {
+    server = createServer((request, response) => {
+      const known = request.url?.includes('oauth-authorization-server') === true
+      response.writeHead(known ? 502 : 404).end()
+    })
+    await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    await expect(discover(url)).rejects.toMatchObject({ code: 'provider_unreachable' })
+  })
+
   test.each(['http://issuer.example', 'ftp://x', 'nonsense', '', 'https://user:pass@issuer.example'])(
     '%j is none',
     async (url) => {

@@ -38,8 +38,10 @@ export async function discover(issuer: string, signal?: AbortSignal): Promise<Di
     try {
       return readMetadata(issuer, await ask(url, algorithm, signal))
     } catch (error) {
-      if (error instanceof OAuthError) throw error
-      failure ??= error
+      if (error instanceof OAuthError && error.failure.delivery !== 'answered') throw error
+      // That it is out of order says more than that one of the two documents is not there.
+      if (error instanceof OAuthError) failure = error
+      else failure ??= error
     }
   }
   signal?.throwIfAborted()
@@ -63,6 +65,7 @@ async function ask(
 
 async function fetchOnce(url: string, signal: AbortSignal | undefined): Promise<Response> {
   const { status, headers, body } = await sendOnce({ method: 'GET', url, signal })
+  if (status >= 500 || status === 429) throw outOfOrder(url, status)
   const type = headers['content-type'] ?? 'application/json'
   return new Response(status === 204 ? null : body, { status, headers: { 'content-type': type } })
 }
@@ -96,6 +99,16 @@ function readMetadata(issuer: string, metadata: Record<string, unknown>): Discov
     if (value !== undefined) found[key] = value
   }
   return found
+}
+
+function outOfOrder(url: string, status: number): OAuthError {
+  const reason = status === 429 ? 'rate_limit' : 'server_error'
+  return new OAuthError(
+    'provider_unreachable',
+    `${new URL(url).host} answered ${status} when it was asked for its endpoints`,
+    { reason, delivery: 'answered' },
+    { hint: 'try again later, or configure its endpoints' },
+  )
 }
 
 function notAnIssuer(issuer: string, cause?: unknown): KeymuxError {

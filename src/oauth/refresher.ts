@@ -27,8 +27,8 @@ const FOREVER = new Date('9999-12-31T23:59:59Z')
 /** Renews logins at any provider that is known or configured. */
 export class ProviderRefresher implements OAuthTokenRefresher {
   readonly #config: RefresherConfig
-  /** What issuers said of themselves is asked once per process. */
-  readonly #settings = new Map<string, Promise<OAuthSettings>>()
+  /** What issuers said of themselves is asked once, and again when a provider is declared anew. */
+  readonly #settings = new WeakMap<ProviderMetadata, Promise<OAuthSettings>>()
 
   constructor(config: RefresherConfig) {
     this.#config = config
@@ -79,7 +79,7 @@ export class ProviderRefresher implements OAuthTokenRefresher {
     const reference = options.metadata?.[SECRET_REFERENCE] ?? provider.oauth?.clientSecretRef
     const clientSecret =
       reference === undefined ? undefined : await this.#config.readReference(reference, options.signal)
-    const known = await this.#known(name, provider)
+    const known = await this.#known(provider)
     const id = options.clientId ?? known.client.id
     return {
       ...known,
@@ -91,12 +91,12 @@ export class ProviderRefresher implements OAuthTokenRefresher {
     }
   }
 
-  #known(name: string, provider: ProviderMetadata): Promise<OAuthSettings> {
-    let settings = this.#settings.get(name)
+  #known(provider: ProviderMetadata): Promise<OAuthSettings> {
+    let settings = this.#settings.get(provider)
     if (settings === undefined) {
       settings = resolveSettings(provider, {})
-      this.#settings.set(name, settings)
-      settings.catch(() => this.#settings.delete(name))
+      this.#settings.set(provider, settings)
+      settings.catch(() => this.#settings.delete(provider))
     }
     return settings
   }
