@@ -1,5 +1,7 @@
 import { type AuthorizationServer, validateAuthResponse } from 'oauth4webapi'
 import { KeymuxError } from '../domain/errors.js'
+import { sameIssuer } from './id-token.js'
+import { isState } from './loopback.js'
 import type { OAuthSettings } from './settings.js'
 
 const LONGEST_PASTE = 8_192
@@ -27,7 +29,8 @@ function checkResponse(
   isError: boolean,
 ): void {
   const iss = params.get('iss')
-  const issuer = settings.issuer ?? (iss !== null && isOfOrigin(iss, settings) ? iss : 'urn:unknown')
+  if (iss === null && settings.namesIssuer && isState(params.get('state'), state)) throw unnamed()
+  const issuer = iss !== null && isExpected(iss, settings) ? iss : (settings.issuer ?? 'urn:unknown')
   const server: AuthorizationServer = {
     issuer,
     authorization_response_iss_parameter_supported: settings.namesIssuer,
@@ -45,6 +48,17 @@ function checkResponse(
       hint: 'start again, and be wary: somebody may have mixed up two logins',
     })
   }
+}
+
+function isExpected(iss: string, settings: OAuthSettings): boolean {
+  return settings.issuer === undefined ? isOfOrigin(iss, settings) : sameIssuer(iss, settings.issuer)
+}
+
+/** RFC 9207 section 2.4: who has said that he names himself has to. */
+function unnamed(): KeymuxError {
+  return new KeymuxError('login_failed', 'the answer does not say which authorization server it came from', {
+    hint: 'start again; this server promises to say so, ask those who run it if it happens again',
+  })
 }
 
 /** Without a configured issuer, one on the host of the authorization endpoint is believed. */

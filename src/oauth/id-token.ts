@@ -19,6 +19,7 @@ export function checkIdToken(
   if (wrong) throw new KeymuxError('login_failed', 'the identity token belongs to another login')
 }
 
-function sameIssuer(a: string, b: string): boolean {
+/** Whether both name one issuer: people leave a slash at the end out, or add one. */
+export function sameIssuer(a: string, b: string): boolean {
   return a.replace(/\/$/, '') === b.replace(/\/$/, '')
 }

@@ -5,8 +5,9 @@
  * - `own-client`: whoever registers a client of his own and names it with `--client-id`
  * - `first-party-only`: the provider's own programs; others get API keys
  * - `discontinued`: nobody any more
+ * - `configured`: whoever declared the provider, with the client he named there
  */
-export type LoginStatus = 'official' | 'own-client' | 'first-party-only' | 'discontinued'
+export type LoginStatus = 'official' | 'own-client' | 'first-party-only' | 'discontinued' | 'configured'
 
 /** In what a device login differs from RFC 8628. */
 export interface DeviceDialect {

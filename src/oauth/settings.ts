@@ -2,6 +2,7 @@ import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import type { Discovered } from './discovery.js'
 import { discover } from './discovery.js'
 import type { DeviceDialect, LoginMetadata } from './metadata.js'
 import { LOGIN_METADATA } from './metadata.js'
@@ -51,15 +52,15 @@ export function loginMetadataOf(provider: ProviderMetadata): LoginMetadata | und
     redirectUri: _uri,
     ...places
   } = oauth
-  return { ...known, ...places, status: 'official', note: 'configured' }
+  return { ...known, ...places, status: 'configured', note: 'as its declaration says' }
 }
 
 /**
- * Refuses a login that is not possible or not allowed.
+ * What is known of logins at a provider, or a refusal where one is not possible or not allowed.
  *
  * @throws KeymuxError `unsupported_mode`, `usage`
  */
-export function refuseLogin(provider: ProviderMetadata, clientId: string | undefined): void {
+export function refuseLogin(provider: ProviderMetadata, clientId: string | undefined): LoginMetadata {
   const metadata = loginMetadataOf(provider)
   const name = quote(provider.name)
   if (metadata === undefined) {
@@ -81,6 +82,7 @@ export function refuseLogin(provider: ProviderMetadata, clientId: string | undef
       hint: note,
     })
   }
+  return metadata
 }
 
 /**
@@ -92,11 +94,10 @@ export async function resolveSettings(
   provider: ProviderMetadata,
   choice: ClientChoice,
 ): Promise<OAuthSettings> {
-  const metadata = loginMetadataOf(provider)
-  if (metadata === undefined) refuseLogin(provider, choice.clientId)
+  const metadata = loginMetadataOf(provider) ?? refuseLogin(provider, choice.clientId)
   const { oauth } = provider
-  const found = needsDiscovery(metadata) ? await discover(metadata?.issuer ?? '', choice.signal) : {}
-  const tokenEndpoint = metadata?.tokenEndpoint ?? found.tokenEndpoint
+  const found = await discovered(provider, metadata, choice.signal)
+  const tokenEndpoint = metadata.tokenEndpoint ?? found.tokenEndpoint
   if (tokenEndpoint === undefined) {
     throw new KeymuxError(
       'invalid_provider',
@@ -114,27 +115,43 @@ export async function resolveSettings(
   })
   return withoutUndefined({
     provider: provider.name,
-    issuer: metadata?.issuer,
-    authorizationEndpoint: metadata?.authorizationEndpoint ?? found.authorizationEndpoint,
+    issuer: metadata.issuer,
+    authorizationEndpoint: metadata.authorizationEndpoint ?? found.authorizationEndpoint,
     tokenEndpoint,
-    deviceAuthorizationEndpoint: metadata?.deviceAuthorizationEndpoint ?? found.deviceAuthorizationEndpoint,
-    revocationEndpoint: metadata?.revocationEndpoint ?? found.revocationEndpoint,
-    accountEndpoint: metadata?.accountEndpoint ?? found.accountEndpoint,
+    deviceAuthorizationEndpoint: metadata.deviceAuthorizationEndpoint ?? found.deviceAuthorizationEndpoint,
+    revocationEndpoint: metadata.revocationEndpoint ?? found.revocationEndpoint,
+    accountEndpoint: metadata.accountEndpoint ?? found.accountEndpoint,
     client,
-    scopes: choice.scopes ?? metadata?.scopes ?? provider.scopes ?? [],
+    scopes: choice.scopes ?? metadata.scopes ?? provider.scopes ?? [],
     body: oauth?.tokenRequest ?? ('form' as const),
     redirectUri: oauth?.redirectUri,
     namesIssuer: found.namesIssuer ?? false,
-    authorizationFields: metadata?.authorizationFields ?? {},
-    yields: metadata?.yields ?? ('tokens' as const),
-    keyPage: metadata?.keyPage,
-    preferred: metadata?.preferred ?? ('code' as const),
-    device: metadata?.device ?? {},
+    authorizationFields: metadata.authorizationFields ?? {},
+    yields: metadata.yields ?? ('tokens' as const),
+    keyPage: metadata.keyPage,
+    preferred: metadata.preferred ?? ('code' as const),
+    device: metadata.device ?? {},
   })
 }
 
-/** An issuer is asked unless everything it could tell is configured. */
-function needsDiscovery(metadata: LoginMetadata | undefined): boolean {
-  if (metadata?.issuer === undefined) return false
-  return metadata.tokenEndpoint === undefined || metadata.authorizationEndpoint === undefined
+/**
+ * What the issuer says where something is missing. It must answer where there is no way without; of a declared
+ * provider it is asked for the rest too, and not missed when it does not answer.
+ *
+ * @throws KeymuxError `provider_unreachable`, `invalid_provider`
+ */
+async function discovered(
+  provider: ProviderMetadata,
+  metadata: LoginMetadata,
+  signal: AbortSignal | undefined,
+): Promise<Discovered> {
+  const { issuer, tokenEndpoint, authorizationEndpoint, deviceAuthorizationEndpoint } = metadata
+  if (issuer === undefined) return {}
+  if (tokenEndpoint === undefined || authorizationEndpoint === undefined) return discover(issuer, signal)
+  const rest = [deviceAuthorizationEndpoint, metadata.revocationEndpoint]
+  if (provider.oauth === undefined || !rest.includes(undefined)) return {}
+  return discover(issuer, signal).catch(() => {
+    signal?.throwIfAborted()
+    return {}
+  })
 }

@@ -35,9 +35,13 @@ export class Logins {
     this.#store = new LoginStore({ profiles, secrets, now: () => this.#now() })
   }
 
-  /** Whether logins at this provider go by device unless told otherwise. */
+  /** Whether logins at this provider go by device unless told otherwise, or are known to go no other way. */
   prefersDevice(provider: string): boolean {
-    return loginMetadataOf(this.#provider(provider))?.preferred === 'device'
+    const metadata = loginMetadataOf(this.#provider(provider))
+    if (metadata === undefined) return false
+    const { preferred, issuer, authorizationEndpoint, deviceAuthorizationEndpoint } = metadata
+    const byBrowser = issuer ?? authorizationEndpoint
+    return preferred === 'device' || (byBrowser === undefined && deviceAuthorizationEndpoint !== undefined)
   }
 
   /** Whether a client of one's own has a secret that must be known. */

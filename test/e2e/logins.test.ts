@@ -8,7 +8,7 @@ import type {
   StubAuthorizationServerOptions,
 } from '../../src/testing/stub-authorization-server.js'
 import { startStubAuthorizationServer } from '../../src/testing/stub-authorization-server.js'
-import { browse, openWithCorp, redirectOf, until } from '../support/logins.js'
+import { browse, logInAt, openWithCorp, redirectOf, until } from '../support/logins.js'
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -293,6 +293,70 @@ describe('a login in the browser', () => {
       })
     },
   )
+
+  test('an issuer may be written with a slash at its end, and one that is missing is said plainly', async () => {
+    const { server, keymux } = await setUp({ account: ALICE })
+    const slash = await openWithCorp({ url: `${server.url}/` })
+    open.push(slash)
+    expect((await logInAt(slash, { provider: 'corp' })).result).toMatchObject({ email: ALICE.email })
+    const attempt = await (await keymux.logins()).browser({ provider: 'corp' })
+    open.push(attempt)
+    const outcome = attempt.complete().catch((error: unknown) => error)
+    const back = await redirectOf(attempt.url)
+    back.searchParams.delete('iss')
+    await browse(back.href)
+    expect(await outcome).toMatchObject({
+      code: 'login_failed',
+      message: 'the answer does not say which authorization server it came from',
+    })
+  })
+
+  test('what is missing beside an issuer is asked for, whatever is missing, and not missed where it cannot be', async () => {
+    const { server } = await setUp({ account: ALICE })
+    const places = {
+      authorization_endpoint: `${server.url}/authorize`,
+      token_endpoint: `${server.url}/token`,
+    }
+    const some = await openWithCorp(server, { oauth: places })
+    open.push(some)
+    const device = await (await some.logins()).device({ provider: 'corp' })
+    expect(device.verificationUri).toBe(`${server.url}/device`)
+    const { result } = await logInAt(some, { provider: 'corp' })
+    expect(await (await some.logins()).logout(String(result?.profileId))).toMatchObject({ revoked: true })
+    const silent = await openWithCorp(server, { oauth: { ...places, issuer: 'http://127.0.0.1:1' } })
+    open.push(silent)
+    const back = (await logInAt(silent, { provider: 'corp' })).error
+    // Its answers name their issuer, which is another one than the configured.
+    expect(back).toMatchObject({ code: 'login_failed', message: expect.stringContaining('another') })
+    const quiet = await startStubAuthorizationServer({ account: ALICE, sendsIssuer: false })
+    open.push(quiet)
+    const there = await openWithCorp(quiet, {
+      oauth: {
+        issuer: `${quiet.url}/none`,
+        authorization_endpoint: `${quiet.url}/authorize`,
+        token_endpoint: `${quiet.url}/token`,
+      },
+    })
+    open.push(there)
+    quiet.tellAccount('nowhere')
+    expect((await logInAt(there, { provider: 'corp' })).result).toEqual({
+      profileId: 'corp:default',
+      renewed: false,
+    })
+  })
+
+  test('a provider with nothing but a device login is logged in to on a device', async () => {
+    const { server } = await setUp()
+    const only = await openWithCorp(server, {
+      oauth: {
+        issuer: undefined,
+        token_endpoint: `${server.url}/token`,
+        device_authorization_endpoint: `${server.url}/device_authorization`,
+      },
+    })
+    open.push(only)
+    expect((await only.logins()).prefersDevice('corp')).toBe(true)
+  })
 
   test('an issuer that is none', async () => {
     const { server, keymux } = await setUp()
