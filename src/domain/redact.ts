@@ -61,7 +61,36 @@ export function redactSecrets(text: string, known: Iterable<string> = []): strin
 
 /** Replaces the `known` secrets alone, as {@link redactSecrets} does. */
 export function redactKnown(text: string, known: Iterable<string>): string {
-  return formsOf(known, text.length).reduce((clean, form) => clean.replaceAll(form, REDACTED), text)
+  return withoutForms(text, formsOf(known, text.length))
+}
+
+/** A way to take a secret out of a text that comes in pieces. */
+export class RedactingStream {
+  readonly #forms: readonly string[]
+  #held = ''
+
+  constructor(secret: string) {
+    this.#forms = formsOf([secret], Number.POSITIVE_INFINITY)
+  }
+
+  /** What of the text so far is certainly none of the secret's. */
+  push(text: string): string {
+    const clean = withoutForms(this.#held + text, this.#forms)
+    const kept = Math.max(0, (this.#forms[0]?.length ?? 1) - 1)
+    this.#held = kept === 0 ? '' : clean.slice(-kept)
+    return clean.slice(0, clean.length - this.#held.length)
+  }
+
+  /** The rest. */
+  end(): string {
+    const rest = this.#held
+    this.#held = ''
+    return rest
+  }
+}
+
+function withoutForms(text: string, forms: readonly string[]): string {
+  return forms.reduce((clean, form) => clean.replaceAll(form, REDACTED), text)
 }
 
 /**

@@ -1,6 +1,6 @@
 import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
-import { quote } from '../domain/ids.js'
+import { newProfileId, quote } from '../domain/ids.js'
 import type { CallOptions, Clock, ProfileManager } from '../domain/ports.js'
 import type { AuthProfile } from '../domain/profile.js'
 import { isProfileValid } from '../domain/profile.js'
@@ -41,8 +41,9 @@ export interface ToolProviders extends ProviderLookup {
 /** How the tools are set up. */
 export interface ProfileToolsOptions {
   /**
-   * Whether `export` may give secrets away. Default true: whoever holds the manager can read them anyway.
-   * Surfaces for agents pass false.
+   * Whether `export` may give secrets away, and `import` may take references, through which files, variables
+   * and named secrets could be read. Default true: whoever holds the manager can read them anyway. Surfaces for
+   * agents pass false.
    */
   readonly allowReveal?: boolean
   /** Default: the built-in providers and those registered in this process. */
@@ -119,6 +120,19 @@ export class ProfileTools {
     })
   }
 
+  /** What {@link ProfileTools.enable} and {@link ProfileTools.setPriority} do, in one step. No tool of its own. */
+  update(args: ProfileEnableArgs & ProfileSetPriorityArgs, options?: CallOptions): Promise<ToolOutcome> {
+    return guarded(options, [], async (call) => {
+      const { id, ...patch } = readArguments(args, (fields) => ({
+        id: readId(fields),
+        enabled: fields.flag('enable'),
+        priority: fields.integer('priority', Number.MIN_SAFE_INTEGER),
+      }))
+      await this.#manager.update(id, patch, call)
+      return { success: true }
+    })
+  }
+
   /** Lists profiles, without their secrets. */
   async list(args: ProfileListArgs = {}, options?: CallOptions): Promise<ProfileListToolResult> {
     const result = await guarded<ProfileListToolResult>(options, [], async (call) => {
@@ -178,6 +192,11 @@ export class ProfileTools {
     return guarded(options, secretsOf(args), async (call) => {
       const { wanted, data, replace } = readArguments(args, (fields) => readImport(fields, args))
       const profile = { ...wanted, ...readCredentialData(wanted.mode, data) }
+      if (profile.reference !== undefined && !this.#allowReveal) {
+        throw new KeymuxError('reveal_refused', 'a reference is taken from a person alone, not from a tool', {
+          hint: `a person can run keymux add ${newProfileId(wanted.provider, wanted.name)} --ref REF`,
+        })
+      }
       return this.#added(await this.#manager.add(profile, { ...call, replace }))
     })
   }

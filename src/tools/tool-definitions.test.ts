@@ -35,7 +35,7 @@ const good = (properties: readonly string[]): Record<string, unknown> =>
 describe('the definitions', () => {
   it('name every method of the tools once', () => {
     const methods = Object.getOwnPropertyNames(ProfileTools.prototype).filter(
-      (name) => name !== 'constructor' && name !== 'call',
+      (name) => !['constructor', 'call', 'update'].includes(name),
     )
     expect(TOOL_DEFINITIONS.map(({ method }) => method).sort()).toEqual(methods.sort())
     expect(new Set(TOOL_DEFINITIONS.map(({ name }) => name)).size).toBe(TOOL_DEFINITIONS.length)

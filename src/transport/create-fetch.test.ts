@@ -1,4 +1,4 @@
-import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { type ForwardingLab, openForwarding } from '../../test/support/forwarding.js'
 import { isKeymuxError } from '../domain/errors.js'
@@ -73,6 +73,8 @@ describe('where requests go', () => {
       [{ maxAttempts: 0 }, 'invalid_value'],
       [{ deadlineMs: Number.NaN }, 'invalid_value'],
       [{ firstByteTimeoutMs: -1 }, 'invalid_value'],
+      [{ replayLimitBytes: -1 }, 'invalid_value'],
+      [{ replayLimitBytes: Number.NaN }, 'invalid_value'],
     ] as const) {
       expect(() => lab.fetch(options)).toThrow(expect.objectContaining({ code }))
     }
@@ -233,6 +235,7 @@ describe('responses', () => {
     ['gzip', gzipSync('{"a":"é"}')],
     ['x-gzip', gzipSync('{"a":"é"}')],
     ['deflate', deflateSync('{"a":"é"}')],
+    ['deflate', deflateRawSync('{"a":"é"}')],
     ['br', brotliCompressSync('{"a":"é"}')],
     ['gzip, br', brotliCompressSync(gzipSync('{"a":"é"}'))],
     ['identity', Buffer.from('{"a":"é"}')],

@@ -88,10 +88,13 @@ export function createFetch(keymux: FetchHost, options: CreateFetchOptions): Fet
 }
 
 function commonOf(options: CreateFetchOptions): Pick<ForwardRequest, 'model' | 'maxAttempts' | 'settings'> {
-  const { model, maxAttempts, firstByteTimeoutMs, deadlineMs } = options
+  const { model, maxAttempts, firstByteTimeoutMs, deadlineMs, replayLimitBytes } = options
   positive('maxAttempts', maxAttempts)
   positive('firstByteTimeoutMs', firstByteTimeoutMs)
   positive('deadlineMs', deadlineMs)
+  if (replayLimitBytes !== undefined && !(replayLimitBytes >= 0)) {
+    throw new KeymuxError('invalid_value', 'replayLimitBytes must not be negative')
+  }
   return {
     ...(model === undefined ? {} : { model }),
     ...(maxAttempts === undefined ? {} : { maxAttempts }),

@@ -35,7 +35,10 @@ export function decodeBeginning(bytes: Buffer, coding: string | undefined): Buff
 }
 
 /** `deflate` is the zlib format (RFC 9110 section 8.4.1.2); some servers leave its wrapper out. */
+export function isZlib(bytes: Buffer): boolean {
+  return ((bytes[0] ?? 0) & 0x0f) === 0x08
+}
+
 function inflated(bytes: Buffer): Buffer {
-  const wrapped = ((bytes[0] ?? 0) & 0x0f) === 0x08
-  return wrapped ? inflateSync(bytes, FLUSHED) : inflateRawSync(bytes, FLUSHED)
+  return isZlib(bytes) ? inflateSync(bytes, FLUSHED) : inflateRawSync(bytes, FLUSHED)
 }

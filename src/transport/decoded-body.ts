@@ -1,5 +1,6 @@
 import type { Transform } from 'node:stream'
-import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
+import { isZlib } from './decode.js'
 import type { AnswerBody, BodySink } from './types.js'
 
 /** Decodes as the bytes arrive, as far as they go: a stream must not wait for its end. */
@@ -11,17 +12,20 @@ export function decodedBody(body: AnswerBody, codings: string): AnswerBody {
     .split(',')
     .map((name) => name.trim().toLowerCase())
     .filter((name) => name !== '' && name !== 'identity')
-  const known = names.every((name) => decoderOf(name) !== undefined)
+  const known = names.every((name) => KNOWN.has(name))
   return known ? names.reduceRight<AnswerBody>((inner, name) => new Decoded(inner, name), body) : body
 }
 
 class Decoded implements AnswerBody {
   readonly #inner: AnswerBody
-  readonly #decoder: Transform
+  readonly #name: string
+  /** Made with the first bytes: they tell what `deflate` is meant. */
+  #decoder: Transform | undefined
+  #sink: BodySink | undefined
 
   constructor(inner: AnswerBody, name: string) {
     this.#inner = inner
-    this.#decoder = decoderOf(name)?.() ?? createGunzip(FLUSHING)
+    this.#name = name
   }
 
   whole(): undefined {
@@ -29,7 +33,31 @@ class Decoded implements AnswerBody {
   }
 
   pipe(sink: BodySink): void {
-    const decoder = this.#decoder
+    this.#sink = sink
+    this.#inner.pipe({
+      data: (chunk) => this.#decoding(chunk).write(chunk),
+      end: () => this.#decoding().end(),
+      fail: (error) => this.#decoding().destroy(asError(error)),
+    })
+  }
+
+  resume(): void {
+    this.#decoder?.resume()
+  }
+
+  cancel(reason?: unknown): void {
+    this.#inner.cancel(reason)
+    this.#decoder?.destroy()
+  }
+
+  #decoding(first?: Buffer): Transform {
+    this.#decoder ??= this.#start(decoderOf(this.#name, first) ?? createGunzip(FLUSHING))
+    return this.#decoder
+  }
+
+  #start(decoder: Transform): Transform {
+    const sink = this.#sink
+    if (sink === undefined) return decoder
     decoder.on('data', (chunk: Buffer) => {
       if (!sink.data(chunk)) decoder.pause()
     })
@@ -39,37 +67,30 @@ class Decoded implements AnswerBody {
       sink.fail(error)
     })
     decoder.on('drain', () => this.#inner.resume())
-    this.#inner.pipe({
-      data: (chunk) => decoder.write(chunk),
-      end: () => decoder.end(),
-      fail: (error) => decoder.destroy(error instanceof Error ? error : new Error('the body broke off')),
-    })
-  }
-
-  resume(): void {
-    this.#decoder.resume()
-  }
-
-  cancel(reason?: unknown): void {
-    this.#inner.cancel(reason)
-    this.#decoder.destroy()
+    return decoder
   }
 }
 
-function decoderOf(name: string): (() => Transform) | undefined {
+const KNOWN: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br'])
+
+/** @param first the first bytes of the body, where there are any */
+function decoderOf(name: string, first: Buffer | undefined): Transform | undefined {
   switch (name) {
     case 'gzip':
     case 'x-gzip':
-      return () => createGunzip(FLUSHING)
+      return createGunzip(FLUSHING)
     case 'deflate':
-      return () => createInflate(FLUSHING)
+      return first === undefined || isZlib(first) ? createInflate(FLUSHING) : createInflateRaw(FLUSHING)
     case 'br':
-      return () =>
-        createBrotliDecompress({
-          flush: constants.BROTLI_OPERATION_FLUSH,
-          finishFlush: constants.BROTLI_OPERATION_FLUSH,
-        })
+      return createBrotliDecompress({
+        flush: constants.BROTLI_OPERATION_FLUSH,
+        finishFlush: constants.BROTLI_OPERATION_FLUSH,
+      })
     default:
       return undefined
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error('the body broke off')
 }

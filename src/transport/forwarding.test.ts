@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { createServer as createHttpServer, type ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { Worker } from 'node:worker_threads'
+import { constants, gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { CHAT, type ForwardingLab, openForwarding, readBody, until } from '../../test/support/forwarding.js'
 import { SELF_SIGNED } from '../../test/support/self-signed.js'
@@ -846,6 +849,20 @@ describe('streams', () => {
 })
 
 describe('chains', () => {
+  test.each(['gemini', 'anthropic'])(
+    '%s is given a bearer token, as clients of its compatible API do',
+    async (name) => {
+      await using lab = await openForwarding()
+      const baseUrl = lab.upstream.url
+      await lab.handle.profiles.add({ provider: name, name: 'a', secret: 'key-a', mode: 'api_key', baseUrl })
+      expect((await lab.forward({ stages: [{ provider: name, compatible: true }] })).status).toBe(200)
+      const [{ headers } = { headers: {} }] = lab.upstream.requests
+      expect(headers).toMatchObject({ authorization: 'Bearer key-a' })
+      expect(headers).not.toHaveProperty('x-api-key')
+      expect(headers).not.toHaveProperty('x-goog-api-key')
+    },
+  )
+
   const stages = [
     { provider: 'groq', model: 'llama-3.3-70b-versatile', compatible: true },
     { provider: 'openai', model: 'gpt-4o-mini', compatible: true },
@@ -900,7 +917,6 @@ describe('chains', () => {
 
 describe('secrets', () => {
   test('an error that repeats the key is passed on without it, compressed or not', async () => {
-    const { gzipSync } = await import('node:zlib')
     const text = JSON.stringify({
       error: { message: 'Malformed request with key-marker-0123456789', type: 'invalid_request_error' },
     })
@@ -923,6 +939,75 @@ describe('secrets', () => {
       expect(headerObject(answer.headers)).toMatchObject({ 'content-length': String(bytes.length) })
       expect(headerObject(answer.headers)['content-encoding']).toBeUndefined()
     }
+  })
+
+  const KEY = 'sk-marker"with/quotes-0123456789'
+  const FORMS = [KEY, JSON.stringify(KEY).slice(1, -1), btoa(`user:${KEY}`), encodeURIComponent(KEY)]
+
+  test.each<[string, (response: ServerResponse) => void]>([
+    ['the reason phrase', (response) => response.writeHead(400, `bad ${KEY}`).end('{}')],
+    ['an error, in base64', (response) => response.writeHead(400).end(FORMS[2])],
+    [
+      'an error, in JSON',
+      (response) => response.writeHead(400).end(JSON.stringify({ error: { message: KEY } })),
+    ],
+    [
+      'an error larger than what is held',
+      (response) => response.writeHead(400).end(`${'x'.repeat(65_530)}${KEY}${'y'.repeat(70_000)}${KEY}`),
+    ],
+    [
+      'an error in an unknown coding',
+      (response) => response.writeHead(400, { 'content-encoding': 'zstd' }).end(KEY),
+    ],
+    [
+      'a large error that is compressed',
+      (response) =>
+        response
+          .writeHead(400, { 'content-encoding': 'gzip' })
+          .end(gzipSync(Buffer.concat([randomBytes(80_000), Buffer.from(KEY)]))),
+    ],
+    [
+      'a success',
+      (response) =>
+        response
+          .writeHead(200, { 'content-type': 'application/json' })
+          .end(JSON.stringify({ echo: KEY, ok: 1 })),
+    ],
+  ])('%s that repeats the key is passed on without it', async (_what, respond) => {
+    const server = createHttpServer((message, response) => {
+      message.resume()
+      respond(response)
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    await using lab = await openForwarding()
+    await lab.add('a', { secret: KEY, baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+    const answer = await lab.forward()
+    const bytes = await readBody(answer)
+    const seen = [...answer.headers, answer.statusText, bytes.toString('latin1'), inflated(answer, bytes)]
+    for (const form of FORMS) expect(seen.some((text) => text.includes(form))).toBe(false)
+    const stated = headerObject(answer.headers)['content-length']
+    if (stated !== undefined) expect(bytes.length).toBe(Number(stated))
+    server.closeAllConnections()
+    server.close()
+  })
+
+  function inflated(answer: Answer, bytes: Buffer): string {
+    if (headerObject(answer.headers)['content-encoding'] !== 'gzip') return ''
+    return gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }).toString('latin1')
+  }
+
+  test('pieces of a long error that hold no key come through as they are', async () => {
+    const text = `{"error":"${'ü€😀'.repeat(12_000)}"}`
+    const server = createHttpServer((message, response) => {
+      message.resume()
+      response.writeHead(400).end(text)
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    await using lab = await openForwarding()
+    await lab.add('a', { baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+    expect((await readBody(await lab.forward())).toString()).toBe(text)
+    server.closeAllConnections()
+    server.close()
   })
 
   test('no credential in what is thrown, logged or kept', async () => {

@@ -1,5 +1,6 @@
 import { isKeymuxError, type KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { Resolution } from '../domain/ports.js'
+import type { ProviderFamily } from '../domain/provider.js'
 import type { ResolveOptions } from '../resolver/resolver.js'
 import { Conclusion } from './conclusion.js'
 import { Course, DEADLINE } from './course.js'
@@ -121,10 +122,14 @@ export class Forwarding {
     if (result.telling) this.#note(profile.id, result, model)
     const { exchange } = result
     if (exchange !== undefined && (result.scope === 'request' || this.#outbound.isSpent)) {
-      return this.#providers(errorPassedOn(exchange, credential), profile.id)
+      return this.#providers(errorPassedOn(exchange, credential, this.#familyOf(stage)), profile.id)
     }
     this.#keep(outcome)
     return undefined
+  }
+
+  #familyOf({ provider }: Stage): ProviderFamily | undefined {
+    return this.#parts.providers.get(provider)?.family
   }
 
   #note(profileId: string, failure: Failure, model: string | undefined): void {
@@ -194,7 +199,9 @@ export class Forwarding {
       const { exchange } = failure
       if (exchange !== undefined && !isOfCredential(failure)) {
         this.#answered = undefined
-        return this.#providers(errorPassedOn(exchange, answered.credential), answered.resolution.profile.id)
+        const { credential, stage, resolution } = answered
+        const parts = errorPassedOn(exchange, credential, this.#familyOf(stage))
+        return this.#providers(parts, resolution.profile.id)
       }
     }
     this.#drop()

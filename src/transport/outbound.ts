@@ -6,6 +6,12 @@ import { requestedModel, withModel } from './request-model.js'
 import type { ForwardRequest, Stage, UpstreamRequest } from './types.js'
 import { compatiblePath, upstreamUrl } from './upstream-url.js'
 
+/**
+ * Whose own API wants the key in a header of its own, and whose OpenAI-compatible one as a bearer token, as OpenAI's
+ * clients send it (ai.google.dev/gemini-api/docs/openai, docs.anthropic.com/en/api/openai-sdk).
+ */
+const OTHERWISE: ReadonlySet<string | undefined> = new Set(['gemini', 'anthropic'])
+
 /** A caller's request as it is sent to one upstream after the other. */
 export class Outbound {
   readonly #request: ForwardRequest
@@ -61,7 +67,8 @@ export class Outbound {
     const { method, path } = this.#request
     const relative = stage.compatible === true ? compatiblePath(provider.name, path) : path
     const url = upstreamUrl(provider, profile.baseUrl ?? stage.baseUrl, relative)
-    const headers = upstreamHeaders(this.#headers, provider, profile.mode, credential)
+    const mode = stage.compatible === true && OTHERWISE.has(provider.family) ? 'token' : profile.mode
+    const headers = upstreamHeaders(this.#headers, provider, mode, credential)
     const bytes = this.#bytes(stage)
     const { rest, length } = this.#request.body ?? {}
     if (rest === undefined) {

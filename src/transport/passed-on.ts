@@ -1,43 +1,130 @@
+import type { ProviderFamily } from '../domain/provider.js'
+import { RedactingStream, redactKnown } from '../domain/redact.js'
 import { decodeBeginning } from './decode.js'
 import type { Exchange } from './exchange.js'
 import { answerHeaders, headerValue, without } from './headers.js'
-import { bodyOf } from './own-answer.js'
-import type { Answer } from './types.js'
+import { bodyOf, ownAnswer } from './own-answer.js'
+import type { Answer, AnswerBody, BodySink } from './types.js'
 
 type Parts = Pick<Answer, 'status' | 'statusText' | 'headers' | 'body'>
 
 /** A credential shorter than this is found in any text by chance. */
 const SHORTEST_CREDENTIAL = 4
-const REDACTED = '[redacted]'
 
-/** An upstream's answer as it may be passed on; a header that repeats the credential is left out. */
+/** An upstream's answer as it may be passed on: where head or a body that is here repeat the credential, without it. */
 export function passedOn(exchange: Exchange, credential: string): Parts {
+  const parts = headPassedOn(exchange, credential)
+  const whole = exchange.whole()
+  if (whole === undefined || isShort(credential) || !repeats(whole, credential)) return parts
+  return withText(parts, redactKnown(whole.toString('utf8'), [credential]))
+}
+
+/** {@link passedOn} for an error: some providers repeat the key in its text, and the client must not see it. */
+export function errorPassedOn(
+  exchange: Exchange,
+  credential: string,
+  family: ProviderFamily | undefined,
+): Parts {
+  const parts = headPassedOn(exchange, credential)
+  if (isShort(credential)) return parts
+  const coding = headerValue(exchange.headers, 'content-encoding')
+  const text = decodeBeginning(exchange.beginning(), coding)
+  if (text === undefined) {
+    exchange.cancel()
+    const message = 'the provider answered with an error that cannot be read'
+    const own = ownAnswer(family ?? 'openai', {
+      status: parts.status,
+      code: 'keymux_unreadable_error',
+      message,
+    })
+    return { ...own, statusText: parts.statusText }
+  }
+  const isWhole = exchange.whole() !== undefined
+  if (!isWhole && (coding === undefined || text === exchange.beginning())) {
+    return {
+      ...parts,
+      headers: without(parts.headers, 'content-length'),
+      body: new Redacted(exchange, credential),
+    }
+  }
+  const clean = redactKnown(text.toString('utf8'), [credential])
+  if (isWhole && clean === text.toString('utf8')) return parts
+  // Of a compressed body that is longer than what is held, the rest is let go: it could repeat the key as well.
+  exchange.cancel()
+  return withText(parts, clean)
+}
+
+function headPassedOn(exchange: Exchange, credential: string): Parts {
   const { status, statusText } = exchange
+  const leaks = !isShort(credential) && redactKnown(statusText, [credential]) !== statusText
   return {
     status,
-    statusText,
+    statusText: leaks ? '' : statusText,
     headers: withoutCredential(answerHeaders(exchange.headers), credential),
     body: exchange,
   }
 }
 
-/** {@link passedOn} for an error: some providers repeat the key in its text, and the client must not see it. */
-export function errorPassedOn(exchange: Exchange, credential: string): Parts {
-  const parts = passedOn(exchange, credential)
-  const coding = headerValue(exchange.headers, 'content-encoding')
-  const text = decodeBeginning(exchange.beginning(), coding)
-  if (text === undefined || credential.length < SHORTEST_CREDENTIAL || !text.includes(credential))
-    return parts
-  // Of a body that is longer than what is held, the rest is let go: it could repeat the key as well.
-  exchange.cancel()
-  const bytes = Buffer.from(text.toString('utf8').replaceAll(credential, REDACTED))
+/** Whether a body holds the credential as it is or as JSON writes it: all that an answer which works is searched for. */
+function repeats(body: Buffer, credential: string): boolean {
+  if (body.includes(credential)) return true
+  const escaped = JSON.stringify(credential)
+  return escaped.length > credential.length + 2 && body.includes(escaped.slice(1, -1))
+}
+
+function withText(parts: Parts, text: string): Parts {
+  const bytes = Buffer.from(text)
   const headers = without(without(parts.headers, 'content-encoding'), 'content-length')
   return { ...parts, headers: [...headers, 'content-length', String(bytes.length)], body: bodyOf(bytes) }
 }
 
 function withoutCredential(headers: string[], credential: string): string[] {
-  if (credential.length < SHORTEST_CREDENTIAL) return headers
+  if (isShort(credential)) return headers
   const leaks = headers.some((text) => text.includes(credential))
   if (!leaks) return headers
   return headers.filter((_, index) => !(headers[index - (index % 2) + 1] ?? '').includes(credential))
+}
+
+function isShort(credential: string): boolean {
+  return credential.length < SHORTEST_CREDENTIAL
+}
+
+/** A body that is still arriving, without a credential that may be repeated anywhere in it. */
+class Redacted implements AnswerBody {
+  readonly #inner: AnswerBody
+  readonly #stream: RedactingStream
+
+  constructor(inner: AnswerBody, credential: string) {
+    this.#inner = inner
+    this.#stream = new RedactingStream(credential)
+  }
+
+  whole(): undefined {
+    return undefined
+  }
+
+  pipe(sink: BodySink): void {
+    // One character for each byte: whatever the text's own coding, its bytes come out as they went in.
+    const bytes = (text: string): Buffer => Buffer.from(text, 'latin1')
+    this.#inner.pipe({
+      data: (chunk) => {
+        const clean = this.#stream.push(chunk.toString('latin1'))
+        return clean === '' || sink.data(bytes(clean))
+      },
+      end: () => {
+        const rest = this.#stream.end()
+        if (rest !== '') sink.data(bytes(rest))
+        sink.end()
+      },
+      fail: (error) => sink.fail(error),
+    })
+  }
+
+  resume(): void {
+    this.#inner.resume()
+  }
+
+  cancel(reason?: unknown): void {
+    this.#inner.cancel(reason)
+  }
 }

@@ -68,7 +68,9 @@ export function holdStream(stream: Readable, options: HoldOptions): Promise<Requ
       stream.pause()
       // From here to its next reader nobody else would hear of it.
       stream.on('error', () => undefined)
-      settle(() => resolve(partial(held, stream, options)))
+      // Whoever stops reading leaves the connection alone: the answer still goes over it.
+      const rest = { [Symbol.asyncIterator]: () => stream.iterator({ destroyOnReturn: false }) }
+      settle(() => resolve(partial(held, rest, options)))
     }
     const end = (): void => settle(() => resolve({ bytes: joined(held) }))
     const broken = (): void => {

@@ -144,7 +144,7 @@ export class Trier {
   #note(profileId: string, { reason, message }: Failure, status: number): void {
     this.failures.push(status === 0 ? { profileId, reason } : { profileId, reason, status })
     const attempt = this.#course.attempts
-    this.#parts.logger?.debug('a try failed', { profile: profileId, reason, message, attempt })
+    this.#parts.logger?.debug('a try failed', { profile: profileId, reason, said: message, attempt })
   }
 }
 

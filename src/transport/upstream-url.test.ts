@@ -34,6 +34,8 @@ describe('a path under a base URL', () => {
     '/a/./b',
     '/..',
     '/%2e%2e/admin',
+    '/%252e%252e/admin',
+    '/x%25252f..%25252fadmin',
     '/.%2E/admin',
     '/a%2f..%2fb',
     '/a/..%2fb',

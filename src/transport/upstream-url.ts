@@ -16,8 +16,8 @@ interface Base {
   readonly path: string
 }
 
-// A dot segment in any spelling; encoded slashes count, for an upstream may decode before it walks.
-const DOT_SEGMENT = /(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\;]|%2f|%5c|$)/i
+// A dot segment in any spelling; encoded slashes count, for an upstream may decode before it walks, even twice.
+const DOT_SEGMENT = /(?:[/\\]|%(?:25)*(?:2f|5c))(?:\.|%(?:25)*2e){1,2}(?:[/\\;]|%(?:25)*(?:2f|5c)|$)/i
 /** What a path may consist of (RFC 3986 section 3.3), and what clients send unquoted all the same. */
 const PRINTABLE = /^[\x21\x22\x24-\x5b\x5d-\x7e]*$/
 const MOST_BASES = 1_000

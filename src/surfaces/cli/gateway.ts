@@ -68,13 +68,15 @@ export function aroundProxies(env: Readonly<Record<string, string | undefined>>)
  * The variables that send a program's requests through a gateway: base URL and, in place of a key, the
  * gateway's token.
  *
+ * @param access absent to see only whether they can be had
  * @throws KeymuxError `unknown_provider`; `usage` for a provider whose SDKs read no base URL
  */
 export function gatewayEnvironment(
   members: readonly Member[],
   find: FindProvider,
-  { url, token }: GatewayAccess,
+  access?: GatewayAccess,
 ): Record<string, string> {
+  const { url = '', token = '' } = access ?? {}
   const variables: Record<string, string> = {}
   for (const { provider, name } of members) {
     const metadata = find(provider)
@@ -86,7 +88,10 @@ export function gatewayEnvironment(
     const base = `${url}/${provider}${name === undefined ? '' : `:${encodeURIComponent(name)}`}`
     if (metadata.baseUrlEnv === undefined) {
       throw new KeymuxError('usage', `programs read no base URL for ${provider} from the environment`, {
-        hint: `set the base URL ${base} and the token in the program itself`,
+        hint:
+          access === undefined
+            ? 'start keymux serve, and set its base URL and token in the program itself'
+            : `set the base URL ${base} and the token in the program itself`,
       })
     }
     Object.assign(variables, providerEnv(metadata, 'api_key', token, base))

@@ -33,6 +33,8 @@ export interface CliHandle {
 export interface OpenOptions {
   /** Open although the vault looks rolled back or tampered with. */
   readonly lenient?: boolean
+  /** Where it is told what happens meanwhile; nowhere by default. */
+  readonly logger?: Logger
 }
 
 /** Which vault to open, and how. */

@@ -57,6 +57,7 @@ export function rawRefusal(refusal: Refusal): string {
     'connection: close',
     'content-type: application/json',
     'cache-control: no-store',
+    'x-should-retry: false',
     ...Object.entries(refusal.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
     `content-length: ${Buffer.byteLength(body)}`,
     '',

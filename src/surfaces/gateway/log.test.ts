@@ -34,3 +34,14 @@ test('secrets are redacted wherever they stand, and no line can be forged', () =
   expect(lines.join('')).not.toContain('Marker7')
   expect(lines.join('').trimEnd().split('\n')).toHaveLength(1)
 })
+
+test('a field cannot take the place of what the line says', () => {
+  const { lines, log } = logged('debug')
+  log.warn('a try failed', { message: 'the provider’s', level: 'none', time: 'never', attempt: 1 })
+  expect(JSON.parse(lines.join(''))).toEqual({
+    time: '2026-01-31T12:00:00.000Z',
+    level: 'warn',
+    message: 'a try failed',
+    attempt: 1,
+  })
+})

@@ -26,7 +26,9 @@ export function createJsonLogger({ level, clock, write }: JsonLoggerOptions): Lo
     (name: LogLevel) =>
     (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
       if (RANK[name] < lowest) return
-      const line = { time: new Date(Number(clock.now())).toISOString(), level: name, message, ...fields }
+      const own = { time: new Date(Number(clock.now())).toISOString(), level: name, message }
+      // Fields of these names do not take their place, and come after them.
+      const line = { ...own, ...fields, ...own }
       write(`${printableJson(JSON.stringify(line, clean))}\n`)
     }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }

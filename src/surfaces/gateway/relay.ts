@@ -8,7 +8,8 @@ import { holdStream, type RequestBody } from '../../transport/request-body.js'
 import type { Answer, ForwardRequest, Stage } from '../../transport/types.js'
 import type { GatewayHandle } from './handle.js'
 import type { GatewayMetrics } from './observe.js'
-import { type Refusal, refusal } from './refusal.js'
+import { type Refusal, refusal, refusalOf } from './refusal.js'
+import { discardBody } from './server.js'
 import type { Target } from './target.js'
 
 /** A target that lies upstream. */
@@ -55,28 +56,32 @@ export class Relay {
     const startedAt = performance.now()
     const stages = this.#stages(target)
     if ('status' in stages) return stages
-    if (
-      target.kind === 'provider' &&
-      target.name !== undefined &&
-      !(await this.#has(target.provider, target.name))
-    ) {
-      return UNKNOWN_PROFILE
-    }
     const leaving = new Ending()
+    let answered = false
     const leave = (): void => {
-      if (!response.writableFinished) leaving.abort()
+      // The server itself may have answered meanwhile: the rest of the body could not be read.
+      if (!answered || !response.writableFinished) leaving.abort()
     }
     response.once('close', leave)
     try {
+      if (await this.#isUnknown(target)) {
+        response.off('close', leave)
+        return UNKNOWN_PROFILE
+      }
       const asked = await this.#asked(request, target, stages, leaving)
       const answer = await this.#handle.forwarder.forward(asked)
       const provider = target.kind === 'provider' ? target.provider : `@${target.chain}`
+      answered = true
       this.#answer(response, answer, { provider, method: request.method ?? '', startedAt })
+      // A provider may answer before it has the whole body: the rest must not stand in the way of what follows.
+      if (!request.complete) response.once('finish', () => discardBody(request))
       return undefined
     } catch (error) {
       response.off('close', leave)
       if (leaving.aborted || response.headersSent || isKeymuxError(error, 'aborted')) return undefined
-      return refusalOf(error)
+      const why = refusalOf(error)
+      if (why === undefined) throw error
+      return why
     }
   }
 
@@ -91,12 +96,14 @@ export class Relay {
     return members?.map(chainStage) ?? UNKNOWN_CHAIN
   }
 
-  async #has(provider: string, name: string): Promise<boolean> {
+  /** Whether a profile is named that is not there. */
+  async #isUnknown(target: UpstreamTarget): Promise<boolean> {
+    if (target.kind !== 'provider' || target.name === undefined) return false
     try {
-      await this.#handle.profiles.view(newProfileId(provider, name))
-      return true
+      await this.#handle.profiles.view(newProfileId(target.provider, target.name))
+      return false
     } catch (error) {
-      if (isKeymuxError(error, 'profile_not_found')) return false
+      if (isKeymuxError(error, 'profile_not_found')) return true
       throw error
     }
   }
@@ -212,24 +219,4 @@ function headersOf(answer: Answer): string[] {
     if (!FOR_WEB_PAGES.test(name)) headers.push(name, answer.headers[index + 1] ?? '')
   }
   return headers
-}
-
-function refusalOf(error: unknown): Refusal {
-  if (isKeymuxError(error)) {
-    const { code, message } = error
-    const status = STATUS[code]
-    if (status !== undefined) return refusal(status, `keymux_${code}`, message)
-  }
-  throw error
-}
-
-const STATUS: Readonly<Record<string, number>> = {
-  unknown_provider: 404,
-  foreign_host: 400,
-  invalid_value: 400,
-  vault_locked: 503,
-  storage_unavailable: 503,
-  storage_busy: 503,
-  storage_full: 503,
-  storage_read_only: 503,
 }

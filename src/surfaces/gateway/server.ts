@@ -57,7 +57,8 @@ export class GatewayServer {
     this.#options = options
     this.server = createServer({
       maxHeaderSize: LARGEST_HEAD,
-      headersTimeout: HEADERS_MS,
+      // Node refuses one that is longer than the time for the whole request.
+      headersTimeout: Math.min(HEADERS_MS, options.requestTimeoutMs),
       requestTimeout: options.requestTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: CHECK_EVERY_MS,
@@ -160,6 +161,8 @@ export function discardBody(request: IncomingMessage): void {
   const { 'content-length': stated, 'transfer-encoding': chunked } = request.headers
   if (request.complete || (stated === undefined && chunked === undefined)) return
   const length = Number(stated ?? Number.NaN)
+  // Whoever was reading may let go only later: from then on it flows.
+  request.on('data', () => {})
   request.resume()
   if (length <= SMALL_BODY) return
   const { socket } = request

@@ -1,4 +1,5 @@
 import { KeymuxError } from '../../../domain/errors.js'
+import { newProfileId } from '../../../domain/ids.js'
 import type { ProviderMetadata } from '../../../domain/provider.js'
 import { credentialEnvNames } from '../../../providers/request.js'
 import type { CliContext } from '../context.js'
@@ -75,10 +76,14 @@ async function throughGateway(
     const variables = gatewayEnvironment(members, found.find, found)
     return start(context, command, gatewayChild(context, members, found.find, variables))
   }
-  const handle = await context.open()
-  await refuseEmpty(handle, members)
+  const request = await privateGateway(context)
+  const { logger } = request
+  const handle = await context.open(logger === undefined ? {} : { logger })
   const find: Find = (provider) => handle.providers.get(provider)
-  const gateway = await context.host.services.startGateway(handle, await privateGateway(context))
+  // Refuses what a gateway would be started in vain for.
+  gatewayEnvironment(members, find)
+  await refuseEmpty(handle, members)
+  const gateway = await context.host.services.startGateway(handle, request)
   try {
     const { url = '', token } = gateway
     const variables = gatewayEnvironment(members, find, { url, token })
@@ -99,11 +104,14 @@ async function privateGateway(context: CliContext): Promise<GatewayRequest> {
 }
 
 async function refuseEmpty({ profiles }: CliHandle, members: readonly Member[]): Promise<void> {
-  for (const { provider, text } of members) {
-    if ((await profiles.views({ provider })).length > 0) continue
-    throw new KeymuxError('no_usable_profile', `there is no profile of ${provider}`, {
-      hint: `run keymux add ${text}`,
-    })
+  for (const { provider, name, text } of members) {
+    if ((await profiles.views({ provider })).length === 0) {
+      throw new KeymuxError('no_usable_profile', `there is no profile of ${provider}`, {
+        hint: `run keymux add ${text}`,
+      })
+    }
+    // The gateway would answer each request for one that is not there with 404.
+    if (name !== undefined) await profiles.view(newProfileId(provider, name))
   }
 }
 

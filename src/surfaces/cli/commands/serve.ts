@@ -1,4 +1,5 @@
 import { KeymuxError } from '../../../domain/errors.js'
+import type { Logger } from '../../../domain/ports.js'
 import { followConfig } from '../config-watch.js'
 import type { CliContext } from '../context.js'
 import { gatewayFolder } from '../gateway.js'
@@ -30,25 +31,29 @@ export const serve: CommandSpec = {
   ],
   async run(context, input) {
     const request = await requestOf(context, input)
-    const handle = await context.open()
+    const { logger } = request
+    const handle = await context.open({ logger })
     const ended = firstSignal(context)
     const gateway = await context.host.services.startGateway(handle, request)
     announce(context, gateway)
     const { url, socket, tokenFile } = gateway
-    request.logger?.info('listening', { url, socket, token_file: tokenFile, pid: process.pid })
+    logger.info('listening', { url, socket, token_file: tokenFile, pid: process.pid })
     await context.host.stdout.flush()
-    const unfollow = followConfig(context, handle, request.logger)
+    const unfollow = followConfig(context, handle, logger)
     const signal = await ended
     unfollow()
-    request.logger?.info('shutting down', { signal })
+    logger.info('shutting down', { signal })
     const again = firstSignal(context)
     const cut = await Promise.race([gateway.close(), again.then(() => gateway.close({ drainMs: 0 }))])
-    request.logger?.info('stopped', { cut })
+    logger.info('stopped', { cut })
     return signal === 'SIGINT' ? signalStatus(signal) : 0
   },
 }
 
-async function requestOf(context: CliContext, input: CommandInput): Promise<GatewayRequest> {
+async function requestOf(
+  context: CliContext,
+  input: CommandInput,
+): Promise<GatewayRequest & { readonly logger: Logger }> {
   const { host, settings } = context
   const [address, socket] = [input.text('host'), input.text('socket')]
   const port = input.integer('port', { min: 0, max: 65_535 })
