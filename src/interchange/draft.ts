@@ -15,6 +15,8 @@ export interface ImportDraft {
   readonly reference?: string
   /** A whole login with its refresh token; only where it was asked to take logins over. */
   readonly oauth?: Omit<OAuthCredential, 'provider' | 'profileName'>
+  /** A token that belongs to a login which the other program goes on renewing. */
+  readonly ofLogin?: true
   /** When a token expires. */
   readonly expiresAt?: Date
   readonly email?: string

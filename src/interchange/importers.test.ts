@@ -39,6 +39,7 @@ describe('the files of other tools', () => {
           provider: 'anthropic',
           name: 'claude-code',
           mode: 'token',
+          ofLogin: true,
           secret: 'sk-ant-oat01-example',
           expiresAt: SOON,
           source: 'claude-code',
@@ -75,6 +76,7 @@ describe('the files of other tools', () => {
         provider: 'openai',
         name: 'codex@example.com',
         mode: 'token',
+        ofLogin: true,
         secret: expect.stringMatching(/^eyJ.*c2ln$/),
         expiresAt: SOON,
         email: 'codex@example.com',
@@ -153,6 +155,7 @@ describe('the files of other tools', () => {
         provider: 'gemini',
         name: 'gem@example.com',
         mode: 'token',
+        ofLogin: true,
         secret: 'ya29.example',
         expiresAt: SOON,
         email: 'gem@example.com',
@@ -232,6 +235,7 @@ describe('the files of other tools', () => {
         provider: 'openai',
         name: 'me@example.com',
         mode: 'token',
+        ofLogin: true,
         secret: 'ocl-at',
         expiresAt: SOON,
         email: 'me@example.com',
@@ -303,6 +307,7 @@ describe('the files of other tools', () => {
         provider: 'anthropic',
         name: 'opencode',
         mode: 'token',
+        ofLogin: true,
         secret: 'oc-at',
         expiresAt: SOON,
         source: 'opencode',
@@ -339,7 +344,14 @@ describe('the files of other tools', () => {
     }
     const plain = parse('opencode', file)
     expect(plain.drafts).toEqual([
-      { provider: 'github-copilot', name: 'opencode', mode: 'token', secret: 'gho_x', source: 'opencode' },
+      {
+        provider: 'github-copilot',
+        name: 'opencode',
+        mode: 'token',
+        ofLogin: true,
+        secret: 'gho_x',
+        source: 'opencode',
+      },
     ])
     expect(plain.skipped).toEqual([
       {
@@ -363,6 +375,7 @@ describe('the files of other tools', () => {
         provider: 'github-copilot',
         name: 'pi',
         mode: 'token',
+        ofLogin: true,
         secret: 'pi-at',
         expiresAt: SOON,
         baseUrl: 'https://copilot-api.ghe.example.com',
@@ -396,6 +409,7 @@ describe('the files of other tools', () => {
         provider: 'qwen',
         name: 'qwen-code',
         mode: 'token',
+        ofLogin: true,
         secret: 'qwen-at-example',
         expiresAt: SOON,
         baseUrl: 'https://portal.qwen.ai/v1',

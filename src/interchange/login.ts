@@ -72,7 +72,8 @@ export function readLogin(
     const rest = refreshToken === undefined ? '' : ', only a refresh token; --take-over imports it'
     return { skipped: `the login holds no access token${rest}` }
   }
-  const token = withoutUndefined({ secret: accessToken, expiresAt })
+  const ofLogin = refreshToken === undefined ? undefined : (true as const)
+  const token = withoutUndefined({ secret: accessToken, expiresAt, ofLogin })
   return { draft: { ...common, mode: 'token', ...token }, otherwise }
 }
 

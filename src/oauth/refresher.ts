@@ -4,6 +4,7 @@ import type { OAuthToken } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { accountOfToken } from './account.js'
 import { OAuthError } from './errors.js'
+import { renewalObstacle } from './renewable.js'
 import type { OAuthSettings } from './settings.js'
 import { resolveSettings } from './settings.js'
 import type { TokenGrant } from './token-answer.js'
@@ -75,6 +76,11 @@ export class ProviderRefresher implements OAuthTokenRefresher {
       throw new KeymuxError('unknown_provider', `there is no provider "${name}" any more`, {
         hint: 'declare it again with keymux providers add FILE',
       })
+    }
+    const obstacle = renewalObstacle(name, provider, options.clientId)
+    if (obstacle !== undefined) {
+      const hint = obstacle.hint === undefined ? {} : { hint: obstacle.hint }
+      throw new KeymuxError('invalid_provider', obstacle.problem, hint)
     }
     const reference = options.metadata?.[SECRET_REFERENCE] ?? provider.oauth?.clientSecretRef
     const clientSecret =

@@ -30,6 +30,7 @@ interface Imported {
   readonly imported: string[]
   readonly skipped: { id: string; reason: string }[]
   readonly failed: { id: string; reason: string }[]
+  readonly notes?: string[]
 }
 const imported = async (args: readonly string[], options = {}, at = home): Promise<Imported> =>
   (await at.json(['import', ...args], options)) as Imported
@@ -74,6 +75,7 @@ describe('import devclaw', () => {
       ],
       skipped: [],
       failed: [],
+      notes: [expect.stringContaining('not in both')],
     })
     const list = (await home.json(['list'])) as { profiles: Record<string, unknown>[] }
     const profiles = new Map(list.profiles.map((profile) => [profile.id, profile]))
@@ -190,19 +192,66 @@ describe('import from other tools', () => {
   })
 
   test('a login becomes a token, and a login with --take-over', async () => {
-    const file = vector('imports/claude-code/.credentials.json')
-    await imported(['claude-code', file])
-    expect(await home.json(['list'])).toMatchObject({
-      profiles: [{ mode: 'token', expires_at: '2031-01-01T02:13:20Z', state: 'available' }],
+    const file = vector('imports/gemini-cli/oauth_creds.json')
+    const id = 'gemini:gem@example.com'
+    expect(await imported(['gemini-cli', file])).toEqual({
+      imported: [id],
+      skipped: [],
+      failed: [],
+      notes: [
+        `${id}: the access token alone, until it expires, for Gemini CLI goes on renewing this login; log in separately with keymux login, or use --take-over --replace --client-id ID.`,
+      ],
     })
-    expect((await imported(['claude-code', file, '--take-over'])).skipped).toEqual([
-      { id: 'anthropic:claude-code', reason: expect.stringContaining('--replace') },
+    expect(await home.json(['list'])).toMatchObject({
+      profiles: [{ mode: 'token', expires_at: expect.any(String), state: 'available' }],
+    })
+    const takeOver = ['gemini-cli', file, '--take-over', '--client-id', 'mine']
+    expect((await imported(takeOver)).skipped).toEqual([{ id, reason: expect.stringContaining('--replace') }])
+    const secret = ['--client-secret-ref', 'vault://GOOGLE', '--replace']
+    expect((await imported([...takeOver, ...secret])).notes).toEqual([
+      `${id}: taken over; do not renew it in Gemini CLI as well: log in there anew.`,
     ])
-    await imported(['claude-code', file, '--take-over', '--replace'])
     expect(await home.json(['list'])).toMatchObject({
       profiles: [{ mode: 'oauth', renewable: true }],
       total: 1,
     })
+    expect(await everything(home)).toMatchObject({
+      profiles: [{ oauth: { client_id: 'mine', metadata: { client_secret_ref: 'vault://GOOGLE' } } }],
+    })
+  })
+
+  test.each([
+    ['claude-code', 'claude-code/.credentials.json', [], 'no token endpoint of anthropic'],
+    ['claude-code', 'claude-code/.credentials.json', ['--client-id', 'x'], 'no token endpoint of anthropic'],
+    ['codex', 'codex/auth.json', [], 'it cannot be taken over, for no '],
+    ['gemini-cli', 'gemini-cli/oauth_creds.json', [], '--client-id'],
+    ['qwen-code', 'qwen-code/oauth_creds.json', [], '--client-id'],
+  ])('what nothing could renew is not taken over: %s', async (source, file, more, reason) => {
+    const args = ['import', source, vector('imports', file), '--take-over', ...more]
+    const { code, stdout } = await home.run([...args, '--json'])
+    expect({ code, result: JSON.parse(stdout) as unknown }).toMatchObject({
+      code: 1,
+      result: { imported: [], failed: [{ reason: expect.stringContaining(reason) }] },
+    })
+    expect(await home.json(['list'])).toMatchObject({ total: 0 })
+  })
+
+  test('says in one line why a login came as a token, on standard error', async () => {
+    const { stdout, stderr } = await home.run([
+      'import',
+      'claude-code',
+      vector('imports/claude-code/.credentials.json'),
+    ])
+    expect(stdout).toContain('1 imported')
+    expect(stderr).toMatch(/^anthropic:claude-code: the access token alone, .* Claude Code .*\.\n$/)
+  })
+
+  test.each([
+    ['without --take-over', ['gemini-cli', 'x', '--client-id', 'a'], '--take-over'],
+    ['of another keymux', ['json', 'x', '--take-over', '--client-id', 'a'], 'this source'],
+    ['with no reference', ['codex', 'x', '--take-over', '--client-secret-ref', 'gopher://x'], 'reference'],
+  ])('refuses a client %s', async (_what, args, hint) => {
+    expect(await home.run(['import', ...args])).toEqual(failure(2, expect.stringContaining(hint)))
   })
 
   test('--name names the one account', async () => {

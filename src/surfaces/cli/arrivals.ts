@@ -5,9 +5,12 @@ import { profileToJson, usageFromJson } from '../../domain/profile-codec.js'
 import type { ProfileStore } from '../../domain/profile-store.js'
 import type { ImportDraft, ImportNote, NamedSecret } from '../../interchange/draft.js'
 import type { ExportedProvider } from '../../interchange/json.js'
+import { renewalObstacle } from '../../oauth/renewable.js'
 import type { ImportedUsage } from '../../profiles/types.js'
 import { buildProfile } from '../../profiles/validate.js'
 import { customProviderToJson, parseCustomProvider } from '../../providers/custom.js'
+import type { ProviderRegistry } from '../../providers/registry.js'
+import { loginNotes } from './import-notes.js'
 import type { CliHandle } from './services.js'
 
 /** Everything that a source holds for the vault, and what it holds besides. */
@@ -34,6 +37,8 @@ export interface ImportReport {
   readonly imported: readonly string[]
   readonly skipped: readonly ImportNote[]
   readonly failed: readonly ImportNote[]
+  /** What the person should know about it: sentences. */
+  readonly notes: readonly string[]
 }
 
 const ALREADY_THERE = 'already there'
@@ -64,6 +69,7 @@ export async function settle(
   const imported: string[] = []
   const skipped = [...arrivals.skipped]
   const failed = [...arrivals.failed]
+  const drafts: ImportDraft[] = []
   const one = async (id: string, place: () => Promise<string | undefined>): Promise<void> => {
     options.signal.throwIfAborted()
     try {
@@ -87,8 +93,11 @@ export async function settle(
   for (const arriving of arrivals.profiles) {
     const id = 'profile' in arriving ? arriving.profile.id : newProfileId(arriving.provider, arriving.name)
     await one(id, () => placeProfile(handle, arriving, options))
+    if ('source' in arriving && imported.at(-1) === id) drafts.push(arriving)
   }
-  return { imported, skipped, failed }
+  const { note } = arrivals
+  const notes = [...loginNotes(drafts, handle.providers), ...(note === undefined ? [] : [note])]
+  return { imported, skipped, failed, notes }
 }
 
 function skipReason(error: unknown): string | undefined {
@@ -143,7 +152,7 @@ async function placeProfile(
   const { profile, usage } =
     'profile' in arriving
       ? { profile: adapted(arriving.profile, now), usage: arriving.usage }
-      : { profile: buildProfile(arriving, providers, now), usage: usageOf(arriving) }
+      : { profile: ofDraft(arriving, providers, now), usage: usageOf(arriving) }
   const present = await profiles.get(profile.id, { signal })
   if (present !== undefined) {
     if (sameProfile(present, profile)) return ALREADY_THERE
@@ -151,6 +160,19 @@ async function placeProfile(
   }
   await profiles.importProfile(profile, usage, { replace, signal })
   return undefined
+}
+
+/** @throws KeymuxError `unsupported_mode` for a login that nobody could renew, and those of {@link buildProfile} */
+function ofDraft(draft: ImportDraft, providers: ProviderRegistry, now: Date): AuthProfile {
+  const { provider, oauth } = draft
+  const obstacle = oauth && renewalObstacle(provider, providers.get(provider), oauth.clientId)
+  if (obstacle === undefined) return buildProfile(draft, providers, now)
+  const client =
+    obstacle.missing === 'client_id' ? ' name the client that it was made with by --client-id, or' : ''
+  throw new KeymuxError(
+    'unsupported_mode',
+    `it cannot be taken over, for ${obstacle.problem};${client} leave --take-over out to import its access token`,
+  )
 }
 
 function usageOf({ usage, lastGood }: ImportDraft): ImportedUsage | undefined {

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { withoutUndefined } from '../../domain/defined.js'
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import { MAX_FILE_BYTES } from '../../interchange/contents.js'
 import type { FileContents, ImportDraft, Importer, ImportResultDraft } from '../../interchange/draft.js'
 import type { VariableMeaning, VariableMeanings } from '../../interchange/env.js'
 import { findImporter, IMPORTERS } from '../../interchange/importers.js'
+import { checkReference } from '../../profiles/validate.js'
 import type { ProviderRegistry } from '../../providers/registry.js'
 import { readSecretFile } from '../../system/safe-file.js'
 import type { Arrivals } from './arrivals.js'
@@ -53,6 +55,7 @@ async function toolSource(
   importer: Importer,
   given: string | undefined,
 ): Promise<FoundSource> {
+  const client = readClient(input)
   const path = given === undefined ? defaultPath(context, importer) : absolutePath(context, 'PATH', given)
   const contents = await readFile(context, path)
   const companions: Record<string, FileContents> = {}
@@ -66,7 +69,7 @@ async function toolSource(
       const known = new Set(providers.list().map((provider) => provider.name))
       const takeOver = input.flag('take-over')
       const found = await naming(path, () => importer.parse(contents, { known, takeOver, companions }))
-      return arrivalsOfDrafts(renamed(found, input.text('name')))
+      return arrivalsOfDrafts(await withClient(renamed(found, input.text('name')), client))
     },
   }
 }
@@ -87,6 +90,8 @@ async function ownSource(
   given: string | undefined,
 ): Promise<FoundSource> {
   const name = input.text('name')
+  if (Object.keys(readClient(input)).length > 0)
+    throw usageError('--client-id and --client-secret-ref do not go with this source')
   if (source === 'env') {
     if (given !== undefined) throw usageError('the environment has no path')
     const { parseEnvironment } = await import('../../interchange/env.js')
@@ -142,6 +147,42 @@ function renamed(found: ImportResultDraft, name: string | undefined): ImportResu
     }
     seen.add(draft.provider)
     return { ...draft, name }
+  })
+  return { ...found, drafts }
+}
+
+/** The OAuth client that logins which are taken over were made with. */
+interface Client {
+  readonly clientId?: string
+  readonly secretRef?: string
+}
+
+function readClient(input: CommandInput): Client {
+  const [clientId, secretRef] = [input.text('client-id'), input.text('client-secret-ref')]
+  if (clientId === undefined && secretRef === undefined) return {}
+  if (!input.flag('take-over'))
+    throw usageError('--client-id and --client-secret-ref go with --take-over alone')
+  if (clientId === '') throw usageError('the client id is empty')
+  if (secretRef !== undefined) checkReference(secretRef)
+  return withoutUndefined({ clientId, secretRef })
+}
+
+async function withClient(
+  found: ImportResultDraft,
+  { clientId, secretRef }: Client,
+): Promise<ImportResultDraft> {
+  if (clientId === undefined && secretRef === undefined) return found
+  const logins = found.drafts.filter(({ oauth }) => oauth !== undefined)
+  if (new Set(logins.map(({ provider }) => provider)).size > 1) {
+    throw usageError('there are logins of several providers, and a client belongs to one')
+  }
+  const { SECRET_REFERENCE } = await import('../../oauth/refresher.js')
+  const drafts = found.drafts.map((draft): ImportDraft => {
+    const { oauth } = draft
+    if (oauth === undefined) return draft
+    const metadata =
+      secretRef === undefined ? oauth.metadata : { ...oauth.metadata, [SECRET_REFERENCE]: secretRef }
+    return { ...draft, oauth: withoutUndefined({ ...oauth, clientId: clientId ?? oauth.clientId, metadata }) }
   })
   return { ...found, drafts }
 }

@@ -9,13 +9,18 @@ import { type Cell, renderTable } from '../table.js'
 export const import_: CommandSpec = {
   description: `Sources: ${SOURCES.join(', ')}. PATH may be left out where the tool has a usual place, and may be - for standard input.
 
-The source is never changed. What is in the vault already stays as it is, so the same import twice changes nothing the second time. A login of another tool arrives as a token that works until it expires; with --take-over its refresh token comes along, and the other tool has to log in again sooner or later. Exits 1 when something could not be imported.`,
+The source is never changed. What is in the vault already stays as it is, so the same import twice changes nothing the second time. A login of another tool arrives as a token that works until it expires, for two programs that renew one login end it for each other; with --take-over its refresh token comes along, and the other tool has to log in again. That is refused where keymux knows no token endpoint or no client id. Exits 1 when something could not be imported.`,
   arguments: [
     { name: 'SOURCE', summary: 'where the credentials come from', completes: SOURCES },
     { name: 'PATH', summary: 'the file', optional: true, completes: 'file' },
   ],
   options: [
     { flags: '--take-over', summary: "take other tools' logins over, refresh tokens included" },
+    { flags: '--client-id <ID>', summary: 'with --take-over, the OAuth client that the login was made with' },
+    {
+      flags: '--client-secret-ref <REF>',
+      summary: "where that client's secret is kept, if it has one: vault://NAME, env://VAR or file:///path",
+    },
     { flags: '--name <NAME>', summary: 'the name for the account, where there is one per provider' },
     { flags: '--replace', summary: 'overwrite what is in the vault with other contents' },
     {
@@ -30,7 +35,11 @@ The source is never changed. What is in the vault already stays as it is, so the
   ],
   examples: [
     { line: 'keymux import env', does: 'takes the keys in your environment variables' },
-    { line: 'keymux import claude-code --take-over', does: 'takes over the login of Claude Code' },
+    { line: 'keymux import claude-code', does: "borrows Claude Code's access token until it expires" },
+    {
+      line: 'keymux import gemini-cli --take-over --client-id ID',
+      does: 'takes over the login of Gemini CLI',
+    },
     { line: 'keymux import devclaw ~/.devclaw.vault', does: 'profiles, secrets, usage and all' },
     { line: 'keymux import age backup.age', does: 'reads what keymux export wrote' },
   ],
@@ -45,14 +54,14 @@ The source is never changed. What is in the vault already stays as it is, so the
       signal,
     })
     print(report, source.shown, context)
-    if (arrivals.note !== undefined) context.output.note(arrivals.note)
+    for (const note of report.notes) context.output.note(note)
     return report.failed.length === 0 ? undefined : 1
   },
 }
 
 function print(report: ImportReport, shown: string, { output, style }: CliContext): void {
-  const { imported, skipped, failed } = report
-  output.result({ imported, skipped, failed }, () => {
+  const { imported, skipped, failed, notes } = report
+  output.result({ imported, skipped, failed, ...(notes.length === 0 ? {} : { notes }) }, () => {
     const rows: Cell[][] = [
       ...imported.map((id): Cell[] => [{ text: '✓', paint: style.good }, id, 'imported']),
       ...skipped.map(({ id, reason }: ImportNote): Cell[] => [{ text: '-', paint: style.dim }, id, reason]),
