@@ -1,7 +1,8 @@
-import { calculatePKCECodeChallenge, generateRandomCodeVerifier } from 'oauth4webapi'
+import { calculatePKCECodeChallenge, generateRandomCodeVerifier, generateRandomState } from 'oauth4webapi'
 import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
-import { parseSecureUrl } from '../domain/secure-url.js'
+import type { Begun } from './device-answer.js'
+import { LONGEST_PAUSE_MS, readBegun, SHORTEST_INTERVAL_MS } from './device-answer.js'
 import { asLoginError, OAuthError } from './errors.js'
 import { sendOnce } from './http.js'
 import type { OAuthSettings } from './settings.js'
@@ -29,14 +30,10 @@ export interface DeviceLogin {
   poll(): Promise<TokenGrant>
 }
 
+const DEVICE_ENDPOINT = { place: 'the device endpoint', wanted: 'usable code' }
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code'
-const DEFAULT_INTERVAL_S = 5
-const DEFAULT_LIFETIME_S = 900
-const LONGEST_LIFETIME_S = 3_600
 /** RFC 8628 section 3.5: for good. */
 const SLOW_DOWN_MS = 5_000
-/** After a network error the pause doubles up to this. */
-const LONGEST_PAUSE_MS = 60_000
 const POLL_LIMIT_MS = 30_000
 
 /**
@@ -55,6 +52,7 @@ export async function startDeviceLogin(
     })
   }
   const verifier = device.pkce === true ? generateRandomCodeVerifier() : undefined
+  const state = device.state === true ? generateRandomState() : undefined
   const answer = await sendOnce(
     tokenMessage({
       endpoint,
@@ -64,6 +62,7 @@ export async function startDeviceLogin(
       fields: {
         ...device.fields,
         scope: scopes.length === 0 ? undefined : scopes.join(' '),
+        state,
         ...(verifier === undefined
           ? {}
           : { code_challenge: await calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' }),
@@ -72,17 +71,12 @@ export async function startDeviceLogin(
   )
   const fields = readFields(answer)
   const begun = readBegun(fields, settings, options.now())
-  if (begun === undefined) throw asLoginError(tokenError(answer, fields, options.now()))
+  if (begun === undefined) throw asLoginError(tokenError(answer, fields, options.now(), DEVICE_ENDPOINT))
+  if (state !== undefined && fields.state !== undefined && fields.state !== state)
+    throw new KeymuxError('login_failed', 'the answer of the device endpoint belongs to another login', {
+      hint: 'start the login again',
+    })
   return new Polling(settings, options, begun, verifier)
-}
-
-interface Begun {
-  readonly code: string
-  readonly userCode: string
-  readonly verificationUri: string
-  readonly verificationUriComplete: string | undefined
-  readonly expiresInSeconds: number
-  readonly intervalMs: number
 }
 
 class Polling implements DeviceLogin {
@@ -94,7 +88,6 @@ class Polling implements DeviceLogin {
   readonly #options: DeviceLoginOptions
   readonly #begun: Begun
   readonly #verifier: string | undefined
-  readonly #endMs: number
 
   constructor(
     settings: OAuthSettings,
@@ -111,21 +104,27 @@ class Polling implements DeviceLogin {
     this.#options = options
     this.#begun = begun
     this.#verifier = verifier
-    this.#endMs = options.now().getTime() + begun.expiresInSeconds * 1_000
   }
 
   async poll(): Promise<TokenGrant> {
-    const { now, sleep, signal } = this.#options
-    let intervalMs = this.#begun.intervalMs
+    const { sleep, signal } = this.#options
+    const lifeMs = this.#begun.expiresInSeconds * 1_000
+    let { intervalMs } = this.#begun
     let troubles = 0
+    // Counted, not read from a clock: one that is set meanwhile must not end a login.
+    let passedMs = 0
     for (;;) {
-      const pauseMs = Math.max(intervalMs, Math.min(intervalMs * 2 ** troubles, LONGEST_PAUSE_MS))
-      if (now().getTime() + pauseMs >= this.#endMs) throw expired()
+      let pauseMs = Math.max(intervalMs, Math.min(intervalMs * 2 ** troubles, LONGEST_PAUSE_MS))
+      // A code that lives no longer than the interval is asked about once, shortly before its end.
+      if (passedMs === 0) pauseMs = Math.min(pauseMs, Math.max(lifeMs - 1_000, SHORTEST_INTERVAL_MS))
+      else if (passedMs + pauseMs >= lifeMs) throw expired()
       await sleep(pauseMs, signal)
+      const askedAt = performance.now()
       const outcome = await this.#ask()
       if (typeof outcome !== 'string') return outcome
       if (outcome === 'slow_down') intervalMs += SLOW_DOWN_MS
       troubles = outcome === 'trouble' ? troubles + 1 : 0
+      passedMs += pauseMs + performance.now() - askedAt
     }
   }
 
@@ -144,6 +143,7 @@ class Polling implements DeviceLogin {
         },
         signal,
         timeoutMs: POLL_LIMIT_MS,
+        statusField: device.statusField,
         now,
       })
     } catch (error) {
@@ -174,42 +174,4 @@ function judged(error: unknown): 'pending' | 'slow_down' | 'trouble' {
 
 function expired(): KeymuxError {
   return new KeymuxError('login_expired', 'the code was not used in time', { hint: 'start the login again' })
-}
-
-function readBegun(
-  fields: Readonly<Record<string, unknown>>,
-  { device }: OAuthSettings,
-  now: Date,
-): Begun | undefined {
-  const userCode = fields.user_code
-  const code = device.pollsWith === 'user_code' ? userCode : fields.device_code
-  const verificationUri = fields.verification_uri ?? fields.verification_url
-  const usable = [userCode, code, verificationUri].every(
-    (value) => typeof value === 'string' && /^[\x20-\x7e]{1,2048}$/.test(value),
-  )
-  if (!usable || parseSecureUrl(String(verificationUri)) === undefined) return undefined
-  const complete = fields.verification_uri_complete
-  return {
-    code: String(code),
-    userCode: String(userCode),
-    verificationUri: String(verificationUri),
-    verificationUriComplete:
-      typeof complete === 'string' && parseSecureUrl(complete) !== undefined ? complete : undefined,
-    expiresInSeconds: lifetimeOf(fields, now),
-    intervalMs: intervalOf(fields.interval, device.intervalUnit),
-  }
-}
-
-function lifetimeOf(fields: Readonly<Record<string, unknown>>, now: Date): number {
-  const value = Number(fields.expires_in ?? fields.expired_in)
-  if (!(value > 0)) return DEFAULT_LIFETIME_S
-  // MiniMax names the instant, in milliseconds.
-  const seconds = value > 1e11 ? (value - now.getTime()) / 1_000 : value
-  return Math.min(Math.max(1, Math.floor(seconds)), LONGEST_LIFETIME_S)
-}
-
-function intervalOf(value: unknown, unit: 'milliseconds' | undefined): number {
-  const number = Number(value)
-  if (!(number > 0)) return DEFAULT_INTERVAL_S * 1_000
-  return Math.min(unit === 'milliseconds' ? number : number * 1_000, LONGEST_PAUSE_MS)
 }

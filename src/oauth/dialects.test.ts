@@ -145,6 +145,48 @@ test('MiniMax: polls with the user code, proves itself with PKCE, names instants
   expect(waits).toEqual([2_000])
 })
 
+/** A device login at MiniMax whose polls are answered in turn; the last answer stays. */
+async function minimax(polls: readonly object[], begun: object = {}) {
+  const waits: number[] = []
+  const asked: Record<string, string>[] = []
+  const url = await provider((path, fields) => {
+    asked.push(fields)
+    if (path !== '/oauth/code') return polls[Math.min(asked.length - 2, polls.length - 1)] ?? {}
+    const place = {
+      user_code: 'UC-1',
+      verification_uri: 'https://platform.minimax.io/oauth',
+      interval: 2_000,
+    }
+    return { ...place, expired_in: NOW.getTime() + 300_000, state: fields.state, ...begun }
+  })
+  const sleep = async (ms: number) => void waits.push(ms)
+  const login = await startDeviceLogin(await settingsOf('minimax', url), { ...device, sleep })
+  return { login, waits, asked }
+}
+
+test('MiniMax: polls on evenly while it says pending', async () => {
+  const pending = { status: 'pending' }
+  const { login, waits, asked } = await minimax([pending, pending, { status: 'success', access_token: 'at' }])
+  expect(await login.poll()).toMatchObject({ accessToken: 'at' })
+  expect(waits).toEqual([2_000, 2_000, 2_000])
+  expect(asked[0]?.state).toMatch(/^[\w-]{43}$/)
+})
+
+test('MiniMax: ends when it says error', async () => {
+  const { login, waits } = await minimax([{ status: 'pending' }, { status: 'error' }])
+  await expect(login.poll()).rejects.toMatchObject({ code: 'login_failed' })
+  expect(waits).toHaveLength(2)
+})
+
+test("MiniMax: an answer with another login's state is refused", async () => {
+  await expect(minimax([], { state: 'x' })).rejects.toMatchObject({ code: 'login_failed' })
+})
+
+test('MiniMax: an end that has passed by our clock is not believed', async () => {
+  const { login } = await minimax([{ access_token: 'at' }], { expired_in: NOW.getTime() - 7_000_000 })
+  expect(login.expiresInSeconds).toBe(900)
+})
+
 test.each([
   {},
   { device_code: 'dc', user_code: 'x', verification_uri: 'http://evil.example/' },
@@ -155,6 +197,7 @@ test.each([
   const url = await provider(() => answer)
   await expect(startDeviceLogin(await settingsOf('qwen', url), device)).rejects.toMatchObject({
     code: 'login_failed',
+    message: expect.not.stringContaining('token endpoint'),
   })
 })
 
@@ -162,4 +205,46 @@ test('no metadata holds a client id or secret, and every endpoint is https', () 
   const text = JSON.stringify(LOGIN_METADATA)
   expect(text).not.toMatch(/client_?(id|secret)"/i)
   for (const [, url = ''] of text.matchAll(/"(http[^"]+)"/g)) expect(url).toMatch(/^https:/)
+})
+
+/** A device login at Qwen whose polls are answered in turn; the last answer stays. */
+async function qwen(begun: object, polls: readonly object[], options: Partial<typeof device> = {}) {
+  const waits: number[] = []
+  let asked = 0
+  const url = await provider((path) => {
+    if (path.endsWith('/device/code'))
+      return { device_code: 'dc', user_code: 'AB', verification_uri: 'https://chat.qwen.ai/d', ...begun }
+    asked += 1
+    return polls[Math.min(asked, polls.length) - 1] ?? {}
+  })
+  const sleep = async (ms: number) => void waits.push(ms)
+  const login = await startDeviceLogin(await settingsOf('qwen', url), { ...device, sleep, ...options })
+  return { login, waits, asked: () => asked }
+}
+
+const PENDING = { error: 'authorization_pending' }
+
+test('a clock that is set while somebody logs in on another device ends nothing', async () => {
+  let hours = 0
+  const now = () => {
+    hours += 2
+    return new Date(NOW.getTime() + hours * 3_600_000)
+  }
+  const { login } = await qwen({ expires_in: 600, interval: 5 }, [PENDING, { access_token: 'at' }], { now })
+  expect(await login.poll()).toMatchObject({ accessToken: 'at' })
+})
+
+test('an interval longer than the code lives: asked once before its end', async () => {
+  const { login, waits } = await qwen({ expires_in: 10, interval: 60 }, [{ access_token: 'at' }])
+  expect(await login.poll()).toMatchObject({ accessToken: 'at' })
+  expect(waits).toEqual([9_000])
+  const late = await qwen({ expires_in: 10, interval: 60 }, [PENDING])
+  await expect(late.login.poll()).rejects.toMatchObject({ code: 'login_expired' })
+  expect(late.asked()).toBe(1)
+})
+
+test('polls are a second apart at least', async () => {
+  const { login, waits } = await qwen({ expires_in: 3, interval: 0.01 }, [PENDING])
+  await expect(login.poll()).rejects.toMatchObject({ code: 'login_expired' })
+  expect(waits).toEqual([1_000, 1_000])
 })

@@ -19,6 +19,10 @@ export interface DeviceDialect {
   readonly pkce?: boolean
   /** Further fields of the first request. */
   readonly fields?: Readonly<Record<string, string>>
+  /** Sends a random `state` with the first request, and takes no answer with another one. */
+  readonly state?: boolean
+  /** The field in which polls are told how it stands, in place of an error code; `pending` means what it says. */
+  readonly statusField?: string
   /** Unit of the interval. Default seconds. */
   readonly intervalUnit?: 'milliseconds'
 }
@@ -113,6 +117,8 @@ export const LOGIN_METADATA: Readonly<Record<string, LoginMetadata>> = {
       grantType: 'urn:ietf:params:oauth:grant-type:user_code',
       pollsWith: 'user_code',
       pkce: true,
+      state: true,
+      statusField: 'status',
       fields: { response_type: 'code' },
       intervalUnit: 'milliseconds',
     },

@@ -16,6 +16,8 @@ type Fields = Readonly<Record<string, unknown>>
 const WRAPPERS = ['data', 'result', 'token', 'authed_user']
 /** Longest token that is taken for one. */
 const LONGEST_TOKEN = 16_384
+/** How long a token is taken to live that cannot have expired when it says it has. */
+const BELIEVED_LIFETIME_MS = 3_600_000
 
 /** The fields of an answer, whatever it is written in: JSON, a form (GitHub), or the beginning of JSON. */
 export function readFields(answer: Pick<HttpAnswer, 'body'>): Fields {
@@ -26,12 +28,17 @@ export function readFields(answer: Pick<HttpAnswer, 'body'>): Fields {
   return salvaged(text)
 }
 
-/** The tokens in an answer's fields; `undefined` where there is no usable access token. */
-export function readGrant(fields: Fields, now: Date): TokenGrant | undefined {
+/**
+ * The tokens in an answer's fields; `undefined` where there is no usable access token.
+ *
+ * @param now by our own clock
+ * @param date the answer's `Date`: the time by the server's clock (RFC 9110 section 6.6.1)
+ */
+export function readGrant(fields: Fields, now: Date, date?: string): TokenGrant | undefined {
   const accessToken = token(fields.access_token ?? fields.accessToken)
   if (accessToken === undefined) return undefined
   const refreshToken = token(fields.refresh_token ?? fields.refreshToken)
-  const expiresAt = expiryOf(fields, now)
+  const expiresAt = expiryOf(fields, now, date)
   const scopes = scopesOf(fields.scope)
   const idToken = token(fields.id_token)
   return {
@@ -54,13 +61,24 @@ function token(value: unknown): string | undefined {
  * When the access token expires: `expires_in` in seconds from now, by our own clock, or an instant in
  * `expires_at` (and in MiniMax's `expired_in`).
  */
-function expiryOf(fields: Fields, now: Date): Date | undefined {
+function expiryOf(fields: Fields, now: Date, date: string | undefined): Date | undefined {
   for (const value of [fields.expires_in, fields.expires_at, fields.expired_in, fields.expiresIn]) {
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-    if (typeof number === 'number' && number > 0) return instantOf(number, now)
-    if (typeof value === 'string' && !Number.isNaN(Date.parse(value))) return new Date(value)
+    if (typeof number === 'number' && number > 0) return stillAhead(instantOf(number, now), now, date)
+    if (typeof value === 'string' && !Number.isNaN(Date.parse(value)))
+      return stillAhead(new Date(value), now, date)
   }
   return undefined
+}
+
+/**
+ * Nobody gives out a token that has expired: our clock is ahead. What is left of it by the server's own clock
+ * counts then, and without that an hour.
+ */
+function stillAhead(instant: Date | undefined, now: Date, date: string | undefined): Date | undefined {
+  if (instant === undefined || instant.getTime() > now.getTime()) return instant
+  const leftMs = instant.getTime() - Date.parse(date ?? '')
+  return new Date(now.getTime() + (leftMs > 0 ? leftMs : BELIEVED_LIFETIME_MS))
 }
 
 /** A small number counts from now, a large one from 1970: in seconds, or in milliseconds. */

@@ -200,3 +200,40 @@ describe('a token in an odd answer is saved', () => {
     expect((await ask()).scopes).toEqual(['a', 'b'])
   })
 })
+
+describe('an instant at which tokens expire', () => {
+  const at = (ms: number): number => Math.floor((NOW.getTime() + ms) / 1_000)
+  const HOUR_MS = 3_600_000
+
+  async function expiryOf(body: object, date?: string): Promise<Date | undefined> {
+    const headers = date === undefined ? {} : { date }
+    server.fail({ status: 200, headers, body: { access_token: 'at', ...body } })
+    return (await ask()).expiresAt
+  }
+
+  test('is taken as it is while it lies ahead', async () => {
+    const ahead = new Date(NOW.getTime() + HOUR_MS)
+    expect(await expiryOf({ expires_at: at(HOUR_MS) })).toEqual(ahead)
+    expect(await expiryOf({ expires_at: ahead.toISOString() })).toEqual(ahead)
+  })
+
+  test.each([
+    at(-HOUR_MS),
+    (NOW.getTime() - HOUR_MS) as number,
+    new Date(NOW.getTime() - HOUR_MS).toISOString(),
+  ])(
+    '%j has passed by our clock: what is left of it by the clock of the server counts',
+    async (expires_at) => {
+      const date = new Date(NOW.getTime() - 2 * HOUR_MS).toUTCString()
+      expect(await expiryOf({ expires_at }, date)).toEqual(new Date(NOW.getTime() + HOUR_MS))
+    },
+  )
+
+  test('that has passed by both clocks is not believed', async () => {
+    const date = NOW.toUTCString()
+    expect(await expiryOf({ expires_at: at(-HOUR_MS) }, date)).toEqual(new Date(NOW.getTime() + HOUR_MS))
+    expect(await expiryOf({ expires_at: at(-HOUR_MS) }, 'nonsense')).toEqual(
+      new Date(NOW.getTime() + HOUR_MS),
+    )
+  })
+})

@@ -22,6 +22,8 @@ export interface TokenRequest {
   readonly body?: 'form' | 'json'
   readonly signal?: AbortSignal | undefined
   readonly timeoutMs?: number
+  /** A field that says how it stands in place of `error`. */
+  readonly statusField?: string | undefined
   readonly now: () => Date
 }
 
@@ -35,9 +37,10 @@ export async function requestToken(request: TokenRequest): Promise<TokenGrant> {
   const answer = await sendOnce(tokenMessage(request))
   const fields = readFields(answer)
   const now = request.now()
-  const grant = isRedirect(answer) ? undefined : readGrant(fields, now)
-  if (grant === undefined) throw tokenError(answer, fields, now)
-  return grant
+  const grant = isRedirect(answer) ? undefined : readGrant(fields, now, answer.headers.date)
+  if (grant !== undefined) return grant
+  const status = request.statusField === undefined ? undefined : fields[request.statusField]
+  throw tokenError(answer, status === undefined ? fields : { error: status, ...fields }, now)
 }
 
 /** A request as it is sent, with the client's identity in the place the server wants. */

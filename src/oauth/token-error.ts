@@ -26,18 +26,27 @@ const BUSY = new Set(['temporarily_unavailable', 'server_error'])
 /** Longest wait a server may ask for, in milliseconds. */
 const LONGEST_WAIT_MS = 86_400_000
 
+/** An endpoint in words, and what it should have given. */
+export interface Asked {
+  readonly place: string
+  readonly wanted: string
+}
+
+const TOKEN_ENDPOINT: Asked = { place: 'the token endpoint', wanted: 'token' }
+
 /** What an answer without tokens means. Of the server's words nothing but its code is repeated. */
 export function tokenError(
   answer: HttpAnswer,
   fields: Readonly<Record<string, unknown>>,
   now: Date,
+  asked: Asked = TOKEN_ENDPOINT,
 ): OAuthError {
   const serverCode = codeOf(fields)
   const reason = reasonOf(answer.status, serverCode, fields)
   const retryAfterMs = waitOf(answer.headers['retry-after'], now)
   return new OAuthError(
     'refresh_failed',
-    sentence(answer, serverCode),
+    sentence(answer, serverCode, asked),
     {
       reason,
       delivery: 'answered',
@@ -78,11 +87,15 @@ function codeOf(fields: Readonly<Record<string, unknown>>): string | undefined {
   return typeof code === 'string' && /^[\w.-]{1,64}$/.test(code) ? code : undefined
 }
 
-function sentence({ status, complete }: HttpAnswer, code: string | undefined): string {
+function sentence(
+  { status, complete }: HttpAnswer,
+  code: string | undefined,
+  { place, wanted }: Asked,
+): string {
   if (code !== undefined) return `the authorization server answered ${code}`
-  if (status >= 300 && status < 400) return 'the token endpoint answered with a redirect'
-  if (status >= 400) return `the token endpoint answered with status ${status}`
-  return complete ? 'the token endpoint gave no token' : 'the answer of the token endpoint broke off'
+  if (status >= 300 && status < 400) return `${place} answered with a redirect`
+  if (status >= 400) return `${place} answered with status ${status}`
+  return complete ? `${place} gave no ${wanted}` : `the answer of ${place} broke off`
 }
 
 function hintOf(code: string | undefined): string {
