@@ -199,7 +199,7 @@ describe('import from other tools', () => {
       skipped: [],
       failed: [],
       notes: [
-        `${id}: the access token alone, until it expires, for Gemini CLI goes on renewing this login; log in separately with keymux login, or use --take-over --replace --client-id ID.`,
+        `${id}: only the access token came along, good until it expires: Gemini CLI renews this login, and two programs that renew one login end it for each other; log in separately with keymux login, or take it over with --take-over --replace --client-id ID.`,
       ],
     })
     expect(await home.json(['list'])).toMatchObject({
@@ -236,14 +236,16 @@ describe('import from other tools', () => {
     expect(await home.json(['list'])).toMatchObject({ total: 0 })
   })
 
-  test('says in one line why a login came as a token, on standard error', async () => {
-    const { stdout, stderr } = await home.run([
-      'import',
-      'claude-code',
-      vector('imports/claude-code/.credentials.json'),
-    ])
+  test.each([
+    ['claude-code', 'claude-code/.credentials.json', 'Claude Code'],
+    ['qwen-code', 'qwen-code/oauth_creds.json', 'Qwen Code'],
+  ])('says in one line why a login came as a token, on standard error: %s', async (source, file, tool) => {
+    const { stdout, stderr } = await home.run(['import', source, vector('imports', file)])
     expect(stdout).toContain('1 imported')
-    expect(stderr).toMatch(/^anthropic:claude-code: the access token alone, .* Claude Code .*\.\n$/)
+    expect(stderr).toMatch(
+      /^\S+: only the access token came along, .*; import it again when it has expired\.\n$/,
+    )
+    expect(stderr).toContain(`${tool} renews this login`)
   })
 
   test.each([

@@ -1,7 +1,8 @@
 import { newProfileId } from '../../domain/ids.js'
 import type { ImportDraft } from '../../interchange/draft.js'
 import { findImporter } from '../../interchange/importers.js'
-import { renewalObstacle } from '../../oauth/renewable.js'
+import { LOGIN_METADATA } from '../../oauth/metadata.js'
+import { type RenewalObstacle, renewalObstacle } from '../../oauth/renewable.js'
 import type { ProviderRegistry } from '../../providers/registry.js'
 
 /** What became of logins that other programs renew: one sentence for all with the same lot. */
@@ -17,19 +18,24 @@ export function loginNotes(drafts: readonly ImportDraft[], providers: ProviderRe
   return [...idsByLot].map(([lot, ids]) => `${ids.join(', ')}: ${lot}`)
 }
 
-/** Two programs that renew one login end it for each other, with a provider that rotates refresh tokens. */
 function lotOf(draft: ImportDraft, providers: ProviderRegistry): string | undefined {
   const tool = findImporter(draft.source)?.label ?? draft.source
   if (draft.oauth !== undefined) return `taken over; do not renew it in ${tool} as well: log in there anew.`
   if (draft.ofLogin !== true) return undefined
-  const shared = `the access token alone, until it expires, for ${tool} goes on renewing this login`
-  const obstacle = renewalObstacle(draft.provider, providers.get(draft.provider), undefined)
-  switch (obstacle?.missing) {
+  const shared = `only the access token came along, good until it expires: ${tool} renews this login, and two programs that renew one login end it for each other`
+  const separately = `${shared}; log in separately with keymux login, or take it over with --take-over --replace`
+  switch (obstacleOf(draft.provider, providers)) {
     case undefined:
-      return `${shared}; log in separately with keymux login, or use --take-over --replace.`
+      return `${separately}.`
     case 'client_id':
-      return `${shared}; log in separately with keymux login, or use --take-over --replace --client-id ID.`
+      return `${separately} --client-id ID.`
     default:
-      return `${shared}, and keymux cannot; import it again then.`
+      return `${shared}; import it again when it has expired.`
   }
+}
+
+function obstacleOf(name: string, providers: ProviderRegistry): RenewalObstacle['missing'] | undefined {
+  const provider = providers.get(name)
+  const ended = provider?.oauth === undefined && LOGIN_METADATA[name]?.status === 'discontinued'
+  return ended ? 'token_endpoint' : renewalObstacle(name, provider, undefined)?.missing
 }
