@@ -8,6 +8,8 @@ export interface Account {
   /** The account's own id at the provider. */
   readonly subject?: string
   readonly email?: string
+  /** The name it goes by there: GitHub's `login`, `preferred_username` (OpenID Connect Core section 5.1). */
+  readonly login?: string
 }
 
 const ACCOUNT_LIMIT_MS = 10_000
@@ -71,9 +73,11 @@ async function askAccount(
 function accountOf(fields: Readonly<Record<string, unknown>>): Account {
   const subject = text(fields.sub) ?? (typeof fields.id === 'number' ? String(fields.id) : text(fields.id))
   const email = text(fields.email)
+  const login = text(fields.login) ?? text(fields.preferred_username)
   return {
     ...(subject === undefined ? {} : { subject }),
     ...(email?.includes('@') === true ? { email } : {}),
+    ...(login === undefined ? {} : { login }),
   }
 }
 

@@ -7,24 +7,32 @@ import { SECRET_REFERENCE } from '../oauth/refresher.js'
 import type { LoginTarget } from './login-types.js'
 import type { Profiles } from './types.js'
 
-/** The name a login is kept under: the one wanted, that of the account's profile, its e-mail, `default`. */
+/**
+ * The name a login is kept under: the one wanted, that of the account's profile, its e-mail address, its name at
+ * the provider, `default`.
+ */
 export async function nameFor(
   profiles: Pick<Profiles, 'list'>,
   token: OAuthToken,
   target: LoginTarget,
+  login: string | undefined,
 ): Promise<{ name: string; explicit: boolean }> {
   if (target.name !== undefined) return { name: parseProfileName(target.name), explicit: true }
   for (const { provider, mode, name, oauth } of await profiles.list()) {
     if (provider !== token.provider || mode !== 'oauth' || oauth === undefined) continue
     if (isKnownAccount(oauth, token)) return { name, explicit: true }
   }
-  const { email } = token
+  const name = usableName(token.email) ?? usableName(login) ?? 'default'
+  return { name, explicit: false }
+}
+
+/** Not every address or name of a provider can be that of a profile. */
+function usableName(text: string | undefined): string | undefined {
   try {
-    if (email !== undefined) return { name: parseProfileName(email), explicit: false }
+    return text === undefined ? undefined : parseProfileName(text)
   } catch {
-    // An address that cannot be a name.
+    return undefined
   }
-  return { name: 'default', explicit: false }
 }
 
 /** Whether both name the same account, not merely no different one. */

@@ -45,7 +45,7 @@ export class LoginStore {
     const account = await findAccount(settings, grant, target.signal)
     target.signal?.throwIfAborted()
     const token = tokenOf(settings.provider, grant, issuedAt, account)
-    const { name, explicit } = await nameFor(this.#config.profiles, token, target)
+    const { name, explicit } = await nameFor(this.#config.profiles, token, target, account.login)
     const oauth = credentialOf(token, name, settings, target.clientSecretRef)
     const id = newProfileId(settings.provider, name)
     let renewed = false

@@ -256,7 +256,10 @@ class Stub implements StubAuthorizationServer {
     const family = this.#families.familyOf(String(headers.authorization).replace(/^Bearer /, ''))
     if (fault !== undefined) json(response, fault, { error: 'no' })
     else if (family === undefined || this.#told === 'nowhere') json(response, 403, { error: 'forbidden' })
-    else json(response, 200, { sub: family.account.subject, email: family.account.email })
+    else {
+      const { subject, email, login } = family.account
+      json(response, 200, { sub: subject, email, login })
+    }
   }
 
   /** Somebody who is logged in already and says yes (or no) at once. */

@@ -82,6 +82,17 @@ test('a lookup of the account that fails once is made once more', async () => {
   expect((await logInAt(keymux, WORK)).error).toMatchObject({ code: 'conflict' })
 })
 
+test('without an address the name at the provider names the profile', async () => {
+  server.tellAccount('userinfo')
+  for (const [account, id] of [
+    [{ subject: '7', email: '', login: 'octo-cat' }, 'corp:octo-cat'],
+    [{ subject: '8', email: '', login: 'octo cat/../\u202e' }, 'corp:default'],
+  ] as const) {
+    server.logInAs(account)
+    expect((await logInAt(keymux, { provider: 'corp' })).result).toEqual({ profileId: id, renewed: false })
+  }
+})
+
 test('a name and an address that cannot be compared are not the same account', async () => {
   const before = await stored()
   await keymux.oauth.saveCredential('corp:work', {

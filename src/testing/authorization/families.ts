@@ -5,6 +5,8 @@ export interface StubAccount {
   /** The `sub` of its identity tokens. */
   readonly subject: string
   readonly email: string
+  /** Its name at the provider, as GitHub's userinfo gives it. */
+  readonly login?: string
 }
 
 /** Tokens as the server gives them out. */
