@@ -20,6 +20,7 @@ export type {
   RefreshOptions,
   Resolution,
   ResolutionOptions,
+  TokenOptions,
   VaultInterface,
 } from './domain/ports.js'
 export type {

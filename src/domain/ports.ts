@@ -120,10 +120,19 @@ export interface ProfileManager {
   clearExpiredCooldowns(options?: CallOptions): Promise<boolean>
 }
 
+/** Options of {@link OAuthManager.getValidToken}. */
+export interface TokenOptions extends CallOptions {
+  /**
+   * How long to wait for the renewal of a token that is due and still good, in milliseconds; it is handed out then.
+   * Default 0: it is handed out at once, and renewed in the background.
+   */
+  readonly renewalWaitMs?: number
+}
+
 /** Hands out valid OAuth tokens and stores new ones. Keyed by profile id, never by provider. */
 export interface OAuthManager {
   /** A valid credential of the profile, renewed first when that is due. */
-  getValidToken(profileId: string, options?: CallOptions): Promise<OAuthCredential>
+  getValidToken(profileId: string, options?: TokenOptions): Promise<OAuthCredential>
   saveCredential(profileId: string, credential: OAuthCredential, options?: CallOptions): Promise<void>
 }
 

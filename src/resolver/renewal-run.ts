@@ -156,7 +156,8 @@ export class RenewalRun {
     if (!isSameAccount(used, fresh)) {
       throw anotherAccount(id)
     }
-    const issuedAt = fresh.issuedAt ?? new Date(this.#nowMs())
+    // A refresher's own clock may be ahead of ours: nothing was issued in the future.
+    const issuedAt = new Date(Math.min(fresh.issuedAt?.getTime() ?? this.#nowMs(), this.#nowMs()))
     return mergeRefreshedCredential(used, { ...fresh, issuedAt })
   }
 
@@ -177,7 +178,10 @@ export class RenewalRun {
     }
     const outcome = await ledger.fail(id, used, { reason, untilAfter, resolved, loginEnded })
     if (outcome.kind === 'newer' && this.#isServable(outcome.oauth)) return outcome.oauth
-    if (!forced && !loginEnded && this.#isServable(used)) return used
+    if (!forced && !loginEnded && this.#isServable(used)) {
+      this.#parts.logger?.warn('a login could not be renewed ahead of time', { profile: id, reason })
+      return used
+    }
     throw renewalFailed(id, { reason, error, until: outcome.kind === 'newer' ? undefined : outcome.until })
   }
 

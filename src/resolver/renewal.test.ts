@@ -40,6 +40,70 @@ describe('when', () => {
     expect(await stored()).toMatchObject({ accessToken: 'at-2', refreshToken: 'rt-2', generation: 2 })
   })
 
+  test('who is ready to wait gets the new one, as does a resolution', async () => {
+    const first = await setUp([], {}, 2 * MINUTE)
+    expect((await first.renewer.getValidToken(ID, { renewalWaitMs: 3_000 })).accessToken).toBe('at-2')
+    const second = await setUp([], {}, 2 * MINUTE)
+    const options = { renewalWaitMs: 3_000 }
+    expect((await second.resolver.resolve('gemini', undefined, options)).credential).toBe('at-2')
+    expect(second.refresher.sent).toEqual(['rt-1'])
+  })
+
+  test.each(['fails', 'takes longer'])('and the old one when that %s', async (how) => {
+    let release = (): void => {}
+    const gate = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const slow = () => gate.then(() => ({}))
+    const answer = how === 'fails' ? failure('server_error', 'answered') : slow
+    const { resolver, clock, stored } = await setUp([answer], {}, 2 * MINUTE)
+    const asked = resolver.resolve('gemini', undefined, { renewalWaitMs: 3_000 })
+    await tick()
+    if (how === 'takes longer') clock.advance(3_000)
+    expect((await asked).credential).toBe('at-1')
+    release()
+    await tick()
+    expect((await stored()).accessToken).toBe(how === 'fails' ? 'at-1' : 'at-2')
+  })
+
+  test('an abort ends that wait too', async () => {
+    const { resolver } = await setUp([() => new Promise<never>(() => {})], {
+      timing: { requestMs: 10, hardDeadlineMs: 30 },
+    })
+    const controller = new AbortController()
+    const asked = resolver.resolve('gemini', undefined, {
+      renewalWaitMs: 3_000,
+      signal: controller.signal,
+    })
+    await tick()
+    controller.abort(new Error('enough'))
+    await expect(asked).rejects.toThrow('enough')
+  })
+
+  test.each([
+    ['a little', 4 * MINUTE, 0],
+    ['much', 2 * HOUR, 1],
+  ])('a login made under a clock that was %s ahead', async (_how, aheadMs, renewals) => {
+    const clock = createFakeClock()
+    clock.advance(aheadMs)
+    const { renewer, resolver, refresher, stored } = await setUp([], { clock }, HOUR)
+    const made = await stored()
+    expect((await resolver.resolve('gemini')).credential).toBe('at-1')
+    await renewer.saveCredential(ID, {
+      ...(made as Parameters<Renewer['saveCredential']>[1]),
+      issuedAt: clock.now(),
+    })
+    expect((await resolver.resolve('gemini')).credential).toBe('at-1')
+    clock.advance(-aheadMs)
+    await renewer.getValidToken(ID)
+    await resolver.resolve('gemini')
+    await tick()
+    expect(refresher.sent).toHaveLength(renewals)
+    await resolver.resolve('gemini')
+    await tick()
+    expect(refresher.sent).toHaveLength(renewals)
+  })
+
   test('short-lived tokens are served for most of their life', async () => {
     const { profiles, renewer, refresher, clock } = await setUp()
     const profile = await profiles.get(ID)
@@ -135,6 +199,44 @@ describe('when', () => {
     await tick()
     expect(refresher.sent).toEqual(['rt-1'])
     expect((await stored()).accessToken).toBe('at-2')
+    controller.abort()
+    await kept
+  })
+})
+
+describe('kept fresh', () => {
+  test('tokens that live for seconds are renewed again and again', async () => {
+    const clock = createFakeClock()
+    const short = () => ({ expiresAt: new Date(clock.now().getTime() + 12_000) })
+    const { renewer, refresher } = await setUp(Array(10).fill(short), { clock })
+    const controller = new AbortController()
+    const kept = renewer.keepFresh(controller.signal)
+    for (let seconds = 0; seconds < 60; seconds += 1) {
+      await tick()
+      clock.advance(1_000)
+    }
+    expect(refresher.sent.length).toBeGreaterThanOrEqual(5)
+    controller.abort()
+    await kept
+  })
+
+  test('many logins that are due at once are not renewed all at once', async () => {
+    let release = (): void => {}
+    const gate = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const { renewer, refresher, profiles, clock } = await setUp(Array(40).fill(() => gate.then(() => ({}))))
+    for (let index = 0; index < 20; index += 1) {
+      const oauth = { accessToken: `at-${index}`, refreshToken: `rt-${index}`, expiresAt: clock.now() }
+      await profiles.add({ provider: 'gemini', name: `n${index}`, oauth })
+    }
+    const controller = new AbortController()
+    const kept = renewer.keepFresh(controller.signal)
+    while (refresher.sent.length < 8) await tick()
+    await tick()
+    expect(refresher.sent).toHaveLength(8)
+    release()
+    while (refresher.sent.length < 21) await tick()
     controller.abort()
     await kept
   })

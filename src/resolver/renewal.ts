@@ -6,16 +6,18 @@ import type {
   OAuthManager,
   OAuthTokenRefresher,
   ProfileManager,
+  TokenOptions,
 } from '../domain/ports.js'
 import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
 import { StoredProfiles } from '../profiles/manager.js'
 import type { SpillPlace } from '../profiles/spill.js'
 import type { RefreshLocks } from '../storage/locks.js'
 import { MemoryLocks } from '../storage/memory/locks.js'
+import { FreshKeeper } from './keep-fresh.js'
 import { PlainLedger } from './plain-ledger.js'
 import { RenewalRun } from './renewal-run.js'
 import type { RenewalTiming } from './renewal-timing.js'
-import { DEFAULT_TIMING, renewalDueMs, servableUntilMs } from './renewal-timing.js'
+import { DEFAULT_TIMING, isDue, servableUntilMs, servedBetween } from './renewal-timing.js'
 import { sleep } from './sleep.js'
 
 /** What renews OAuth logins. */
@@ -40,10 +42,6 @@ export interface RenewOptions extends CallOptions {
   /** The access token that the provider refused: where another is stored by now, it is given instead. */
   readonly rejected?: string
 }
-
-/** Logins are looked at this often while they are kept fresh, in milliseconds. */
-const LONGEST_LOOK_MS = 60_000
-const SHORTEST_LOOK_MS = 1_000
 
 interface Flight {
   readonly forced: boolean
@@ -80,18 +78,17 @@ export class Renewer implements OAuthManager {
 
   /**
    * A credential that can be used now: the stored one, renewed first when it has run out. One that is due and
-   * still good is given at once and renewed in the background.
+   * still good is given at once and renewed in the background, or after `renewalWaitMs` at the latest.
    *
    * @throws KeymuxError `profile_not_found`, `unsupported_mode`, `refresh_failed`, storage errors
    */
-  async getValidToken(profileId: string, options: CallOptions = {}): Promise<OAuthCredential> {
+  async getValidToken(profileId: string, options: TokenOptions = {}): Promise<OAuthCredential> {
     const oauth = await this.#oauth(profileId)
     const nowMs = this.#nowMs()
     if (oauth.accessToken !== '' && oauth.loginNeeded !== true) {
-      if (nowMs < renewalDueMs(oauth, this.#config.jitter ?? 0)) return oauth
+      if (!isDue(oauth, this.#config.jitter ?? 0, nowMs)) return oauth
       if (nowMs < servableUntilMs(oauth)) {
-        this.#renewInBackground(profileId, oauth)
-        return oauth
+        return (await this.#withinWait(this.#renewAhead(profileId, oauth), options)) ?? oauth
       }
     }
     options.signal?.throwIfAborted()
@@ -136,30 +133,21 @@ export class Renewer implements OAuthManager {
 
   /**
    * Renews logins ahead of time, until the signal fires: for whoever runs for long. Failures are logged and
-   * tried again by their own backoff.
+   * tried again after a wait.
    */
-  async keepFresh(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const nextMs = await this.#renewDue().catch((error: unknown) => {
-        const code = isKeymuxError(error) ? error.code : 'unknown'
-        this.#config.logger?.warn('logins could not be looked through', { code })
-        return LONGEST_LOOK_MS
-      })
-      await sleep(Math.max(nextMs, SHORTEST_LOOK_MS), this.#config.clock, signal).catch(() => undefined)
-    }
-  }
-
-  /** Starts what is due; how long until the next is, in milliseconds. */
-  async #renewDue(): Promise<number> {
-    let nextMs = LONGEST_LOOK_MS
-    for (const { id, mode, enabled, oauth } of await this.#config.store.list()) {
-      if (mode !== 'oauth' || !enabled || oauth === undefined) continue
-      const renewable = oauth.refreshToken !== '' && oauth.loginNeeded !== true
-      const leftMs = renewalDueMs(oauth, this.#config.jitter ?? 0) - this.#nowMs()
-      if (renewable && leftMs <= 0) this.#renewInBackground(id, { ...oauth })
-      else if (renewable) nextMs = Math.min(nextMs, leftMs)
-    }
-    return nextMs
+  keepFresh(signal: AbortSignal): Promise<void> {
+    const { store, clock, jitter = 0, logger } = this.#config
+    const keeper = new FreshKeeper({
+      list: () => store.list(),
+      renew: (id, seen) => this.#fly(id, seen, false),
+      dueMs: (oauth) => {
+        const { fromMs, untilMs } = servedBetween(oauth, jitter)
+        return this.#nowMs() < fromMs ? 0 : untilMs
+      },
+      clock,
+      ...(logger === undefined ? {} : { logger }),
+    })
+    return keeper.run(signal)
   }
 
   /**
@@ -187,14 +175,32 @@ export class Renewer implements OAuthManager {
     await Promise.allSettled([...this.#flights.values()].map((flight) => flight.outcome))
   }
 
-  #renewInBackground(profileId: string, oauth: OAuthCredential): void {
-    if (this.#flights.has(profileId) || this.#closing.signal.aborted) return
-    this.#fly(profileId, oauth, false).catch((error: unknown) => {
+  /** Renews what is still good; `undefined` when that fails, which is told by whoever began it. */
+  #renewAhead(profileId: string, oauth: OAuthCredential): Promise<OAuthCredential | undefined> {
+    const known = this.#flights.get(profileId)
+    if (known !== undefined) return known.outcome.catch(() => undefined)
+    if (this.#closing.signal.aborted) return Promise.resolve(undefined)
+    return this.#fly(profileId, oauth, false).catch((error: unknown) => {
       this.#config.logger?.warn('a login could not be renewed ahead of time', {
         profile: profileId,
         code: isKeymuxError(error) ? error.code : 'unknown',
       })
+      return undefined
     })
+  }
+
+  async #withinWait<T>(
+    work: Promise<T>,
+    { renewalWaitMs = 0, signal }: TokenOptions,
+  ): Promise<T | undefined> {
+    if (renewalWaitMs <= 0) return undefined
+    const over = new AbortController()
+    const waited = sleep(renewalWaitMs, this.#config.clock, over.signal).catch(() => undefined)
+    try {
+      return await unlessAborted(Promise.race([work, waited.then(() => undefined)]), signal)
+    } finally {
+      over.abort()
+    }
   }
 
   #fly(profileId: string, seen: OAuthCredential, forced: boolean): Promise<OAuthCredential> {

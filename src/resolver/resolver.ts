@@ -1,3 +1,4 @@
+import { withoutUndefined } from '../domain/defined.js'
 import { isKeymuxError, KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type {
   CallOptions,
@@ -14,7 +15,7 @@ import type { CandidateSource, FailedAttempt } from '../profiles/candidates.js'
 import type { Entry } from '../profiles/entry.js'
 import { StoredProfiles } from '../profiles/manager.js'
 import type { ProviderLookup } from '../profiles/validate.js'
-import { renewalDueMs, servableUntilMs } from './renewal-timing.js'
+import { isDue, servableUntilMs, servedBetween } from './renewal-timing.js'
 import { sleep } from './sleep.js'
 
 /** What a resolver is made of. */
@@ -41,6 +42,11 @@ export interface ResolveOptions extends CallOptions {
   readonly strict?: boolean
   /** Ids of profiles that are not wanted, such as those that were tried already. */
   readonly exclude?: ReadonlySet<string>
+  /**
+   * When an OAuth token is due for renewal and still good, wait up to this many milliseconds for the new one.
+   * Default 0: it is handed out at once and renewed in the background.
+   */
+  readonly renewalWaitMs?: number
   /** When everything is cooling, wait up to this many milliseconds for the soonest. Default 0: throw at once. */
   readonly maxWaitMs?: number
 }
@@ -57,7 +63,8 @@ interface Opened {
   readonly entry: Entry
   readonly record: Entry['record']
   readonly credential: string
-  /** Served without a further look until then, in epoch milliseconds. */
+  /** Served without a further look between these instants, in epoch milliseconds. */
+  readonly fromMs: number
   readonly untilMs: number
 }
 
@@ -119,7 +126,7 @@ export class Resolver {
     const nowMs = source.nowMs()
     const entry = source.pick(request, nowMs, passedOver(source, request, options))
     const opened = entry === undefined ? undefined : this.#cache.get(entry.id)
-    if (entry === undefined || opened?.record !== entry.record || nowMs >= opened.untilMs) return undefined
+    if (entry === undefined || opened?.record !== entry.record || !isServed(opened, nowMs)) return undefined
     source.used(entry, nowMs)
     return resolution(entry, opened.credential, [entry.id])
   }
@@ -144,7 +151,7 @@ export class Resolver {
       options.signal?.throwIfAborted()
       if (!(await store.claimTrial(entry.id))) continue
       try {
-        return resolution(entry, await this.#open(source, entry, options.signal), [entry.id])
+        return resolution(entry, await this.#open(source, entry, options), [entry.id])
       } catch (error) {
         if (!(error instanceof KeymuxError) || error.code === 'vault_locked') throw error
       }
@@ -205,7 +212,7 @@ export class Resolver {
   getCacheStats(): CacheStats {
     const nowMs = this.#nowMs()
     const valid = [...this.#cache.values()].filter(
-      (opened) => opened.record === opened.entry.record && nowMs < opened.untilMs,
+      (opened) => opened.record === opened.entry.record && isServed(opened, nowMs),
     ).length
     return { totalEntries: this.#cache.size, valid, expired: this.#cache.size - valid }
   }
@@ -252,7 +259,7 @@ export class Resolver {
       const entry = source.pick(request, source.nowMs(), passed)
       if (entry === undefined) return source.explain(request, failed)
       try {
-        const credential = await this.#open(source, entry, options.signal)
+        const credential = await this.#open(source, entry, options)
         source.used(entry)
         return resolution(entry, credential, [...failed.map((attempt) => attempt.entry.id), entry.id])
       } catch (error) {
@@ -266,31 +273,33 @@ export class Resolver {
   }
 
   /** The entry's credential, renewed if need be, and remembered unless it lives elsewhere. */
-  async #open(source: CandidateSource, entry: Entry, signal: AbortSignal | undefined): Promise<string> {
-    if (entry.mode === 'oauth') return this.#openOAuth(source, entry, signal)
+  async #open(source: CandidateSource, entry: Entry, options: ResolveOptions): Promise<string> {
+    if (entry.mode === 'oauth') return this.#openOAuth(source, entry, options)
     const { record } = entry
-    const credential = await source.credential(entry, signal)
+    const credential = await source.credential(entry, options.signal)
     if (record.meta.reference === undefined) {
       this.#remember({
         entry,
         record,
         credential,
+        fromMs: 0,
         untilMs: record.meta.expiresAt ?? Number.POSITIVE_INFINITY,
       })
     }
     return credential
   }
 
-  async #openOAuth(source: CandidateSource, entry: Entry, signal: AbortSignal | undefined): Promise<string> {
+  async #openOAuth(source: CandidateSource, entry: Entry, options: ResolveOptions): Promise<string> {
     const { record } = entry
+    const { signal, renewalWaitMs } = options
     const token = validityOf(record.meta)
     const nowMs = this.#nowMs()
     const manager = this.#config.oauthManager
     const held = record.meta.hasSecret
-    const dueMs = renewalDueMs(token, this.#config.jitter ?? 0)
-    if (nowMs < dueMs && held) {
+    const { fromMs, untilMs } = servedBetween(token, this.#config.jitter ?? 0)
+    if (fromMs <= nowMs && nowMs < untilMs && held) {
       const credential = await source.credential(entry, signal)
-      this.#remember({ entry, record, credential, untilMs: dueMs })
+      this.#remember({ entry, record, credential, fromMs, untilMs })
       return credential
     }
     if (manager === undefined) {
@@ -299,17 +308,25 @@ export class Resolver {
         hint: `run keymux login ${entry.id}`,
       })
     }
-    if (held && nowMs < servableUntilMs(token)) {
-      manager.getValidToken(entry.id).catch((error: unknown) => {
-        this.#config.logger?.warn('a login could not be renewed ahead of time', {
-          profile: entry.id,
-          code: isKeymuxError(error) ? error.code : 'unknown',
-        })
-      })
-      return source.credential(entry, signal)
+    if (!held || nowMs >= servableUntilMs(token)) {
+      return (await manager.getValidToken(entry.id, withoutUndefined({ signal }))).accessToken
     }
-    const renewed = await manager.getValidToken(entry.id, signal === undefined ? {} : { signal })
-    return renewed.accessToken
+    const renewed = manager.getValidToken(entry.id, withoutUndefined({ signal, renewalWaitMs }))
+    const served = this.#renewedAhead(entry, renewed)
+    const fresh = renewalWaitMs === undefined ? undefined : await served
+    signal?.throwIfAborted()
+    return fresh?.accessToken ?? source.credential(entry, signal)
+  }
+
+  /** What a renewal ahead of time gives; its failure is told, and harms nobody yet. */
+  #renewedAhead({ id }: Entry, renewed: Promise<OAuthCredential>): Promise<OAuthCredential | undefined> {
+    return renewed.catch((error: unknown) => {
+      this.#config.logger?.warn('a login could not be renewed ahead of time', {
+        profile: id,
+        code: isKeymuxError(error) ? error.code : 'unknown',
+      })
+      return undefined
+    })
   }
 
   #remember(opened: Opened): void {
@@ -328,7 +345,8 @@ export class Resolver {
     options: ResolveOptions,
   ): Promise<Resolution> {
     const request = this.#request(provider, preferred, options)
-    const call = options.signal === undefined ? {} : { signal: options.signal }
+    const { signal, renewalWaitMs } = options
+    const call = withoutUndefined({ signal })
     const result = await this.#config.store.resolve(request, call)
     const { profile } = result
     if (profile === undefined || options.exclude?.has(profile.id) === true) {
@@ -343,11 +361,13 @@ export class Resolver {
       )
     }
     const { error: _none, ...rest } = result
-    const due =
-      profile.oauth !== undefined && this.#nowMs() >= renewalDueMs(profile.oauth, this.#config.jitter ?? 0)
+    const due = profile.oauth !== undefined && isDue(profile.oauth, this.#config.jitter ?? 0, this.#nowMs())
     if (profile.mode !== 'oauth' || !due || this.#config.oauthManager === undefined)
       return { ...rest, profile }
-    const renewed = await this.#config.oauthManager.getValidToken(profile.id, call)
+    const renewed = await this.#config.oauthManager.getValidToken(
+      profile.id,
+      withoutUndefined({ signal, renewalWaitMs }),
+    )
     return { ...rest, profile: { ...profile, oauth: renewed }, credential: renewed.accessToken }
   }
 
@@ -363,6 +383,10 @@ export class Resolver {
   #nowMs(): number {
     return Number(this.#clock.now())
   }
+}
+
+function isServed({ fromMs, untilMs }: Opened, nowMs: number): boolean {
+  return fromMs <= nowMs && nowMs < untilMs
 }
 
 function validityOf({ expiresAt, issuedAt }: Entry['record']['meta']): { expiresAt: Date; issuedAt?: Date } {

@@ -12,6 +12,12 @@ export const SELECTION_OPTIONS: readonly OptionSpec[] = [
   { flags: '--strict', summary: 'the named profile or none' },
 ]
 
+/**
+ * How long a command waits for the renewal of a token that is still good, in milliseconds: it does not live long
+ * enough to renew in the background, and the program that it starts may live longer than the token.
+ */
+const RENEWAL_WAIT_MS = 3_000
+
 /** What {@link SELECTION_OPTIONS} say. */
 export function readSelection(input: CommandInput, signal: AbortSignal): ResolveOptions {
   const mode = input.text('mode') as AuthMode | undefined
@@ -19,6 +25,7 @@ export function readSelection(input: CommandInput, signal: AbortSignal): Resolve
   const preference = input.text('prefer') as ProfilePreference | undefined
   return {
     signal,
+    renewalWaitMs: RENEWAL_WAIT_MS,
     ...(mode === undefined ? {} : { mode }),
     ...(model === undefined ? {} : { model }),
     ...(preference === undefined ? {} : { preference }),
