@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AUTH_MODES } from '../domain/profile.js'
 import { FAILURE_REASONS, type ProfileUsageStats } from '../domain/usage.js'
-import { modelWindow, type StandingFacts, standing } from './standing.js'
+import { modelWindow, type RenewalWait, type StandingFacts, standing } from './standing.js'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -204,6 +204,12 @@ const someWindows: fc.Arbitrary<ProfileUsageStats> = fc
     { requiredKeys: [] },
   )
   .map(windows)
+const someRenewal: fc.Arbitrary<RenewalWait> = fc.record({
+  servableUntil: offset.map((ms) => START + ms),
+  from: offset.map((ms) => START + ms),
+  until: instant,
+  reason,
+})
 const anyFacts: fc.Arbitrary<StandingFacts> = fc.record(
   {
     provider: fc.constantFrom('openai', 'openrouter'),
@@ -211,6 +217,7 @@ const anyFacts: fc.Arbitrary<StandingFacts> = fc.record(
     mode: fc.constantFrom(...AUTH_MODES),
     hasCredential: fc.boolean(),
     renewable: fc.boolean(),
+    renewal: someRenewal,
     expiresAt: fc
       .oneof(
         offset,

@@ -1,16 +1,11 @@
-import type { CandidateReason } from '../domain/errors.js'
 import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { CallOptions, ProfileResolutionResult, ResolutionOptions } from '../domain/ports.js'
-import { modelAllowed } from '../policy/model-globs.js'
 import type { Entry } from './entry.js'
 import type { ProfileIndex } from './profile-index.js'
-import { renewalAdvice } from './renewal-advice.js'
+import type { FailedAttempt } from './refusal.js'
+import { refusal } from './refusal.js'
 
-/** Why a profile that was tried could not give its credential. */
-export interface FailedAttempt {
-  readonly entry: Entry
-  readonly error: KeymuxError
-}
+export type { FailedAttempt } from './refusal.js'
 
 /** Chooses among the profiles in memory. What it says is as fresh as the last `sync`. */
 export class CandidateSource {
@@ -135,19 +130,8 @@ export class CandidateSource {
         hint: 'see keymux list',
       })
     }
-    const reasons = asked.map((entry) => this.#reason(entry, request, failed))
-    const times = reasons.flatMap((reason) => (reason.until === undefined ? [] : [reason.until.getTime()]))
-    const retryAt = times.length === 0 ? undefined : new Date(Math.min(...times))
-    return new NoUsableProfileError(
-      provider,
-      {
-        attemptedProfiles: asked.map((entry) => entry.id),
-        reasons,
-        ...(retryAt === undefined ? {} : { retryAt }),
-      },
-      sentence(provider, asked.length, retryAt),
-      { hint: this.#hint(provider, asked, retryAt, failed) },
-    )
+    const { providers } = this.#index.config
+    return refusal(asked, { request, failed, providers, now: new Date(this.nowMs()) })
   }
 
   #nothing(request: ResolutionOptions, failed: readonly FailedAttempt[]): ProfileResolutionResult {
@@ -170,58 +154,6 @@ export class CandidateSource {
           (request.model === undefined || entry.serves(request.model, new Date(this.nowMs()))),
       )
   }
-
-  #hint(
-    provider: string,
-    asked: readonly Entry[],
-    retryAt: Date | undefined,
-    failed: readonly FailedAttempt[],
-  ): string {
-    if (asked.length === 0) return `add one with keymux add ${provider}`
-    const advice = asked.flatMap((entry) => this.#advice(entry, failed) ?? [])
-    const [first] = advice
-    if (first !== undefined && (retryAt === undefined || advice.length === asked.length)) return first
-    return `see keymux status ${provider}`
-  }
-
-  /** What its owner can do about a login that was not handed out. */
-  #advice(entry: Entry, failed: readonly FailedAttempt[]): string | undefined {
-    if (entry.mode !== 'oauth') return undefined
-    const { state, until } = entry.standing
-    if (state === 'off') return undefined
-    if (state === 'invalid') return `run keymux login ${entry.id}`
-    const advice = renewalAdvice(entry, this.#index.config.providers)
-    if (state === 'expired') return advice ?? `run keymux login ${entry.id}`
-    if (advice !== undefined || until !== undefined) return advice
-    return failed.find((attempt) => attempt.entry === entry)?.error.hint
-  }
-
-  #reason(entry: Entry, request: ResolutionOptions, failed: readonly FailedAttempt[]): CandidateReason {
-    const attempt = failed.find((each) => each.entry === entry)
-    const { state, reason, until } = entry.standing
-    // A renewal that failed has changed the standing: what it says goes further than the error.
-    if (attempt !== undefined && (state === 'available' || entry.mode !== 'oauth')) {
-      return { profileId: entry.id, state: 'failed', reason: attempt.error.code }
-    }
-    const window =
-      request.model === undefined ? undefined : entry.modelWindow(request.model, new Date(this.nowMs()))
-    if (state === 'available' && window !== undefined) {
-      return { profileId: entry.id, state: 'cooling', reason: window.reason, until: window.until }
-    }
-    if (state === 'available') {
-      const allowed = request.model === undefined || modelAllowed(entry.record.meta.models, request.model)
-      // What could serve and is not handed out was left out by the caller, who has tried it.
-      if (allowed) return { profileId: entry.id, state: 'failed' }
-      return { profileId: entry.id, state: 'not_allowed', reason: 'model' }
-    }
-    const later = window !== undefined && until !== undefined && window.until > until ? window.until : until
-    return {
-      profileId: entry.id,
-      state,
-      ...(reason === undefined ? {} : { reason }),
-      ...(later === undefined ? {} : { until: later }),
-    }
-  }
 }
 
 function isUsable(
@@ -239,11 +171,4 @@ function isUsable(
 
 function afterColon(text: string): string {
   return text.slice(text.lastIndexOf(':') + 1)
-}
-
-function sentence(provider: string, count: number, retryAt: Date | undefined): string {
-  if (count === 0) return `there is no profile for ${provider}`
-  const which = count === 1 ? 'the only profile' : `none of the ${count} profiles`
-  const state = count === 1 ? 'is not usable now' : 'is usable now'
-  return `${which} of ${provider} ${state}${retryAt === undefined ? '' : `; the soonest is back at ${retryAt.toISOString()}`}`
 }

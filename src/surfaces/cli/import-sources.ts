@@ -1,17 +1,16 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { withoutUndefined } from '../../domain/defined.js'
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import { MAX_FILE_BYTES } from '../../interchange/contents.js'
 import type { FileContents, ImportDraft, Importer, ImportResultDraft } from '../../interchange/draft.js'
 import type { VariableMeaning, VariableMeanings } from '../../interchange/env.js'
 import { findImporter, IMPORTERS } from '../../interchange/importers.js'
-import { checkReference } from '../../profiles/validate.js'
 import type { ProviderRegistry } from '../../providers/registry.js'
 import { readSecretFile } from '../../system/safe-file.js'
 import type { Arrivals } from './arrivals.js'
 import type { CliContext } from './context.js'
 import { usageError } from './errors.js'
+import { readClient, withClient } from './import-client.js'
 import { openSealed, readDevclaw, readExport } from './import-vaults.js'
 import type { CommandInput } from './input.js'
 import { absolutePath } from './vault-facts.js'
@@ -147,42 +146,6 @@ function renamed(found: ImportResultDraft, name: string | undefined): ImportResu
     }
     seen.add(draft.provider)
     return { ...draft, name }
-  })
-  return { ...found, drafts }
-}
-
-/** The OAuth client that logins which are taken over were made with. */
-interface Client {
-  readonly clientId?: string
-  readonly secretRef?: string
-}
-
-function readClient(input: CommandInput): Client {
-  const [clientId, secretRef] = [input.text('client-id'), input.text('client-secret-ref')]
-  if (clientId === undefined && secretRef === undefined) return {}
-  if (!input.flag('take-over'))
-    throw usageError('--client-id and --client-secret-ref go with --take-over alone')
-  if (clientId === '') throw usageError('the client id is empty')
-  if (secretRef !== undefined) checkReference(secretRef)
-  return withoutUndefined({ clientId, secretRef })
-}
-
-async function withClient(
-  found: ImportResultDraft,
-  { clientId, secretRef }: Client,
-): Promise<ImportResultDraft> {
-  if (clientId === undefined && secretRef === undefined) return found
-  const logins = found.drafts.filter(({ oauth }) => oauth !== undefined)
-  if (new Set(logins.map(({ provider }) => provider)).size > 1) {
-    throw usageError('there are logins of several providers, and a client belongs to one')
-  }
-  const { SECRET_REFERENCE } = await import('../../oauth/refresher.js')
-  const drafts = found.drafts.map((draft): ImportDraft => {
-    const { oauth } = draft
-    if (oauth === undefined) return draft
-    const metadata =
-      secretRef === undefined ? oauth.metadata : { ...oauth.metadata, [SECRET_REFERENCE]: secretRef }
-    return { ...draft, oauth: withoutUndefined({ ...oauth, clientId: clientId ?? oauth.clientId, metadata }) }
   })
   return { ...found, drafts }
 }
