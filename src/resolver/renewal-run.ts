@@ -68,6 +68,11 @@ export class RenewalRun {
     }
   }
 
+  /** Stores what earlier renewals could not. For the holder of the profile's lock. */
+  async recover(id: string, seen: OAuthCredential): Promise<void> {
+    await this.#keeper.recover(id, seen)
+  }
+
   async #holding(id: string, seen: OAuthCredential, forced: boolean): Promise<OAuthCredential> {
     const kept = await this.#keeper.recover(id, seen)
     if (kept !== undefined && this.#isServable(kept)) return kept
@@ -85,6 +90,9 @@ export class RenewalRun {
       if (content) return present
       if (step.kind === 'backoff') throw backingOff(id, step)
       await this.#waitOut(step.until)
+      // Its sender may have had no other place to put the answer: under another name it holds another lock.
+      const late = await this.#keeper.recover(id, present)
+      if (late !== undefined) return this.#isServable(late) ? late : this.#holding(id, late, forced)
       waited = true
     }
   }

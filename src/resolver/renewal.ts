@@ -151,17 +151,27 @@ export class Renewer implements OAuthManager {
   }
 
   /**
-   * Runs `body` while no process renews the profile. Waits for a renewal under way, up to `waitMs`, and goes on
-   * without the lock then.
+   * Runs `body` while no process renews the profile, once the tokens are in the vault that a renewal could not
+   * store. Waits for a renewal under way, up to `waitMs`, and goes on without the lock then.
+   *
+   * @throws KeymuxError storage errors; whatever `body` throws
    */
   async exclusively<T>(profileId: string, waitMs: number, body: () => Promise<T>): Promise<T> {
     const { locks, lockName } = this.#locking
     const lock = await locks.acquire(lockName(profileId), { timeoutMs: waitMs })
     try {
+      // Who holds no lock leaves them to whoever does.
+      if (lock !== undefined) await this.#recover(profileId)
       return await body()
     } finally {
       await lock?.release()
     }
+  }
+
+  async #recover(profileId: string): Promise<void> {
+    const profile = await this.#config.store.get(profileId)
+    if (profile?.mode !== 'oauth' || profile.oauth === undefined) return
+    await this.#run.recover(profileId, { ...profile.oauth })
   }
 
   /** Whether a request is under way whose tokens must still be stored. */

@@ -91,6 +91,13 @@ test('so does one whose tokens are in memory alone', async () => {
   expect(refresher.sent).toEqual(['rt-1'])
 })
 
+test('who has the login for himself, to log it out, meets the spilled tokens', async () => {
+  const { renewer, stored, files } = await spilled()
+  const { refreshToken } = await renewer.exclusively(ID, 1_000, stored)
+  expect(refreshToken).toBe('rt-2')
+  expect(files.size).toBe(0)
+})
+
 test('another login under the old name is renewed by itself', async () => {
   const { profiles, renewer, refresher } = await spilled()
   await profiles.rename(ID, 'office')
@@ -131,4 +138,40 @@ test('while it cannot be said whether tokens were spilled, no refresh token is s
   handles.push(renewing.handle)
   await expect(renewing.renewer.renew(ID)).rejects.toThrow('EMFILE')
   expect(renewing.refresher.sent).toEqual([])
+})
+
+test('tokens spilled while their attempt was waited out are found, and no spent token is sent', async () => {
+  const { connect, state, spill } = breakingPlace()
+  let answer = (): void => {}
+  const gate = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  let asked = (): void => {}
+  const sent = new Promise<void>((resolve) => {
+    asked = resolve
+  })
+  const first = await openRenewing(
+    [
+      () => {
+        asked()
+        return gate.then(() => ({}))
+      },
+    ],
+    { store: connect(), spill, timing },
+  )
+  const second = await openRenewing([], { store: connect(), spill, timing, clock: first.clock })
+  handles.push(first.handle, second.handle)
+  const renewing = first.renewer.renew(ID)
+  await sent
+  // Under its new name the login has another lock.
+  await first.profiles.rename(ID, 'office')
+  const waiting = second.renewer.renew('gemini:office')
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  state.broken = true
+  answer()
+  expect((await renewing).refreshToken).toBe('rt-2')
+  state.broken = false
+  first.clock.advance(35_000)
+  expect((await waiting).refreshToken).toBe('rt-2')
+  expect(second.refresher.sent).toEqual([])
 })
