@@ -19,15 +19,17 @@ export interface LoopbackOptions {
 /** A listener on this machine that waits for one answer of a browser. */
 export interface Loopback {
   readonly redirectUri: string
-  /** The parameters of the first right request. It stays open until {@link Loopback.finish}. */
+  /** The parameters of the first right request. */
   readonly answer: Promise<URLSearchParams>
-  /** Shows the browser how it ended. */
+  /** Shows every browser that made a right request how it ended, those that come later too. */
   finish(page: PageText): Promise<void>
   /** Stops listening. */
   close(): Promise<void>
 }
 
 const PATH = '/callback'
+/** How long a browser may take to come for the page after it has brought the answer, in milliseconds. */
+const PAGE_LIMIT_MS = 2_000
 const HOST = '127.0.0.1'
 
 /**
@@ -54,9 +56,13 @@ class Listener implements Loopback {
   readonly #path: string
   readonly #state: string | undefined
   readonly #host: string
+  /** Where the page is: an address without code and state, which nobody else knows. */
+  readonly #pagePath = `/done/${randomBytes(16).toString('hex')}`
+  readonly #waiting = new Set<ServerResponse>()
   #authority = ''
   #accept: (params: URLSearchParams) => void = () => {}
-  #waiting: ServerResponse | undefined
+  #shown: () => void = () => {}
+  #page: PageText | undefined
   #taken = false
 
   constructor(path: string, state: string | undefined, host: string) {
@@ -84,13 +90,18 @@ class Listener implements Loopback {
   }
 
   async finish(page: PageText): Promise<void> {
-    const response = this.#waiting
-    this.#waiting = undefined
-    if (response === undefined || response.destroyed) return
-    await new Promise<void>((resolve) => {
-      response.once('close', resolve)
-      send(response, 200, page)
+    this.#page = page
+    // Pasted: no browser comes.
+    if (!this.#taken) return
+    const shown = new Promise<void>((resolve) => {
+      this.#shown = resolve
     })
+    const timer = setTimeout(() => this.#shown(), PAGE_LIMIT_MS)
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const response of waiting) this.#show(response, page)
+    await shown
+    clearTimeout(timer)
   }
 
   close(): Promise<void> {
@@ -108,26 +119,53 @@ class Listener implements Loopback {
       send(response, refusal.status, refusal.page)
       return
     }
+    const [path] = (request.url ?? '').split('?')
+    if (path === this.#pagePath) {
+      if (this.#page === undefined) this.#park(response)
+      else this.#show(response, this.#page)
+      return
+    }
+    // The first one counts. Code and state leave the address bar at once.
+    response.writeHead(303, { ...PAGE_HEADERS, location: this.#pagePath }).end()
+    if (this.#taken) return
     this.#taken = true
-    this.#waiting = response
     this.#accept(paramsOf(request))
+  }
+
+  #park(response: ServerResponse): void {
+    this.#waiting.add(response)
+    response.once('close', () => this.#waiting.delete(response))
+  }
+
+  #show(response: ServerResponse, page: PageText): void {
+    response.once('close', () => this.#shown())
+    send(response, 200, page)
   }
 
   #refusal(request: IncomingMessage): { status: number; page: PageText } | undefined {
     const [path] = (request.url ?? '').split('?')
-    if (request.headers.host !== this.#authority) return refused(421, 'This is not the address of this page.')
-    if (path !== this.#path) return refused(404, 'There is nothing here.')
+    if (request.headers.host !== this.#authority)
+      return refused(421, NOTHING, 'This is not the address of this page.')
+    if (path !== this.#path && path !== this.#pagePath)
+      return refused(404, NOTHING, 'The login is still waiting for its answer.')
     if (request.method !== 'GET')
-      return refused(405, 'Only a browser that comes back from a login is expected here.')
-    if (this.#taken) return refused(409, 'The answer has arrived already. You can close this page.')
+      return refused(405, NOTHING, 'Only a browser that comes back from a login is expected here.')
+    if (path === this.#pagePath) return undefined
     const params = paramsOf(request)
-    if (this.#state !== undefined && !isState(params.get('state'), this.#state)) {
-      return refused(400, 'This answer does not belong to the login that is under way. It is still waiting.')
-    }
-    if (!params.has('code') && !params.has('error')) return refused(400, 'The answer holds no code.')
+    if (this.#state !== undefined && !isState(params.get('state'), this.#state))
+      return refused(
+        400,
+        STRANGE,
+        'It does not belong to the login that is under way. That one is still waiting.',
+      )
+    if (!params.has('code') && !params.has('error'))
+      return refused(400, STRANGE, 'It holds no code. The login is still waiting.')
     return undefined
   }
 }
+
+const NOTHING = 'There is nothing to see here'
+const STRANGE = 'This answer was not taken'
 
 /** Compares without telling by its duration where they differ. */
 export function isState(given: string | null, expected: string): boolean {
@@ -139,12 +177,13 @@ function paramsOf(request: IncomingMessage): URLSearchParams {
   return new URLSearchParams((request.url ?? '').split('?').slice(1).join('?'))
 }
 
-function refused(status: number, line: string): { status: number; page: PageText } {
-  return { status, page: { good: false, title: 'Not this way', lines: [line] } }
+function refused(status: number, title: string, line: string): { status: number; page: PageText } {
+  return { status, page: { good: false, title, lines: [line] } }
 }
 
 function send(response: ServerResponse, status: number, page: PageText): void {
-  response.writeHead(status, PAGE_HEADERS).end(renderPage(page))
+  const headers = status === 405 ? { ...PAGE_HEADERS, allow: 'GET' } : PAGE_HEADERS
+  response.writeHead(status, headers).end(renderPage(page))
 }
 
 function cannotListen(port: number, error: NodeJS.ErrnoException, fixed: boolean): KeymuxError {

@@ -41,9 +41,9 @@ test.skipIf(missing !== '')(
       await page.goto(String(url))
       expect(await page.title()).toBe('Corp AI is connected · keymux')
       expect(await page.locator('h1').innerText()).toBe('Corp AI is connected')
-      expect(await page.locator('main').innerText()).toContain(
-        'ada@example.com is now connected to the profile corp:ada@example.com.',
-      )
+      expect(await page.locator('dd').allInnerTexts()).toEqual(['ada@example.com', 'corp:ada@example.com'])
+      // Neither the code nor the state is left in it.
+      expect(page.url()).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/done\/[0-9a-f]{32}$/)
       expect(await page.locator('script').count()).toBe(0)
       // Its style is allowed by its own policy: the card is drawn.
       const box = await page.locator('main').boundingBox()
