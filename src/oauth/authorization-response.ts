@@ -21,6 +21,14 @@ export function checkedCode(
   return code
 }
 
+/** RFC 6749 section 4.1.2.1. */
+function hintOf(code: string): string {
+  if (code === 'invalid_scope') return 'check the scopes: those that are configured, or --scope'
+  if (code === 'server_error' || code === 'temporarily_unavailable')
+    return 'nothing was changed; the trouble is at the provider, try again later'
+  return 'check the client id and its redirect address'
+}
+
 /** State and issuer (RFC 9207). An error's own words are left to the caller. */
 function checkResponse(
   settings: OAuthSettings,
@@ -73,10 +81,7 @@ function authorizationError(error: string): KeymuxError {
   // A provider's words, or anybody's: a code is repeated, prose is not.
   const code = /^[a-z0-9_.-]{1,64}$/i.test(error) ? error : 'an error of its own'
   return new KeymuxError('login_failed', `the authorization server answered ${code}`, {
-    hint:
-      code === 'invalid_scope'
-        ? 'check the configured scopes'
-        : 'check the client id and its redirect address',
+    hint: hintOf(code),
   })
 }
 

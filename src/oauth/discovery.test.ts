@@ -126,3 +126,22 @@ describe('an identity token', () => {
     },
   )
 })
+
+test('a document that trickles in is given up in the time that both have together', async () => {
+  let asked = 0
+  const server = createServer((_request, response) => {
+    asked += 1
+    response.writeHead(200, { 'content-type': 'application/json' })
+    const trickle = setInterval(() => response.write(' '), 5)
+    response.once('close', () => clearInterval(trickle))
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  await expect(discover(`http://127.0.0.1:${port}`, undefined, { timeoutMs: 100 })).rejects.toMatchObject({
+    code: 'provider_unreachable',
+    message: `127.0.0.1:${port} did not answer in time`,
+  })
+  expect(asked).toBe(1)
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+})

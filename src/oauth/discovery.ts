@@ -11,6 +11,9 @@ import { parseSecureUrl } from '../domain/secure-url.js'
 import { OAuthError } from './errors.js'
 import { sendOnce } from './http.js'
 
+/** How long both documents may take together, in milliseconds. */
+const TIME_LIMIT_MS = 10_000
+
 /** What an authorization server says of itself. */
 export interface Discovered {
   readonly authorizationEndpoint?: string
@@ -26,17 +29,22 @@ export interface Discovered {
 
 /**
  * Asks an issuer for its metadata: OpenID Connect Discovery first, then RFC 8414. Every endpoint that comes
- * back must be https or on loopback.
+ * back must be https or on loopback. Both together may take `timeoutMs` milliseconds, 10,000 by default.
  *
  * @throws KeymuxError `provider_unreachable`, `invalid_provider`
  */
-export async function discover(issuer: string, signal?: AbortSignal): Promise<Discovered> {
+export async function discover(
+  issuer: string,
+  signal?: AbortSignal,
+  { timeoutMs = TIME_LIMIT_MS }: { readonly timeoutMs?: number } = {},
+): Promise<Discovered> {
+  const endsAt = performance.now() + timeoutMs
   const url = parseSecureUrl(issuer)
   if (url === undefined) throw notAnIssuer(issuer)
   let failure: unknown
   for (const algorithm of ['oidc', 'oauth2'] as const) {
     try {
-      return readMetadata(issuer, await ask(url, algorithm, signal))
+      return readMetadata(issuer, await ask(url, algorithm, endsAt, signal))
     } catch (error) {
       if (error instanceof OAuthError && error.failure.delivery !== 'answered') throw error
       // That it is out of order says more than that one of the two documents is not there.
@@ -52,19 +60,22 @@ export async function discover(issuer: string, signal?: AbortSignal): Promise<Di
 async function ask(
   issuer: URL,
   algorithm: 'oidc' | 'oauth2',
+  endsAt: number,
   signal: AbortSignal | undefined,
 ): Promise<Record<string, unknown>> {
   const options: DiscoveryRequestOptions = {
     algorithm,
     // Plain HTTP reaches loopback alone: the issuer has been checked.
     [allowInsecureRequests]: true,
-    [customFetch]: (url) => fetchOnce(url, signal),
+    [customFetch]: (url) => fetchOnce(url, endsAt, signal),
   }
   return { ...(await processDiscoveryResponse(issuer, await discoveryRequest(issuer, options))) }
 }
 
-async function fetchOnce(url: string, signal: AbortSignal | undefined): Promise<Response> {
-  const { status, headers, body } = await sendOnce({ method: 'GET', url, signal })
+async function fetchOnce(url: string, endsAt: number, signal: AbortSignal | undefined): Promise<Response> {
+  const timeoutMs = Math.max(1, endsAt - performance.now())
+  const { status, headers, body, complete } = await sendOnce({ method: 'GET', url, signal, timeoutMs })
+  if (!complete && performance.now() >= endsAt - 1) throw tooSlow(url)
   if (status >= 500 || status === 429) throw outOfOrder(url, status)
   const type = headers['content-type'] ?? 'application/json'
   return new Response(status === 204 ? null : body, { status, headers: { 'content-type': type } })
@@ -99,6 +110,14 @@ function readMetadata(issuer: string, metadata: Record<string, unknown>): Discov
     if (value !== undefined) found[key] = value
   }
   return found
+}
+
+/** An answer that has begun and does not come to an end. */
+function tooSlow(url: string): OAuthError {
+  return new OAuthError('provider_unreachable', `${new URL(url).host} did not answer in time`, {
+    reason: 'timeout',
+    delivery: 'unknown',
+  })
 }
 
 function outOfOrder(url: string, status: number): OAuthError {

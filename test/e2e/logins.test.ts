@@ -154,6 +154,20 @@ describe('a login in the browser', () => {
     expect(await keymux.profiles.list()).toEqual([])
   })
 
+  test('trouble at the provider is not put down to the client', async () => {
+    const { server, keymux } = await setUp()
+    const attempt = await (await keymux.logins()).browser({ provider: 'corp' })
+    open.push(attempt)
+    const outcome = attempt.complete().catch((error: unknown) => error)
+    const url = new URL(attempt.url).searchParams
+    const iss = encodeURIComponent(server.url)
+    await browse(`${url.get('redirect_uri')}?error=server_error&iss=${iss}&state=${url.get('state')}`)
+    expect(await outcome).toMatchObject({
+      message: 'the authorization server answered server_error',
+      hint: expect.stringContaining('try again later'),
+    })
+  })
+
   test('wrong requests do not end it: the right one still counts, once', async () => {
     const { keymux } = await setUp({ account: ALICE })
     const attempt = await (await keymux.logins()).browser({ provider: 'corp' })
