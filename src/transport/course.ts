@@ -33,6 +33,7 @@ export class Course {
   readonly #retried: string[] = []
   readonly #cancelDeadline: () => void
   #expired = false
+  #settled = false
   readonly #abort = (): void => this.#waiting?.abort(this.#options.request.signal?.reason)
 
   constructor(options: CourseOptions) {
@@ -56,10 +57,15 @@ export class Course {
     return this.#expired
   }
 
+  /** Whether the answer is there, and whatever is still under way has become useless. */
+  get isSettled(): boolean {
+    return this.#settled
+  }
+
   /** Whether no further try may be made, whoever is left to ask. */
   get isOver(): boolean {
     const { maxAttempts = Number.POSITIVE_INFINITY } = this.#options.request
-    return this.#expired || this.#options.outbound.isSpent || this.attempts >= maxAttempts
+    return this.#expired || this.#settled || this.#options.outbound.isSpent || this.attempts >= maxAttempts
   }
 
   /** Whether a profile may be asked a second time. Counts as done. */
@@ -77,6 +83,13 @@ export class Course {
 
   wait(ms: number): Promise<void> {
     return pause(ms, this.#options.timers, this.signal)
+  }
+
+  /** Ends the try under way: another one has been answered. */
+  settle(): void {
+    this.#settled = true
+    this.exchange?.cancel()
+    this.#waiting?.abort(DEADLINE)
   }
 
   /** The search is over; the caller's signal is the body's business from here on. */

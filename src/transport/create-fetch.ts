@@ -18,7 +18,10 @@ export interface CreateFetchOptions {
   readonly model?: string
   /** The most upstream tries per request. No limit by default: every usable profile, and a few retries. */
   readonly maxAttempts?: number
-  /** How long an upstream may take to begin its answer, in milliseconds. The config's by default (30 s). */
+  /**
+   * How long an upstream may take to begin its answer before another profile is asked beside it, in milliseconds. The
+   * config's by default (30 s). It is given up after ten times as long.
+   */
   readonly firstByteTimeoutMs?: number
   /** How long a request may take with all its tries, in milliseconds. The config's by default (600 s). */
   readonly deadlineMs?: number

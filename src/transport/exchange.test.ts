@@ -57,6 +57,12 @@ function exchangeOf(signal?: AbortSignal) {
   return { exchange, timers, connection }
 }
 
+/** Whether a promise has come to something by now. */
+async function settled(promise: Promise<unknown>): Promise<boolean> {
+  const open = Symbol('open')
+  return (await Promise.race([promise, Promise.resolve(open)])) !== open
+}
+
 describe('holding', () => {
   test('what was held comes first, then what follows, in order', async () => {
     const { exchange, connection } = exchangeOf()
@@ -121,26 +127,67 @@ describe('holding', () => {
 })
 
 describe('time', () => {
-  test('nothing in time is silence', async () => {
+  test('nothing in time is late, and nothing in ten times as long is silence', async () => {
     const { exchange, timers, connection } = exchangeOf()
     exchange.start(connection)
     timers.advance(29_999)
+    expect(await settled(exchange.outcome)).toBe(false)
+    timers.advance(1)
+    expect(await exchange.outcome).toBeUndefined()
+    timers.advance(269_999)
+    expect(await settled(exchange.inTheEnd)).toBe(false)
     expect(connection.aborted).toBeUndefined()
     timers.advance(1)
-    expect(await exchange.outcome).toEqual({ kind: 'silent' })
+    expect(await exchange.inTheEnd).toEqual({ kind: 'silent' })
     expect(connection.aborted).toBeInstanceOf(Error)
+    expect(timers.pending).toBe(0)
   })
 
-  test('so is a head and nothing more; also a beginning after which nothing comes', async () => {
-    for (const beginning of ['', ': hi\n\n']) {
+  test('what is late may still come', async () => {
+    const { exchange, timers, connection } = exchangeOf()
+    exchange.start(connection)
+    timers.advance(200_000)
+    expect(await exchange.outcome).toBeUndefined()
+    exchange.head(200, 'OK', EVENTS)
+    exchange.data(DELTA)
+    expect(await exchange.inTheEnd).toEqual({ kind: 'release' })
+    expect(connection.aborted).toBeUndefined()
+    expect(timers.pending).toBe(0)
+  })
+
+  test('a head and nothing more is late too; also a beginning after which nothing comes', async () => {
+    for (const [beginning, end] of [
+      ['', 'silent'],
+      [': hi\n\n', 'release'],
+    ] as const) {
       const { exchange, timers, connection } = exchangeOf()
       exchange.start(connection)
       timers.advance(20_000)
       exchange.head(200, 'OK', EVENTS)
       if (beginning !== '') exchange.data(Buffer.from(beginning))
-      timers.advance(30_000)
-      expect(await exchange.outcome).toEqual({ kind: 'silent' })
+      timers.advance(24_999)
+      expect(await settled(exchange.outcome)).toBe(false)
+      timers.advance(1)
+      expect(await exchange.outcome).toBeUndefined()
+      timers.advance(255_000)
+      expect(await exchange.inTheEnd).toEqual({ kind: end })
     }
+  })
+
+  test('begins anew with every piece of the request, and stands still while that waits for its caller', async () => {
+    const { exchange, timers, connection } = exchangeOf()
+    exchange.start(connection)
+    for (let piece = 0; piece < 3; piece += 1) {
+      timers.advance(29_000)
+      exchange.sending()
+    }
+    exchange.waiting()
+    timers.advance(1_000_000)
+    exchange.sending()
+    timers.advance(29_999)
+    expect(await settled(exchange.outcome)).toBe(false)
+    timers.advance(1)
+    expect(await exchange.outcome).toBeUndefined()
   })
 
   test('keep-alives show that it is at work: after a while it is passed on as it is', async () => {

@@ -18,7 +18,10 @@ export type Outcome =
 /** What an exchange is given. */
 export interface ExchangeOptions extends Omit<GateContext, 'status' | 'headers'> {
   readonly timers: Timers
-  /** How long the upstream may be silent before its answer begins, in milliseconds. */
+  /**
+   * How long the upstream may be silent before its answer begins, in milliseconds, once it has the request. After ten
+   * times as long it is given up.
+   */
   readonly patienceMs: number
   /** The caller's signal: ends the exchange at any time. */
   readonly signal: EndSignal | undefined
@@ -29,12 +32,14 @@ export interface ExchangeOptions extends Omit<GateContext, 'status' | 'headers'>
  * it, until it is clear what it is; then it is read as a body, or discarded.
  */
 export class Exchange implements UpstreamHandler, AnswerBody {
-  readonly outcome: Promise<Outcome>
+  /** What it comes to; `undefined` when it has been silent for too long to wait for it alone. */
+  readonly outcome: Promise<Outcome | undefined>
   status = 0
   statusText = ''
   headers: RawHeaders = []
   readonly #options: ExchangeOptions
-  #settle: ((outcome: Outcome) => void) | undefined
+  #settle: ((outcome: Outcome | undefined) => void) | undefined
+  #inTheEnd: Promise<Outcome> | undefined
   #connection: UpstreamConnection | undefined
   #gate: Gate | undefined
   #held: Buffer[] = []
@@ -51,8 +56,25 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve
     })
-    this.#cancelTimer = options.timers.deadline(options.patienceMs, () => this.#lookAgain())
+    this.#cancelTimer = this.#startTimer()
     options.signal?.addEventListener('abort', this.#abort, { once: true })
+  }
+
+  /** What one that is late comes to. */
+  get inTheEnd(): Promise<Outcome> {
+    return this.#inTheEnd ?? Promise.reject(new Error('this exchange is not late'))
+  }
+
+  /** The request is still going out, one more piece of it is handed over: the upstream's time begins anew. */
+  sending(): void {
+    if (this.#settle === undefined || this.status !== 0) return
+    this.#cancelTimer()
+    this.#cancelTimer = this.#startTimer()
+  }
+
+  /** The request waits for its caller: that is not the upstream's time. */
+  waiting(): void {
+    if (this.status === 0) this.#cancelTimer()
   }
 
   start(connection: UpstreamConnection): void {
@@ -157,21 +179,38 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     this.cancel()
   }
 
+  #startTimer(): () => void {
+    const { timers, patienceMs } = this.#options
+    return timers.deadline(patienceMs, () => this.#lookAgain())
+  }
+
   /**
-   * The time is over. Without a head, that was silence. With one, half of that time more shows whether the
-   * upstream still talks (keep-alives): then it has had time enough and is judged by what is there.
+   * The time is over. An error is judged by what is there of it. Without a head it is late. After a head, half of that
+   * time more shows whether the upstream still talks (keep-alives): then it has had time enough, and is passed on.
    */
   #lookAgain(): void {
-    if (this.status === 0) this.#tooLate()
-    else if (this.status >= 400) this.#conclude(false)
+    const { timers, patienceMs } = this.#options
+    if (this.status >= 400) this.#conclude(false)
+    else if (this.status === 0) this.#beLate(patienceMs)
     else {
       const before = this.#heldBytes
-      const { timers, patienceMs } = this.#options
       this.#cancelTimer = timers.deadline(patienceMs / 2, () => {
         if (this.#heldBytes > before) this.#conclude(false)
-        else this.#tooLate()
+        else this.#beLate(patienceMs * 1.5)
       })
     }
+  }
+
+  /** Who works on an answer may be as silent as who is gone: both are waited for, while others are asked. */
+  #beLate(waitedMs: number): void {
+    const { timers, patienceMs } = this.#options
+    const tell = this.#settle
+    if (tell === undefined) return
+    this.#inTheEnd = new Promise<Outcome>((resolve) => {
+      this.#settle = (outcome) => outcome && resolve(outcome)
+    })
+    tell(undefined)
+    this.#cancelTimer = timers.deadline(patienceMs * PATIENCE - waitedMs, () => this.hurry())
   }
 
   #conclude(complete: boolean): void {
@@ -203,6 +242,8 @@ export class Exchange implements UpstreamHandler, AnswerBody {
 }
 
 const NOTHING = Buffer.alloc(0)
+/** So many times as long as an upstream is waited for alone it is waited for in all. */
+const PATIENCE = 10
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error('the request was ended')

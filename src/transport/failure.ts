@@ -22,6 +22,15 @@ export interface Failure {
   readonly telling: boolean
   /** The provider's error, so that it can be passed on. */
   readonly exchange?: Exchange
+  /** It may be answered yet: silence for the time being. */
+  readonly late?: LateExchange
+}
+
+/** A try that is waited for while others are made. */
+export interface LateExchange {
+  readonly exchange: Exchange
+  /** What it comes to in the end. */
+  readonly result: Promise<Exchange | Failure>
 }
 
 /** Longer waits are not for one request to sit through: 2 s, in milliseconds. */
@@ -86,6 +95,12 @@ export function failureOf(
     case 'broken':
       return brokenConnection(provider, codeOf(outcome.error))
   }
+}
+
+/** Silence that has lasted for too long to wait for it alone. */
+export function lateSilence(provider: string, late: LateExchange): Failure {
+  const message = `${provider} did not begin to answer in time`
+  return { ...ofTransport('silence', 'timeout', message), again: 'later', telling: false, late }
 }
 
 /** A failure before anything was sent: the profile's credential or base URL cannot be used. */

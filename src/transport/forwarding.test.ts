@@ -542,7 +542,7 @@ describe('time', () => {
     expect(await pending).toMatchObject({ kind: 'provider', attempts: 2 })
   })
 
-  test('nobody in time: 504', async () => {
+  test('nobody in ten times as long: 504', async () => {
     await using lab = await openForwarding({ script: stall() })
     await lab.add('a')
     const pending = lab.forward()
@@ -550,7 +550,83 @@ describe('time', () => {
       await lab.upstream.received(count)
       lab.timers.advance(30_000)
     }
+    await until(() => lab.timers.pending === 3)
+    lab.timers.advance(240_000)
+    await until(() => lab.timers.pending === 2)
+    lab.timers.advance(30_000)
     expect(await pending).toMatchObject({ kind: 'unreachable', status: 504, attempts: 2 })
+    expect((await lab.handle.profiles.view('openai:a')).failureCounts).toEqual({ timeout: 2 })
+  })
+
+  test('a large request that is kept goes out whole, and again to the next', async () => {
+    await using lab = await openForwarding({ scripts: { 'key-a': rateLimited() } })
+    await lab.addAll('a', 'b')
+    const text = JSON.stringify({ ...CHAT, padding: 'ü'.repeat(200_000) })
+    const answer = await lab.forward({ body: { bytes: Buffer.from(text) } })
+    expect(answer).toMatchObject({ status: 200, profileId: 'openai:b', replayable: true })
+    for (const request of lab.upstream.requests) {
+      expect(request.text === text).toBe(true)
+      expect(request.headers['content-length']).toBe(String(Buffer.byteLength(text)))
+    }
+    expect(lab.upstream.requests).toHaveLength(2)
+  })
+
+  test('an answer that takes its time comes, while others are asked beside it', async () => {
+    for (const [first, winner] of [
+      ['a', 'openai:a'],
+      ['b', 'openai:b'],
+    ] as const) {
+      let [goA, goB] = [(): void => {}, (): void => {}]
+      const a = new Promise<void>((resolve) => {
+        goA = resolve
+      })
+      const b = new Promise<void>((resolve) => {
+        goB = resolve
+      })
+      await using lab = await openForwarding({
+        scripts: { 'key-a': stall(a, { in: ok() }), 'key-b': stall(b, { in: ok() }), 'key-c': stall() },
+      })
+      await lab.addAll('a', 'b', 'c')
+      const pending = lab.forward()
+      for (const count of [1, 2, 3]) {
+        await lab.upstream.received(count)
+        lab.timers.advance(30_000)
+      }
+      if (first === 'a') goA()
+      else goB()
+      expect(await pending).toMatchObject({ status: 200, profileId: winner })
+      const counts = async (name: string): Promise<object> =>
+        (await lab.handle.profiles.view(`openai:${name}`)).failureCounts
+      // Who was asked later than the one that answered was not slower.
+      expect(await counts('a')).toEqual(first === 'a' ? {} : { timeout: 1 })
+      expect(await counts('b')).toEqual({})
+      expect(await counts('c')).toEqual({})
+      expect(lab.timers.pending).toBe(0)
+      await Promise.all(lab.upstream.requests.map(({ ended }) => ended))
+    }
+  })
+
+  test('an error that takes its time is one, and the others are waited for', async () => {
+    let [goA, goB] = [(): void => {}, (): void => {}]
+    const a = new Promise<void>((resolve) => {
+      goA = resolve
+    })
+    const b = new Promise<void>((resolve) => {
+      goB = resolve
+    })
+    await using lab = await openForwarding({
+      scripts: { 'key-a': stall(a, { in: outOfMoney() }), 'key-b': stall(b, { in: ok() }) },
+    })
+    await lab.addAll('a', 'b')
+    const pending = lab.forward()
+    await lab.upstream.received(1)
+    lab.timers.advance(30_000)
+    await lab.upstream.received(2)
+    goA()
+    await until(async () => (await lab.handle.profiles.view('openai:a')).state === 'disabled')
+    goB()
+    expect(await pending).toMatchObject({ status: 200, profileId: 'openai:b', attempts: 2 })
+    expect((await lab.handle.profiles.view('openai:a')).failureCounts).toEqual({ billing: 1 })
   })
 
   test('the deadline of all tries together', async () => {

@@ -8,6 +8,7 @@ import { throwIfEnded } from './ending.js'
 import { Exchange } from './exchange.js'
 import { type Failure, isOfCredential } from './failure.js'
 import type { ForwarderParts } from './forwarder.js'
+import { LateTries, type LateTry } from './late-tries.js'
 import { Outbound } from './outbound.js'
 import { errorPassedOn, passedOn } from './passed-on.js'
 import { type TriedProfile, Trier } from './trier.js'
@@ -33,6 +34,7 @@ export class Forwarding {
   #answered: TriedProfile | undefined
   #unanswered: TriedProfile | undefined
   #silent: TriedProfile | undefined
+  readonly #late = new LateTries()
 
   constructor(parts: ForwarderParts, request: ForwardRequest) {
     const { timers, random, settings } = parts
@@ -57,12 +59,13 @@ export class Forwarding {
       throw error
     } finally {
       this.#course.end()
+      this.#late.drop()
     }
   }
 
   async #lastResorts(): Promise<Answer | undefined> {
     const later = (await this.#waitBriefly()) ? await this.#round() : undefined
-    return later ?? (await this.#askSilentAgain()) ?? (await this.#halfOpen())
+    return later ?? (await this.#askSilentAgain()) ?? (await this.#waitForLate()) ?? (await this.#halfOpen())
   }
 
   async #round(): Promise<Answer | undefined> {
@@ -79,10 +82,9 @@ export class Forwarding {
     while (!this.#course.isOver && overloaded < OVERLOADED_ACCOUNTS) {
       const resolution = await this.#pick(stage)
       if (resolution === undefined || this.#course.isOver) return undefined
-      const outcome = await this.#trier.run(stage, resolution)
-      const answer = this.#judge(outcome)
+      const { answer, failure } = await this.#try(stage, resolution)
       if (answer !== undefined) return answer
-      if (!(outcome.result instanceof Exchange) && outcome.result.reason === 'overloaded') overloaded += 1
+      if (failure?.reason === 'overloaded') overloaded += 1
     }
     return undefined
   }
@@ -109,14 +111,55 @@ export class Forwarding {
     return model === undefined ? { exclude: this.#tried } : { exclude: this.#tried, model }
   }
 
-  /** Notes what came of a profile; gives an answer when that is one to pass on. */
-  #judge(outcome: TriedProfile): Answer | undefined {
+  /** Tries one profile, and gives its answer or that of an earlier try, whichever comes first. */
+  async #try(
+    stage: Stage,
+    resolution: Resolution,
+  ): Promise<{ readonly answer?: Answer | undefined; readonly failure?: Failure }> {
+    const running = this.#trier.run(stage, resolution)
+    const early = await this.#lateAnswer(running)
+    if (early !== undefined) return { answer: early }
+    const outcome = await running
+    const answer = this.#judge(outcome, this.#late.all)
+    return outcome.result instanceof Exchange ? { answer } : { answer, failure: outcome.result }
+  }
+
+  /** The answer of a late try, if one comes before `running` ends. */
+  async #lateAnswer(running: Promise<unknown>): Promise<Answer | undefined> {
+    for (;;) {
+      const late = await this.#late.next(running)
+      if (late === undefined) return undefined
+      const answer = this.#judge(late.outcome, late.older)
+      if (answer === undefined) continue
+      running.catch(() => undefined)
+      this.#course.settle()
+      return answer
+    }
+  }
+
+  /** Nobody is left to be asked: what is late is waited for, until the deadline. */
+  async #waitForLate(): Promise<Answer | undefined> {
+    if (this.#late.all.length === 0 || this.#course.isExpired) return undefined
+    const { signal } = this.#course
+    const deadline = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+    })
+    return this.#lateAnswer(deadline)
+  }
+
+  /**
+   * Notes what came of a profile; gives an answer when that is one to pass on.
+   *
+   * @param late tries that are older than this one: if it is answered, it was quicker
+   */
+  #judge(outcome: TriedProfile, late: readonly LateTry[]): Answer | undefined {
     const { result, stage, credential } = outcome
     const { profile } = outcome.resolution
     const model = this.#outbound.model(stage)
     this.#tried.add(profile.id)
     if (result instanceof Exchange) {
       this.#parts.profiles.noteSuccess(profile.id, model === undefined ? {} : { model })
+      for (const { tried, failure } of late) this.#noteLate(tried, failure)
       return this.#providers(passedOn(result, credential), profile.id)
     }
     if (result.telling) this.#note(profile.id, result, model)
@@ -125,7 +168,14 @@ export class Forwarding {
       return this.#providers(errorPassedOn(exchange, credential, this.#familyOf(stage)), profile.id)
     }
     this.#keep(outcome)
+    if (result.late !== undefined) this.#late.add(outcome, result, result.late)
     return undefined
+  }
+
+  #noteLate({ stage, resolution }: TriedProfile, failure: Failure): void {
+    const { id } = resolution.profile
+    this.#trier.note(id, failure, 0)
+    this.#note(id, failure, this.#outbound.model(stage))
   }
 
   #familyOf({ provider }: Stage): ProviderFamily | undefined {
@@ -173,7 +223,7 @@ export class Forwarding {
   async #askSilentAgain(): Promise<Answer | undefined> {
     const silent = this.#silent
     if (silent === undefined || !this.#course.takeRetry(silent.resolution.profile.id)) return undefined
-    return this.#judge(await this.#trier.run(silent.stage, silent.resolution))
+    return (await this.#try(silent.stage, silent.resolution)).answer
   }
 
   /** When nothing else is left, disabled profiles may be tried, each one time in 10 minutes. */
@@ -184,7 +234,7 @@ export class Forwarding {
         const choice = { ...this.#choice(stage), signal: this.#course.signal }
         const resolution = await this.#parts.resolver.resolveTrial(provider, profile, choice)
         if (resolution === undefined) break
-        const answer = await this.#judge(await this.#trier.run(stage, resolution))
+        const { answer } = await this.#try(stage, resolution)
         if (answer !== undefined) return answer
       }
     }

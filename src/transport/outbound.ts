@@ -6,6 +6,16 @@ import { requestedModel, withModel } from './request-model.js'
 import type { ForwardRequest, Stage, UpstreamRequest } from './types.js'
 import { compatiblePath, upstreamUrl } from './upstream-url.js'
 
+const PIECE_BYTES = 65_536
+
+/** Is told how far a body has gone out. */
+export interface SendingProgress {
+  /** The next piece is handed to the upstream, or the last one was. */
+  sending(): void
+  /** The next piece is still to come from the caller. */
+  waiting(): void
+}
+
 /**
  * Whose own API wants the key in a header of its own, and whose OpenAI-compatible one as a bearer token, as OpenAI's
  * clients send it (ai.google.dev/gemini-api/docs/openai, docs.anthropic.com/en/api/openai-sdk).
@@ -56,6 +66,8 @@ export class Outbound {
   /**
    * The request to one upstream with one profile's credential.
    *
+   * @param progress told of bodies that do not go out at once
+   *
    * @throws KeymuxError `foreign_host` (the path is at fault), `invalid_value` (the base URL), `invalid_secret`
    */
   request(
@@ -63,6 +75,7 @@ export class Outbound {
     provider: ProviderMetadata,
     profile: AuthProfile,
     credential: string,
+    progress: SendingProgress,
   ): UpstreamRequest {
     const { method, path } = this.#request
     const relative = stage.compatible === true ? compatiblePath(provider.name, path) : path
@@ -73,12 +86,14 @@ export class Outbound {
     const { rest, length } = this.#request.body ?? {}
     if (rest === undefined) {
       const body = bytes === undefined || bytes.length === 0 ? undefined : bytes
-      return { origin: url.origin, path: url.path, method, headers, body }
+      if (body === undefined || body.length <= PIECE_BYTES) return { ...url, method, headers, body }
+      headers.push('content-length', String(body.length))
+      return { ...url, method, headers, body: pieces(body, progress) }
     }
     const before = this.#request.body?.bytes.length ?? 0
     const beginning = bytes ?? Buffer.alloc(0)
     if (length !== undefined) headers.push('content-length', String(length + beginning.length - before))
-    return { ...url, method, headers, body: this.#passThrough(beginning, rest) }
+    return { ...url, method, headers, body: this.#passThrough(beginning, rest, progress) }
   }
 
   #bytes({ model }: Stage): Buffer | undefined {
@@ -88,14 +103,33 @@ export class Outbound {
     return this.#changed.bytes
   }
 
-  async *#passThrough(beginning: Buffer, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  async *#passThrough(
+    beginning: Buffer,
+    rest: AsyncIterable<Uint8Array>,
+    progress: SendingProgress,
+  ): AsyncGenerator<Uint8Array> {
     this.#spent = true
     yield beginning
+    progress.waiting()
     try {
-      yield* rest
+      for await (const piece of rest) {
+        progress.sending()
+        yield piece
+        progress.waiting()
+      }
     } catch (error) {
       this.#bodyError = error
       throw error
     }
+    progress.sending()
   }
+}
+
+/** A body larger than one piece goes out as fast as it is taken, so that it is known how far it has come. */
+async function* pieces(body: Buffer, progress: SendingProgress): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < body.length; at += PIECE_BYTES) {
+    progress.sending()
+    yield body.subarray(at, at + PIECE_BYTES)
+  }
+  progress.sending()
 }

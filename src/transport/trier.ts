@@ -6,10 +6,10 @@ import type { ProviderMetadata } from '../domain/provider.js'
 import { redactKnown } from '../domain/redact.js'
 import type { Course } from './course.js'
 import { throwIfEnded } from './ending.js'
-import { Exchange } from './exchange.js'
-import { codeOf, type Failure, failureOf, isRefusedLogin, unsent } from './failure.js'
+import { Exchange, type Outcome } from './exchange.js'
+import { codeOf, type Failure, failureOf, isRefusedLogin, lateSilence, unsent } from './failure.js'
 import type { ForwarderParts } from './forwarder.js'
-import type { Outbound } from './outbound.js'
+import type { Outbound, SendingProgress } from './outbound.js'
 import type { FailedTry, Stage, UpstreamRequest } from './types.js'
 
 const FIRST_BYTE_TIMEOUT_MS = 30_000
@@ -63,7 +63,8 @@ export class Trier {
 
   async #try(stage: Stage, profile: AuthProfile, credential: string): Promise<Exchange | Failure> {
     const provider = this.#provider(stage.provider)
-    const request = this.#request(stage, provider, profile, credential)
+    const progress = { sending: () => exchange.sending(), waiting: () => exchange.waiting() }
+    const request = this.#request(stage, provider, profile, credential, progress)
     if ('kind' in request) return request
     const { clock, timers, sender } = this.#parts
     const exchange = new Exchange({
@@ -81,14 +82,27 @@ export class Trier {
     sender.send(request, exchange)
     const outcome = await exchange.outcome
     course.exchange = undefined
+    const end = (ended: Outcome): Exchange | Failure =>
+      this.#end(ended, provider.name, profile, credential, exchange)
+    if (outcome !== undefined) return end(outcome)
+    return lateSilence(provider.name, { exchange, result: exchange.inTheEnd.then(end) })
+  }
+
+  #end(
+    outcome: Outcome,
+    provider: string,
+    profile: AuthProfile,
+    credential: string,
+    exchange: Exchange,
+  ): Exchange | Failure {
     throwIfEnded(this.#outbound.signal)
     if (outcome.kind === 'release') return exchange
     if (outcome.kind === 'broken') this.#refuseUnsendable(outcome.error)
-    const failure = withoutSecret(failureOf(outcome, provider.name, exchange), credential)
+    const failure = withoutSecret(failureOf(outcome, provider, exchange), credential)
     if (failure.exchange === undefined) exchange.cancel()
-    this.#note(profile.id, failure, exchange.status)
+    if (!this.#course.isSettled) this.note(profile.id, failure, exchange.status)
     // At the deadline nobody was given the time he is due.
-    return failure.kind === 'silence' && course.isExpired ? { ...failure, telling: false } : failure
+    return failure.kind === 'silence' && this.#course.isExpired ? { ...failure, telling: false } : failure
   }
 
   /** A path that leads nowhere is the caller's fault; a base URL or credential that cannot be used, the profile's. */
@@ -97,9 +111,10 @@ export class Trier {
     provider: ProviderMetadata,
     profile: AuthProfile,
     credential: string,
+    progress: SendingProgress,
   ): UpstreamRequest | Failure {
     try {
-      return this.#outbound.request(stage, provider, profile, credential)
+      return this.#outbound.request(stage, provider, profile, credential, progress)
     } catch (error) {
       if (!isKeymuxError(error, 'invalid_value') && !isKeymuxError(error, 'invalid_secret')) throw error
       return unsent(error.message)
@@ -141,7 +156,8 @@ export class Trier {
     })
   }
 
-  #note(profileId: string, { reason, message }: Failure, status: number): void {
+  /** Keeps a failed try for whoever counts them. */
+  note(profileId: string, { reason, message }: Failure, status: number): void {
     this.failures.push(status === 0 ? { profileId, reason } : { profileId, reason, status })
     const attempt = this.#course.attempts
     this.#parts.logger?.debug('a try failed', { profile: profileId, reason, said: message, attempt })

@@ -44,7 +44,10 @@ export interface ForwardRequest {
 
 /** Limits of forwarding. */
 export interface ForwardSettings {
-  /** How long an upstream may take to begin its answer, in milliseconds. Default 30,000. */
+  /**
+   * How long an upstream that has the request may take to begin its answer before another profile is asked beside
+   * it, in milliseconds. Default 30,000. It is given up after ten times as long.
+   */
   readonly firstByteTimeoutMs: number
   /** How long all tries together may take until one begins to answer, in milliseconds. Default 600,000. */
   readonly deadlineMs: number
