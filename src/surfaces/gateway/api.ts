@@ -9,6 +9,7 @@ import { type Refusal, refusal } from './refusal.js'
 const LARGEST_BODY = 4 * 1024 * 1024
 const NOT_FOUND = refusal(404, 'keymux_not_found', 'the gateway has no such resource under /api')
 const TOO_LARGE = refusal(413, 'keymux_body_too_large', 'the body is larger than 4 MiB')
+const READ_ONLY = refusal(403, 'keymux_read_only', 'this gateway lets nobody change accounts')
 const NO_JSON = refusal(400, 'keymux_bad_request', 'the body must be a JSON object')
 const NOT_JSON = refusal(415, 'keymux_bad_request', 'the body must be application/json')
 
@@ -59,12 +60,13 @@ const ROUTES: readonly Route[] = [
   },
 ]
 
-/** Serves `/api/…`. Whoever gets here has shown the token. */
+/** Serves `/api/…`. Whoever gets here has shown the token. @param readOnly nothing may be changed */
 export async function serveApi(
   request: IncomingMessage,
   response: ServerResponse,
   { path, query }: { readonly path: string; readonly query: string },
   tools: ProfileTools,
+  readOnly = false,
 ): Promise<void> {
   if (request.method === 'GET' && path === '/tools') {
     return sendJson(response, 200, { tools: TOOL_DEFINITIONS })
@@ -74,6 +76,7 @@ export async function serveApi(
   if (route === undefined) {
     return refuse(response, 'openai', matching.length === 0 ? NOT_FOUND : wrongMethod(matching))
   }
+  if (readOnly && request.method !== 'GET') return refuse(response, 'openai', READ_ONLY)
   const body = request.method === 'GET' ? {} : await readObject(request)
   if (isRefusal(body)) return refuse(response, 'openai', body)
   const id = decodeId(route.path.exec(path)?.[1])

@@ -530,6 +530,20 @@ describe('/api', () => {
     expect((await handle.profiles.list()).map(({ name }) => name)).toEqual(['work'])
   })
 
+  test('changes nothing on a gateway of which only one program knows', async () => {
+    const own = await begin({ announce: false })
+    const headers = { authorization: `Bearer ${own.token}`, 'content-type': 'application/json' }
+    const body = JSON.stringify({ provider: 'openai', name: 'evil', api_key: 'sk-evil-1234567890' })
+    const added = await fetch(`${own.url}/api/profiles`, { method: 'POST', headers, body })
+    expect([added.status, await added.text()]).toEqual([403, expect.stringContaining('keymux_read_only')])
+    expect((await fetch(`${own.url}/api/profiles/openai:work`, { method: 'DELETE', headers })).status).toBe(
+      403,
+    )
+    expect((await fetch(`${own.url}/api/profiles`, { headers })).status).toBe(200)
+    expect((await handle.profiles.list()).map(({ name }) => name)).toEqual(['work'])
+    await own.close({ drainMs: 0 })
+  })
+
   test('never reveals a secret', async () => {
     const { status, text } = await ask('/api/tools/profile_export', {
       method: 'POST',

@@ -109,10 +109,13 @@ class Desk {
   readonly #tools: ProfileTools
   readonly #relay: Relay
   readonly #logger: GatewayOptions['logger']
+  /** Its token was handed to one program, for the use of accounts. */
+  readonly #isPrivate: boolean
 
   constructor(handle: GatewayHandle, options: GatewayOptions, token: string) {
     this.#handle = handle
     this.#logger = options.logger
+    this.#isPrivate = options.announce === false
     this.token = new TokenCheck(token)
     this.#guard = guardOf(options, options.host ?? handle.config.gateway.host)
     this.#tools = new ProfileTools(handle.profiles, handle.resolver, {
@@ -155,7 +158,7 @@ class Desk {
         return
       }
       case 'api':
-        await serveApi(request, response, target, this.#tools)
+        await serveApi(request, response, target, this.#tools, this.#isPrivate)
         break
       case 'metrics':
         await this.#renderMetrics(response)

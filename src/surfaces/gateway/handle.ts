@@ -39,7 +39,7 @@ export interface GatewayOptions {
   /**
    * Keep the token in a file as the vault's own, and leave a record by which `exec --gateway` and
    * `env --gateway` find this gateway. Default true; otherwise nothing is written, and without `token` a new
-   * one counts as long as this gateway runs.
+   * one counts as long as this gateway runs; `/api` then changes nothing.
    */
   readonly announce?: boolean
   /** Where token and record are kept. Default: keymux's state folder. */
