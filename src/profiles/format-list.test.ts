@@ -66,6 +66,8 @@ describe('formatProfileList', () => {
     [{ enabled: true, valid: true, expired: true, state: 'available' }, '✓'],
     [{ enabled: true, valid: true, expired: true }, '⚠'],
     [{ enabled: true, valid: false, state: 'invalid' }, '✗'],
+    [{ enabled: true, valid: false, expired: true, state: 'invalid' }, '✗'],
+    [{ enabled: true, valid: true, expired: true, state: 'available', renewal_reason: 'server_error' }, '⚠'],
     [{ enabled: true, valid: true, state: 'available' }, '✓'],
   ] as const)('marks %j with %s', (profile, mark) => {
     expect(profileMark(profile)).toBe(mark)

@@ -12,6 +12,7 @@ export function profileMark(
   // An expired access token that is renewed when it is used does not stand in anybody's way.
   if (profile.state === 'available') return lastRenewalFailed(profile) ? '⚠' : '✓'
   if (profile.state === 'cooling' || profile.state === 'disabled') return '⚠'
+  if (profile.state === 'invalid') return '✗'
   if (profile.expired === true) return '⚠'
   return profile.valid ? '✓' : '✗'
 }
