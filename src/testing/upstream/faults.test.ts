@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { request } from 'node:http'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ScriptedUpstream } from '../scripted-upstream.js'
@@ -188,7 +189,10 @@ describe('bodies that are none', () => {
     await once(socket, 'end')
     expect(Buffer.concat(got).length).toBe(256)
     socket.destroy()
-    expect(await failure(chat())).toMatch(/^HPE_/)
+    await expect(chat()).rejects.toThrow()
+    // How fetch calls it differs from one Node to the next; its parser says the same in all of them.
+    const [error] = await once(request({ port: upstream.port, method: 'POST' }).end(), 'error')
+    expect(error).toMatchObject({ code: expect.stringMatching(/^HPE_/) })
     expect(await lastRequest()).toEqual({ aborted: false })
   })
 
