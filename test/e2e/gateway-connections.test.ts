@@ -68,16 +68,51 @@ describe('an upload that is streamed', () => {
     expect(await started.keymux.profiles.view('openai:a')).toMatchObject({ errorCount: 0, failureCounts: {} })
     socket.destroy()
   })
-
-  function send(agent: Agent, method: string, body?: Buffer): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const headers = { authorization: `Bearer ${started.token}` }
-      const sent = request(`${started.url}/openai/files`, { agent, method, headers }, (response) => {
-        response.resume()
-        response.once('end', () => resolve(response.statusCode ?? 0))
-      })
-      sent.once('error', reject)
-      sent.end(body)
-    })
-  }
 })
+
+describe('callers that hold connections open', () => {
+  // In real time: the server's own time for a head, 15 s, looked at every 5 s.
+  test('are told that they are too slow and cut off, while others are served', {
+    timeout: 60_000,
+  }, async () => {
+    answer = (message, response) => {
+      message.resume()
+      response.end('{"data":[]}')
+    }
+    const { port, hostname } = new URL(started.url)
+    const ends = Array.from({ length: 100 }, () => {
+      const socket = connect(Number(port), hostname)
+      let text = ''
+      socket.setEncoding('latin1')
+      socket.on('data', (chunk) => {
+        text += chunk
+      })
+      socket.on('error', () => {})
+      socket.write('POST /openai/files HTTP/1.1\r\n')
+      const dripping = setInterval(() => socket.write('x'), 500)
+      return new Promise<string>((resolve) => {
+        socket.once('close', () => {
+          clearInterval(dripping)
+          resolve(text.split('\r\n', 1)[0] ?? '')
+        })
+      })
+    })
+    const agent = new Agent({ keepAlive: true })
+    expect(await send(agent, 'GET')).toBe(200)
+    expect(new Set(await Promise.all(ends))).toEqual(new Set(['HTTP/1.1 408 Request Timeout']))
+    expect(await send(agent, 'GET')).toBe(200)
+    agent.destroy()
+  })
+})
+
+function send(agent: Agent, method: string, body?: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${started.token}` }
+    const sent = request(`${started.url}/openai/files`, { agent, method, headers }, (response) => {
+      response.resume()
+      response.once('end', () => resolve(response.statusCode ?? 0))
+    })
+    sent.once('error', reject)
+    sent.end(body)
+  })
+}
