@@ -215,11 +215,13 @@ async function assemble(
     forwarder,
     logins: lazily(async () => {
       const { Logins } = await import('./profiles/logins.js')
+      const { agentHostId } = await import('./profiles/agent-host.js')
       return new Logins({
         profiles,
         providers: registry,
         refresher: await refresher(),
         secrets: vault,
+        hostId: agentHostId(core.header.vaultId),
         readReference,
         clock,
         sleep: (ms, signal) => sleep(ms, clock, signal),

@@ -13,6 +13,7 @@ export async function authorizationUrl(
   settings: OAuthSettings,
   { verifier, state, nonce }: LoginSecrets,
   redirectUri: string,
+  hostId: string | undefined,
 ): Promise<string> {
   const url = new URL(settings.authorizationEndpoint ?? '')
   const challenge = await calculatePKCECodeChallenge(verifier)
@@ -29,8 +30,19 @@ export async function authorizationUrl(
           code_challenge: challenge,
           code_challenge_method: 'S256',
           ...settings.authorizationFields,
+          ...registrationFields(settings, hostId),
         }
   for (const [name, value] of Object.entries(fields))
     if (value !== undefined) url.searchParams.set(name, value)
   return url.href
+}
+
+/** The first login of all registers its client, every one names its place. */
+function registrationFields(
+  { client, registration }: OAuthSettings,
+  hostId: string | undefined,
+): Record<string, string | undefined> {
+  if (registration === undefined) return {}
+  const first = client.id === registration.entry ? registration.fields : {}
+  return { ...first, [registration.hostField]: hostId }
 }

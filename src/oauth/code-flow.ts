@@ -6,6 +6,7 @@ import { authorizationUrl } from './authorization-request.js'
 import { checkedCode, pastedParams } from './authorization-response.js'
 import { asLoginError } from './errors.js'
 import { checkIdToken } from './id-token.js'
+import { checkScope, clientOf } from './issued-client.js'
 import type { KeyYield } from './key-exchange.js'
 import { exchangeForKey } from './key-exchange.js'
 import type { Loopback } from './loopback.js'
@@ -21,13 +22,22 @@ export interface CodeLoginOptions {
   /** Port of the listener; a free one by default. */
   readonly port?: number
   readonly now: () => Date
+  /** Names the place keymux runs at, for providers that ask for it. */
+  readonly hostId?: string
   /** How long the person may take, in milliseconds. Default 5 minutes. */
   readonly timeLimitMs?: number
   readonly signal?: AbortSignal
 }
 
 /** What a login yields. */
-export type LoginYield = { readonly kind: 'tokens'; readonly grant: TokenGrant } | KeyYield
+export type LoginYield = TokenYield | KeyYield
+
+/** Tokens, and the client they were given to. */
+export interface TokenYield {
+  readonly kind: 'tokens'
+  readonly grant: TokenGrant
+  readonly clientId: string
+}
 
 /** A login in a browser that is under way. */
 export interface CodeLogin {
@@ -69,10 +79,11 @@ export async function startCodeLogin(settings: OAuthSettings, options: CodeLogin
   const listener = await listenOnLoopback({
     state: secrets.state,
     ...(options.port === undefined ? {} : { port: options.port }),
+    ...(settings.callbackPath === undefined ? {} : { path: settings.callbackPath }),
     ...(settings.redirectUri === undefined ? {} : { redirectUri: settings.redirectUri }),
   })
   try {
-    const url = await authorizationUrl(settings, secrets, listener.redirectUri)
+    const url = await authorizationUrl(settings, secrets, listener.redirectUri, options.hostId)
     return new RunningLogin(settings, options, secrets, listener, url)
   } catch (error) {
     await listener.close()
@@ -143,16 +154,18 @@ class RunningLogin implements CodeLogin {
     const { state, verifier } = this.#secrets
     const code = checkedCode(this.#settings, params, state)
     if (this.#settings.yields === 'api_key') return exchangeForKey(this.#settings, code, verifier, signal)
-    return { kind: 'tokens', grant: await this.#exchange(code) }
+    const settings = withClient(this.#settings, clientOf(this.#settings, params))
+    return { kind: 'tokens', grant: await this.#exchange(settings, code), clientId: settings.client.id }
   }
 
-  async #exchange(code: string): Promise<TokenGrant> {
-    const { client, tokenEndpoint, body } = this.#settings
+  async #exchange(settings: OAuthSettings, code: string): Promise<TokenGrant> {
+    const { client, tokenEndpoint, body, tokenFields } = settings
     const grant = await requestToken({
       endpoint: tokenEndpoint,
       client,
       body,
       fields: {
+        ...tokenFields,
         grant_type: 'authorization_code',
         code,
         redirect_uri: this.#listener.redirectUri,
@@ -163,7 +176,12 @@ class RunningLogin implements CodeLogin {
     }).catch((error: unknown) => {
       throw asLoginError(error)
     })
-    checkIdToken(this.#settings, grant, this.#secrets.nonce)
+    checkIdToken(settings, grant, this.#secrets.nonce)
+    checkScope(settings, grant)
     return grant
   }
+}
+
+function withClient(settings: OAuthSettings, id: string): OAuthSettings {
+  return { ...settings, client: { ...settings.client, id } }
 }

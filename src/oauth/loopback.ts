@@ -12,6 +12,8 @@ export interface LoopbackOptions {
   readonly port?: number
   /** The place the provider insists on, `http://127.0.0.1` or `http://localhost`: its host, port and path are used. */
   readonly redirectUri?: string
+  /** The path where nothing else says one. Default `/callback`. */
+  readonly path?: string
   /** What the callback's `state` must be; undefined where the provider sends none, and the path is secret instead. */
   readonly state: string | undefined
 }
@@ -41,8 +43,9 @@ const HOST = '127.0.0.1'
  */
 export async function listenOnLoopback(options: LoopbackOptions): Promise<Loopback> {
   const wanted = options.redirectUri === undefined ? undefined : new URL(options.redirectUri)
-  const path =
-    wanted?.pathname ?? (options.state === undefined ? `${PATH}/${randomBytes(16).toString('hex')}` : PATH)
+  const { path: plain = PATH } = options
+  const secret = options.state === undefined ? `/${randomBytes(16).toString('hex')}` : ''
+  const path = wanted?.pathname ?? `${plain}${secret}`
   const port = options.port ?? Number(wanted?.port || 0)
   const listener = new Listener(path, options.state, wanted?.hostname ?? HOST)
   await listener.listen(port, options.port === undefined && port !== 0)

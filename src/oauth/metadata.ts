@@ -27,6 +27,16 @@ export interface DeviceDialect {
   readonly intervalUnit?: 'milliseconds'
 }
 
+/** A client is registered by the first login itself; the callback says which. */
+export interface ClientRegistration {
+  /** What the first request names in place of a client. Never kept, and never sent to the token endpoint. */
+  readonly entry: string
+  /** Further parameters of the first request. */
+  readonly fields: Readonly<Record<string, string>>
+  /** The parameter that names the place keymux runs at, always the same for one vault. */
+  readonly hostField: string
+}
+
 /** How logins at a provider work, and whether they are allowed. */
 export interface LoginMetadata {
   readonly status: LoginStatus
@@ -42,6 +52,13 @@ export interface LoginMetadata {
   readonly scopes?: readonly string[]
   /** Further parameters of the authorization request. */
   readonly authorizationFields?: Readonly<Record<string, string>>
+  /** Further fields of requests to the token endpoint. */
+  readonly tokenFields?: Readonly<Record<string, string>>
+  /** Path that the browser comes back to. Default `/callback`. */
+  readonly callbackPath?: string
+  readonly registration?: ClientRegistration
+  /** A scope without which the tokens are of no use. */
+  readonly neededScope?: string
   /** What the login yields: tokens, or an API key (OpenRouter). Default tokens. */
   readonly yields?: 'api_key'
   /** Where a person sees and deletes the API keys that logins yielded. */
@@ -97,9 +114,25 @@ export const LOGIN_METADATA: Readonly<Record<string, LoginMetadata>> = {
     issuer: 'https://huggingface.co',
     scopes: ['openid', 'profile', 'email', 'inference-api'],
   },
+  // A preview: https://developers.openai.com/siwc/token-sharing-open-source/sign-in. The endpoints are those of
+  // https://auth.openai.com/.well-known/openid-configuration.
   openai: {
-    status: 'first-party-only',
-    note: `logins with a ChatGPT account are for OpenAI's own programs; ${USE_A_KEY} openai`,
+    status: 'official',
+    note: 'uses the ChatGPT plan of the account, where OpenAI allows it; a preview, for models at /v1/responses',
+    issuer: 'https://auth.openai.com',
+    authorizationEndpoint: 'https://auth.openai.com/api/accounts/authorize',
+    tokenEndpoint: 'https://auth.openai.com/api/accounts/oauth/token',
+    revocationEndpoint: 'https://auth.openai.com/api/accounts/oauth/revoke',
+    scopes: ['openid', 'profile', 'email', 'offline_access', 'resource.invoke', 'chatgpt.tokens.use.direct'],
+    neededScope: 'chatgpt.tokens.use.direct',
+    authorizationFields: { resource: 'https://api.openai.com/v1' },
+    tokenFields: { resource: 'https://api.openai.com/v1' },
+    callbackPath: '/auth/callback',
+    registration: {
+      entry: 'dynamic_agent_client',
+      fields: { agent_name_hint: 'keymux' },
+      hostField: 'ext_agent_host_id',
+    },
   },
   anthropic: {
     status: 'first-party-only',

@@ -43,7 +43,7 @@ export class ProviderRefresher implements OAuthTokenRefresher {
       endpoint: settings.tokenEndpoint,
       client: settings.client,
       body: settings.body,
-      fields: { grant_type: 'refresh_token', refresh_token: refreshToken },
+      fields: { ...settings.tokenFields, grant_type: 'refresh_token', refresh_token: refreshToken },
       signal: options.signal,
       now: this.#config.now,
     })
@@ -82,7 +82,11 @@ export class ProviderRefresher implements OAuthTokenRefresher {
       const hint = obstacle.hint === undefined ? {} : { hint: obstacle.hint }
       throw new KeymuxError('invalid_provider', obstacle.problem, hint)
     }
-    const reference = options.metadata?.[SECRET_REFERENCE] ?? provider.oauth?.clientSecretRef
+    const { oauth } = provider
+    // The configured secret is the configured client's, and nobody else's business.
+    const isConfigured = options.clientId === undefined || options.clientId === oauth?.clientId
+    const own = options.metadata?.[SECRET_REFERENCE]
+    const reference = own ?? (isConfigured ? oauth?.clientSecretRef : undefined)
     const clientSecret =
       reference === undefined ? undefined : await this.#config.readReference(reference, options.signal)
     const known = await this.#known(provider)

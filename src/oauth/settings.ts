@@ -4,7 +4,7 @@ import { quote } from '../domain/ids.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import type { Discovered } from './discovery.js'
 import { discover } from './discovery.js'
-import type { DeviceDialect, LoginMetadata } from './metadata.js'
+import type { ClientRegistration, DeviceDialect, LoginMetadata } from './metadata.js'
 import { LOGIN_METADATA } from './metadata.js'
 import type { OAuthClient } from './token-endpoint.js'
 
@@ -25,6 +25,11 @@ export interface OAuthSettings {
   /** The authorization response must name its issuer (RFC 9207). */
   readonly namesIssuer: boolean
   readonly authorizationFields: Readonly<Record<string, string>>
+  readonly tokenFields: Readonly<Record<string, string>>
+  readonly callbackPath?: string
+  readonly neededScope?: string
+  /** How the first login of all registers a client; the client's id is the entry then. */
+  readonly registration?: ClientRegistration
   readonly yields: 'tokens' | 'api_key'
   /** Where a person deletes keys that logins yielded. */
   readonly keyPage?: string
@@ -107,7 +112,8 @@ export async function resolveSettings(
       },
     )
   }
-  const id = choice.clientId ?? oauth?.clientId ?? ''
+  const { registration } = metadata
+  const id = choice.clientId ?? oauth?.clientId ?? registration?.entry ?? ''
   const client = withoutUndefined({
     id,
     secret: choice.clientSecret,
@@ -127,6 +133,10 @@ export async function resolveSettings(
     redirectUri: oauth?.redirectUri,
     namesIssuer: found.namesIssuer ?? false,
     authorizationFields: metadata.authorizationFields ?? {},
+    tokenFields: metadata.tokenFields ?? {},
+    callbackPath: metadata.callbackPath,
+    neededScope: metadata.neededScope,
+    registration,
     yields: metadata.yields ?? ('tokens' as const),
     keyPage: metadata.keyPage,
     preferred: metadata.preferred ?? ('code' as const),

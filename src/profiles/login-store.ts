@@ -31,22 +31,28 @@ export class LoginStore {
   async store(outcome: LoginYield, settings: OAuthSettings, target: LoginTarget): Promise<LoginResult> {
     target.signal?.throwIfAborted()
     if (outcome.kind === 'api_key') return this.#storeKey(outcome, settings, target)
+    const { grant, clientId } = outcome
     const { clientSecret } = target
-    if (clientSecret === undefined) return this.#storeTokens(outcome.grant, settings, target)
-    const name = clientSecretName(settings.provider, settings.client.id)
+    if (clientSecret === undefined) return this.#storeTokens(grant, clientId, settings, target)
+    const name = clientSecretName(settings.provider, clientId)
     const kept = { ...target, clientSecretRef: `vault://${name}` }
     return keepingSecret(this.#config.secrets, name, clientSecret, {}, () =>
-      this.#storeTokens(outcome.grant, settings, kept),
+      this.#storeTokens(grant, clientId, settings, kept),
     )
   }
 
-  async #storeTokens(grant: TokenGrant, settings: OAuthSettings, target: LoginTarget): Promise<LoginResult> {
+  async #storeTokens(
+    grant: TokenGrant,
+    clientId: string,
+    settings: OAuthSettings,
+    target: LoginTarget,
+  ): Promise<LoginResult> {
     const issuedAt = this.#config.now()
     const account = await findAccount(settings, grant, target.signal)
     target.signal?.throwIfAborted()
     const token = tokenOf(settings.provider, grant, issuedAt, account)
     const { name, explicit } = await nameFor(this.#config.profiles, token, target, account.login)
-    const oauth = credentialOf(token, name, settings, target.clientSecretRef)
+    const oauth = credentialOf(token, name, clientId, settings.scopes, target.clientSecretRef)
     const id = newProfileId(settings.provider, name)
     let renewed = false
     await this.#config.profiles.change(id, (known) => {
@@ -80,7 +86,8 @@ export class LoginStore {
 function credentialOf(
   token: OAuthToken,
   name: string,
-  settings: OAuthSettings,
+  clientId: string,
+  asked: readonly string[],
   secretReference: string | undefined,
 ): OAuthCredential {
   const metadata = {
@@ -89,8 +96,8 @@ function credentialOf(
   }
   return {
     ...fromOAuthToken(token, name),
-    clientId: settings.client.id,
-    scopes: token.scopes ?? settings.scopes,
+    clientId,
+    scopes: token.scopes ?? asked,
     ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
   }
 }

@@ -12,6 +12,8 @@ export interface LoginsConfig {
   readonly refresher: ProviderRefresher
   /** Where client secrets that were given with a login are kept. */
   readonly secrets: ClientSecrets
+  /** Names this vault to providers that ask where keymux runs: a `urn:uuid:` that never changes. */
+  readonly hostId: string
   readonly readReference: (reference: string, signal?: AbortSignal) => Promise<string>
   readonly clock: Clock
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>

@@ -81,6 +81,7 @@ export class Logins {
     const { settings, target } = await this.#prepared(wanted)
     const login = await startCodeLogin(settings, {
       now: () => this.#now(),
+      hostId: this.#config.hostId,
       ...(target.port === undefined ? {} : { port: target.port }),
       ...(target.timeLimitMs === undefined ? {} : { timeLimitMs: target.timeLimitMs }),
       ...(target.signal === undefined ? {} : { signal: target.signal }),
@@ -113,7 +114,7 @@ export class Logins {
       expiresInSeconds: login.expiresInSeconds,
       complete: async () => {
         const grant = await login.poll()
-        return this.#store.store({ kind: 'tokens', grant }, settings, target)
+        return this.#store.store({ kind: 'tokens', grant, clientId: settings.client.id }, settings, target)
       },
     }
   }

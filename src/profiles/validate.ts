@@ -4,6 +4,7 @@ import { newProfileId, parseProfileName, parseProviderName, quote } from '../dom
 import type { AuthMode, AuthProfile } from '../domain/profile.js'
 import { AUTH_MODES } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import { isOpenToAll } from '../oauth/open-login.js'
 import { parseBaseUrl } from '../providers/url.js'
 import type { NewProfile } from './types.js'
 
@@ -58,6 +59,16 @@ export function buildProfile(input: NewProfile, providers: ProviderLookup, now: 
   return profile
 }
 
+/** A login with a client that was registered for it also stands where the provider's modes know of none. */
+function supports(
+  provider: ProviderMetadata,
+  { mode, oauth }: AuthProfile,
+  providers: ProviderLookup,
+): boolean {
+  if (providers.supportsMode(provider.name, mode)) return true
+  return mode === 'oauth' && oauth?.clientId !== undefined && isOpenToAll(provider.name)
+}
+
 /**
  * Checks a whole profile before it is stored.
  *
@@ -72,7 +83,7 @@ export function checkProfile(profile: AuthProfile, providers: ProviderLookup): v
       `${quote(profile.id)} is not ${provider.name}:${profile.name}`,
     )
   }
-  if (!AUTH_MODES.includes(profile.mode) || !providers.supportsMode(provider.name, profile.mode)) {
+  if (!AUTH_MODES.includes(profile.mode) || !supports(provider, profile, providers)) {
     throw new KeymuxError('unsupported_mode', `${provider.name} does not support ${quote(profile.mode)}`, {
       hint: `use ${[...new Set([...provider.modes, 'token'])].join(', ')}`,
     })
