@@ -108,7 +108,8 @@ export {
   supportsMode,
 } from './providers/registry.js'
 export { FallbackChain, MultiResolver } from './resolver/multi.js'
-export type { CacheStats, ResolveOptions, ResolverConfig } from './resolver/resolver.js'
+export type { CacheStats } from './resolver/opened-credentials.js'
+export type { ResolveOptions, ResolverConfig } from './resolver/resolver.js'
 export { Resolver } from './resolver/resolver.js'
 export type { ProfileToolsOptions } from './tools/profile-tools.js'
 export { ProfileTools } from './tools/profile-tools.js'

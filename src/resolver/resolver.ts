@@ -15,7 +15,8 @@ import type { CandidateSource, FailedAttempt } from '../profiles/candidates.js'
 import type { Entry } from '../profiles/entry.js'
 import { StoredProfiles } from '../profiles/manager.js'
 import type { ProviderLookup } from '../profiles/validate.js'
-import { isDue, servableUntilMs, servedBetween } from './renewal-timing.js'
+import { type CacheStats, OpenedCredentials } from './opened-credentials.js'
+import { isDue } from './renewal-timing.js'
 import { sleep } from './sleep.js'
 
 /** What a resolver is made of. */
@@ -51,24 +52,12 @@ export interface ResolveOptions extends CallOptions {
   readonly maxWaitMs?: number
 }
 
-/** What the resolver's cache holds. */
-export interface CacheStats {
-  readonly totalEntries: number
-  readonly valid: number
-  readonly expired: number
+/** What a manager of keymux's own is asked through. */
+interface OwnParts {
+  readonly source: CandidateSource
+  readonly opened: OpenedCredentials
 }
 
-/** An opened credential, good as long as the profile's record is this one. */
-interface Opened {
-  readonly entry: Entry
-  readonly record: Entry['record']
-  readonly credential: string
-  /** Served without a further look between these instants, in epoch milliseconds. */
-  readonly fromMs: number
-  readonly untilMs: number
-}
-
-const CACHE_LIMIT = 1_000
 const NO_OPTIONS: ResolveOptions = {}
 const SYSTEM_CLOCK: Clock = { now: () => new Date() }
 
@@ -82,13 +71,22 @@ const SYSTEM_CLOCK: Clock = { now: () => new Date() }
 export class Resolver {
   readonly #config: ResolverConfig
   readonly #clock: Clock
-  readonly #source: CandidateSource | undefined
-  readonly #cache = new Map<string, Opened>()
+  /** There when the manager is keymux's own. */
+  readonly #own: OwnParts | undefined
 
   constructor(config: ResolverConfig) {
     this.#config = config
     this.#clock = config.clock ?? SYSTEM_CLOCK
-    if (config.store instanceof StoredProfiles) this.#source = config.store.candidates
+    if (!(config.store instanceof StoredProfiles)) return
+    const source = config.store.candidates
+    const opened = new OpenedCredentials({
+      source,
+      manager: config.oauthManager,
+      clock: this.#clock,
+      jitter: config.jitter ?? 0,
+      logger: config.logger,
+    })
+    this.#own = { source, opened }
   }
 
   /**
@@ -102,13 +100,13 @@ export class Resolver {
     preferredProfile?: string,
     options: ResolveOptions = NO_OPTIONS,
   ): Promise<Resolution> {
-    const source = this.#source
-    if (source === undefined) return this.#resolveThroughManager(provider, preferredProfile, options)
+    const own = this.#own
+    if (own === undefined) return this.#resolveThroughManager(provider, preferredProfile, options)
     if (options.signal?.aborted !== true) {
       const now = this.resolveNow(provider, preferredProfile, options)
       if (now !== undefined) return Promise.resolve(now)
     }
-    return this.#resolve(source, this.#request(provider, preferredProfile, options), options)
+    return this.#resolve(own, this.#request(provider, preferredProfile, options), options)
   }
 
   /**
@@ -120,15 +118,15 @@ export class Resolver {
     preferredProfile?: string,
     options: ResolveOptions = NO_OPTIONS,
   ): Resolution | undefined {
-    const source = this.#source
-    if (source === undefined || !source.fresh()) return undefined
+    if (this.#own === undefined || !this.#own.source.fresh()) return undefined
+    const { source, opened } = this.#own
     const request = this.#request(provider, preferredProfile, options)
     const nowMs = source.nowMs()
     const entry = source.pick(request, nowMs, passedOver(source, request, options))
-    const opened = entry === undefined ? undefined : this.#cache.get(entry.id)
-    if (entry === undefined || opened?.record !== entry.record || !isServed(opened, nowMs)) return undefined
+    const credential = entry === undefined ? undefined : opened.held(entry, nowMs)
+    if (entry === undefined || credential === undefined) return undefined
     source.used(entry, nowMs)
-    return resolution(entry, opened.credential, [entry.id])
+    return resolution(entry, credential, [entry.id])
   }
 
   /**
@@ -142,8 +140,8 @@ export class Resolver {
     options: ResolveOptions = NO_OPTIONS,
   ): Promise<Resolution | undefined> {
     const { store } = this.#config
-    if (!(store instanceof StoredProfiles)) return undefined
-    const source = store.candidates
+    if (!(store instanceof StoredProfiles) || this.#own === undefined) return undefined
+    const { source, opened } = this.#own
     const request = this.#request(provider, preferredProfile, options)
     if (!source.fresh()) await source.sync()
     const disabled = source.disabled(request, passedOver(source, request, options))
@@ -151,7 +149,7 @@ export class Resolver {
       options.signal?.throwIfAborted()
       if (!(await store.claimTrial(entry.id))) continue
       try {
-        return resolution(entry, await this.#open(source, entry, options), [entry.id])
+        return resolution(entry, await opened.open(entry, options), [entry.id])
       } catch (error) {
         if (!(error instanceof KeymuxError) || error.code === 'vault_locked') throw error
       }
@@ -202,19 +200,12 @@ export class Resolver {
 
   /** Forgets opened credentials of one provider, or all. */
   invalidateCache(provider?: string): void {
-    const exact = provider?.toLowerCase() ?? ''
-    for (const [id, opened] of this.#cache) {
-      if (exact === '' || opened.entry.provider === exact) this.#cache.delete(id)
-    }
+    this.#own?.opened.forget(provider?.toLowerCase() ?? '')
   }
 
   /** How many opened credentials are held, and how many of them would be served. */
   getCacheStats(): CacheStats {
-    const nowMs = this.#nowMs()
-    const valid = [...this.#cache.values()].filter(
-      (opened) => opened.record === opened.entry.record && isServed(opened, nowMs),
-    ).length
-    return { totalEntries: this.#cache.size, valid, expired: this.#cache.size - valid }
+    return this.#own?.opened.stats() ?? { totalEntries: 0, valid: 0, expired: 0 }
   }
 
   #request(provider: string, preferred: string | undefined, options: ResolveOptions): ResolutionOptions {
@@ -230,16 +221,12 @@ export class Resolver {
     return request
   }
 
-  async #resolve(
-    source: CandidateSource,
-    request: ResolutionOptions,
-    options: ResolveOptions,
-  ): Promise<Resolution> {
+  async #resolve(own: OwnParts, request: ResolutionOptions, options: ResolveOptions): Promise<Resolution> {
     const deadlineMs = this.#nowMs() + (options.maxWaitMs ?? 0)
     for (;;) {
       options.signal?.throwIfAborted()
-      if (!source.fresh()) await source.sync()
-      const outcome = await this.#tryAll(source, request, options)
+      if (!own.source.fresh()) await own.source.sync()
+      const outcome = await this.#tryAll(own, request, options)
       if (!(outcome instanceof KeymuxError)) return outcome
       this.#refuseUnknown(request.provider, outcome)
       const retryAtMs = outcome instanceof NoUsableProfileError ? outcome.retryAt?.getTime() : undefined
@@ -249,7 +236,7 @@ export class Resolver {
   }
 
   async #tryAll(
-    source: CandidateSource,
+    { source, opened }: OwnParts,
     request: ResolutionOptions,
     options: ResolveOptions,
   ): Promise<Resolution | KeymuxError> {
@@ -259,7 +246,7 @@ export class Resolver {
       const entry = source.pick(request, source.nowMs(), passed)
       if (entry === undefined) return source.explain(request, failed)
       try {
-        const credential = await this.#open(source, entry, options)
+        const credential = await opened.open(entry, options)
         source.used(entry)
         return resolution(entry, credential, [...failed.map((attempt) => attempt.entry.id), entry.id])
       } catch (error) {
@@ -270,72 +257,6 @@ export class Resolver {
         passed.add(entry)
       }
     }
-  }
-
-  /** The entry's credential, renewed if need be, and remembered unless it lives elsewhere. */
-  async #open(source: CandidateSource, entry: Entry, options: ResolveOptions): Promise<string> {
-    if (entry.mode === 'oauth') return this.#openOAuth(source, entry, options)
-    const { record } = entry
-    const credential = await source.credential(entry, options.signal)
-    if (record.meta.reference === undefined) {
-      this.#remember({
-        entry,
-        record,
-        credential,
-        fromMs: 0,
-        untilMs: record.meta.expiresAt ?? Number.POSITIVE_INFINITY,
-      })
-    }
-    return credential
-  }
-
-  async #openOAuth(source: CandidateSource, entry: Entry, options: ResolveOptions): Promise<string> {
-    const { record } = entry
-    const { signal, renewalWaitMs } = options
-    const token = validityOf(record.meta)
-    const nowMs = this.#nowMs()
-    const manager = this.#config.oauthManager
-    const held = record.meta.hasSecret
-    const { fromMs, untilMs } = servedBetween(token, this.#config.jitter ?? 0)
-    if (fromMs <= nowMs && nowMs < untilMs && held) {
-      const credential = await source.credential(entry, signal)
-      this.#remember({ entry, record, credential, fromMs, untilMs })
-      return credential
-    }
-    if (manager === undefined) {
-      if (held && nowMs < token.expiresAt.getTime()) return source.credential(entry, signal)
-      throw new KeymuxError('refresh_failed', `${entry.id} has expired and nothing here can renew it`, {
-        hint: `run keymux login ${entry.id}`,
-      })
-    }
-    if (!held || nowMs >= servableUntilMs(token)) {
-      return (await manager.getValidToken(entry.id, withoutUndefined({ signal }))).accessToken
-    }
-    const renewed = manager.getValidToken(entry.id, withoutUndefined({ signal, renewalWaitMs }))
-    const served = this.#renewedAhead(entry, renewed)
-    const fresh = renewalWaitMs === undefined ? undefined : await served
-    signal?.throwIfAborted()
-    return fresh?.accessToken ?? source.credential(entry, signal)
-  }
-
-  /** What a renewal ahead of time gives; its failure is told, and harms nobody yet. */
-  #renewedAhead({ id }: Entry, renewed: Promise<OAuthCredential>): Promise<OAuthCredential | undefined> {
-    return renewed.catch((error: unknown) => {
-      this.#config.logger?.warn('a login could not be renewed ahead of time', {
-        profile: id,
-        code: isKeymuxError(error) ? error.code : 'unknown',
-      })
-      return undefined
-    })
-  }
-
-  #remember(opened: Opened): void {
-    const { id } = opened.entry
-    this.#cache.delete(id)
-    this.#cache.set(id, opened)
-    if (this.#cache.size <= CACHE_LIMIT) return
-    const oldest = this.#cache.keys().next()
-    if (!oldest.done) this.#cache.delete(oldest.value)
   }
 
   /** A manager of somebody else's: its own choice, renewed where due. */
@@ -382,17 +303,6 @@ export class Resolver {
 
   #nowMs(): number {
     return Number(this.#clock.now())
-  }
-}
-
-function isServed({ fromMs, untilMs }: Opened, nowMs: number): boolean {
-  return fromMs <= nowMs && nowMs < untilMs
-}
-
-function validityOf({ expiresAt, issuedAt }: Entry['record']['meta']): { expiresAt: Date; issuedAt?: Date } {
-  return {
-    expiresAt: new Date(expiresAt ?? 0),
-    ...(issuedAt === undefined ? {} : { issuedAt: new Date(issuedAt) }),
   }
 }
 
