@@ -234,6 +234,21 @@ describe('keymux login', () => {
   })
 })
 
+test('keymux providers show tells who may log in', async () => {
+  for (const [name, status, words] of [
+    ['openrouter', 'official', 'open to any program'],
+    ['gemini', 'own-client', 'with an OAuth client of your own'],
+    ['anthropic', 'first-party-only', "for the provider's own programs"],
+    ['qwen', 'discontinued', 'no more'],
+    ['corp', 'configured', 'with the configured client'],
+  ] as const) {
+    const shown = json((await home.run('providers', 'show', name, '--json')).stdout)
+    expect(shown.login).toEqual({ status, note: expect.any(String) })
+    expect((await home.run('providers', 'show', name)).stdout).toContain(words)
+  }
+  expect(json((await home.run('providers', 'show', 'groq', '--json')).stdout)).not.toHaveProperty('login')
+})
+
 describe('a profile that was logged in', () => {
   test('list, show, status and test speak of its expiry, and never of its tokens', async () => {
     const id = 'corp:ada@example.com'

@@ -35,7 +35,9 @@ const show: CommandSpec = {
       })
     }
     const { output, style } = context
-    output.result(providerToJson(known), () => renderProvider(known, style))
+    const { login } = known
+    const logins = login === undefined ? {} : { login: { status: login.status, note: login.note } }
+    output.result({ ...providerToJson(known), ...logins }, () => renderProvider(known, style))
     return undefined
   },
 }
@@ -101,6 +103,7 @@ export const providers: CommandGroup = {
 async function knownProviders(
   context: CliContext,
 ): Promise<{ providers: KnownProvider[]; complete: boolean }> {
+  const { loginMetadataOf } = await import('../../../oauth/settings.js')
   const { builtinProviders } = await import('../../../providers/registry.js')
   const handle = await openUnasked(context)
   const kept = new Set(handle === undefined ? [] : await handle.providerShelf.names())
@@ -108,8 +111,10 @@ async function knownProviders(
   const registry =
     handle?.providers ?? (await host.services.providers(settings.config, settings.configSource !== 'default'))
   const known = registry.list().map((provider): KnownProvider => {
-    if (kept.has(provider.name)) return { provider, source: 'vault' }
-    return { provider, source: Object.hasOwn(builtinProviders, provider.name) ? 'built-in' : 'config' }
+    const builtIn = Object.hasOwn(builtinProviders, provider.name) ? 'built-in' : 'config'
+    const login = loginMetadataOf(provider)
+    const source = kept.has(provider.name) ? 'vault' : builtIn
+    return { provider, source, ...(login === undefined ? {} : { login }) }
   })
   return { providers: known, complete: handle !== undefined || !(await vaultExists(context)) }
 }

@@ -1,4 +1,5 @@
 import type { ProviderMetadata } from '../../../domain/provider.js'
+import type { LoginMetadata, LoginStatus } from '../../../oauth/metadata.js'
 import type { Style } from '../style.js'
 import { type Column, renderTable } from '../table.js'
 import { renderFacts } from './facts.js'
@@ -7,6 +8,8 @@ import { renderFacts } from './facts.js'
 export interface KnownProvider {
   readonly provider: ProviderMetadata
   readonly source: 'built-in' | 'config' | 'vault'
+  /** Who may log in there; absent where no login is known. */
+  readonly login?: Pick<LoginMetadata, 'status' | 'note'>
 }
 
 const COLUMNS: readonly Column[] = [
@@ -16,6 +19,14 @@ const COLUMNS: readonly Column[] = [
   { header: 'VARIABLE', droppable: true },
   { header: 'FROM', keep: true, droppable: true },
 ]
+
+const LOGIN_WORDS: Readonly<Record<LoginStatus, string>> = {
+  official: 'open to any program',
+  'own-client': 'with an OAuth client of your own',
+  'first-party-only': "for the provider's own programs",
+  discontinued: 'no more',
+  configured: 'with the configured client',
+}
 
 /** A provider as JSON has it. */
 export function providerToJson({ provider, source }: KnownProvider): Record<string, unknown> {
@@ -50,7 +61,7 @@ export function renderProviders(
 }
 
 /** Everything about one provider, for people. */
-export function renderProvider({ provider, source }: KnownProvider, style: Style): string {
+export function renderProvider({ provider, source, login }: KnownProvider, style: Style): string {
   const variables = [provider.envKey, ...(provider.envAliases ?? [])].filter((name) => name !== undefined)
   return [
     style.bold(provider.name),
@@ -68,6 +79,7 @@ export function renderProvider({ provider, source }: KnownProvider, style: Style
         ['base URL in', provider.baseUrlEnv],
         ['cheap check', provider.check && `${provider.check.method} ${provider.check.path}`],
         ['get a key', provider.website],
+        ['log in', login && `${LOGIN_WORDS[login.status]}: ${login.note}`],
       ],
       style,
     ),
