@@ -11,8 +11,8 @@ import { addLimited, busyWait, median, report, withFolder } from './support.js'
 // Upstream, bare proxy and gateway each have a process of their own; this one makes the load. Bare proxy and
 // gateway take turns, so that whatever else the machine does meets both alike.
 const CONNECTIONS = 32
-const ROUNDS = 5
-const PLAIN_REQUESTS = 8_000
+const ROUNDS = 7
+const PLAIN_REQUESTS = 20_000
 const STREAMS = 1_500
 const SINGLE_REQUESTS = 1_500
 const FAILOVERS = 500

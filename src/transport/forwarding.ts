@@ -117,8 +117,10 @@ export class Forwarding {
     resolution: Resolution,
   ): Promise<{ readonly answer?: Answer | undefined; readonly failure?: Failure }> {
     const running = this.#trier.run(stage, resolution)
-    const early = await this.#lateAnswer(running)
-    if (early !== undefined) return { answer: early }
+    if (this.#late.all.length > 0) {
+      const early = await this.#lateAnswer(running)
+      if (early !== undefined) return { answer: early }
+    }
     const outcome = await running
     const answer = this.#judge(outcome, this.#late.all)
     return outcome.result instanceof Exchange ? { answer } : { answer, failure: outcome.result }

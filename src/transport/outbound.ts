@@ -79,21 +79,22 @@ export class Outbound {
   ): UpstreamRequest {
     const { method, path } = this.#request
     const relative = stage.compatible === true ? compatiblePath(provider.name, path) : path
-    const url = upstreamUrl(provider, profile.baseUrl ?? stage.baseUrl, relative)
+    const { origin, path: target } = upstreamUrl(provider, profile.baseUrl ?? stage.baseUrl, relative)
     const mode = stage.compatible === true && OTHERWISE.has(provider.family) ? 'token' : profile.mode
     const headers = upstreamHeaders(this.#headers, provider, mode, credential)
     const bytes = this.#bytes(stage)
     const { rest, length } = this.#request.body ?? {}
     if (rest === undefined) {
       const body = bytes === undefined || bytes.length === 0 ? undefined : bytes
-      if (body === undefined || body.length <= PIECE_BYTES) return { ...url, method, headers, body }
+      if (body === undefined || body.length <= PIECE_BYTES)
+        return { origin, path: target, method, headers, body }
       headers.push('content-length', String(body.length))
-      return { ...url, method, headers, body: pieces(body, progress) }
+      return { origin, path: target, method, headers, body: pieces(body, progress) }
     }
     const before = this.#request.body?.bytes.length ?? 0
     const beginning = bytes ?? Buffer.alloc(0)
     if (length !== undefined) headers.push('content-length', String(length + beginning.length - before))
-    return { ...url, method, headers, body: this.#passThrough(beginning, rest, progress) }
+    return { origin, path: target, method, headers, body: this.#passThrough(beginning, rest, progress) }
   }
 
   #bytes({ model }: Stage): Buffer | undefined {

@@ -82,10 +82,11 @@ export class Trier {
     sender.send(request, exchange)
     const outcome = await exchange.outcome
     course.exchange = undefined
-    const end = (ended: Outcome): Exchange | Failure =>
-      this.#end(ended, provider.name, profile, credential, exchange)
-    if (outcome !== undefined) return end(outcome)
-    return lateSilence(provider.name, { exchange, result: exchange.inTheEnd.then(end) })
+    if (outcome !== undefined) return this.#end(outcome, provider.name, profile, credential, exchange)
+    const result = exchange.inTheEnd.then((ended) =>
+      this.#end(ended, provider.name, profile, credential, exchange),
+    )
+    return lateSilence(provider.name, { exchange, result })
   }
 
   #end(
