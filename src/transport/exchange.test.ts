@@ -143,6 +143,19 @@ describe('time', () => {
     expect(timers.pending).toBe(0)
   })
 
+  test('late while the request is still going out, it comes to one end all the same', async () => {
+    const { exchange, timers, connection } = exchangeOf()
+    exchange.start(connection)
+    timers.advance(30_000)
+    expect(await exchange.outcome).toBeUndefined()
+    const end = exchange.inTheEnd
+    exchange.sending()
+    timers.advance(30_000)
+    exchange.head(200, 'OK', EVENTS)
+    exchange.data(DELTA)
+    expect(await end).toEqual({ kind: 'release' })
+  })
+
   test('what is late may still come', async () => {
     const { exchange, timers, connection } = exchangeOf()
     exchange.start(connection)

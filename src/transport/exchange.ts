@@ -206,10 +206,12 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     const { timers, patienceMs } = this.#options
     const tell = this.#settle
     if (tell === undefined) return
-    this.#inTheEnd = new Promise<Outcome>((resolve) => {
-      this.#settle = (outcome) => outcome && resolve(outcome)
-    })
-    tell(undefined)
+    if (this.#inTheEnd === undefined) {
+      this.#inTheEnd = new Promise<Outcome>((resolve) => {
+        this.#settle = (outcome) => outcome && resolve(outcome)
+      })
+      tell(undefined)
+    }
     this.#cancelTimer = timers.deadline(patienceMs * PATIENCE - waitedMs, () => this.hurry())
   }
 

@@ -127,14 +127,15 @@ export class Forwarding {
   }
 
   /** The answer of a late try, if one comes before `running` ends. */
-  async #lateAnswer(running: Promise<unknown>): Promise<Answer | undefined> {
+  async #lateAnswer(running: Promise<TriedProfile>): Promise<Answer | undefined> {
     for (;;) {
       const late = await this.#late.next(running)
       if (late === undefined) return undefined
       const answer = this.#judge(late.outcome, late.older)
       if (answer === undefined) continue
-      running.catch(() => undefined)
       this.#course.settle()
+      // It may have ended at the same moment.
+      running.then(letGo, () => undefined)
       return answer
     }
   }
@@ -299,4 +300,10 @@ export class Forwarding {
     const failure = this.#answered?.result
     if (failure !== undefined && !(failure instanceof Exchange)) failure.exchange?.cancel()
   }
+}
+
+/** A try whose answer is not needed. */
+function letGo({ result }: TriedProfile): void {
+  if (result instanceof Exchange) result.cancel()
+  else result.exchange?.cancel()
 }
