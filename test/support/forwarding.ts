@@ -156,6 +156,17 @@ export async function openForwarding(options: LabOptions = {}): Promise<Forwardi
   return lab
 }
 
+/** The same, as a stream. */
+export const STREAMED: Pick<ForwardRequest, 'body'> = {
+  body: { bytes: Buffer.from(JSON.stringify({ ...CHAT, stream: true })) },
+}
+
+/** How a profile of a lab stands, and which models are set aside on it. */
+export async function standing(lab: ForwardingLab, name: string): Promise<string> {
+  const { state, modelCooldowns } = await lab.handle.profiles.view(`openai:${name}`)
+  return modelCooldowns.length > 0 ? `${state} ${modelCooldowns.map(({ model }) => model).join()}` : state
+}
+
 /** Reads a body to its end; a break-off rejects. */
 export function readBody(answer: Answer): Promise<Buffer> {
   const chunks: Buffer[] = []
