@@ -1,11 +1,11 @@
-import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
+import { type CandidateReason, KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { ProviderFamily } from '../domain/provider.js'
 import { Exchange } from './exchange.js'
 import type { Failure } from './failure.js'
 import type { ForwarderParts } from './forwarder.js'
 import { ownAnswer } from './own-answer.js'
 import type { TriedProfile } from './trier.js'
-import type { Answer, Stage } from './types.js'
+import type { Answer, FailedTry, Stage } from './types.js'
 
 type OwnAnswer = Pick<Answer, 'kind' | 'status' | 'statusText' | 'headers' | 'body'> & {
   readonly error: KeymuxError
@@ -15,10 +15,17 @@ type OwnAnswer = Pick<Answer, 'kind' | 'status' | 'statusText' | 'headers' | 'bo
 export class Conclusion {
   readonly #stages: readonly Stage[]
   readonly #parts: Pick<ForwarderParts, 'providers' | 'clock'>
+  readonly #failures: readonly FailedTry[]
 
-  constructor(stages: readonly Stage[], parts: Pick<ForwarderParts, 'providers' | 'clock'>) {
+  /** @param failures the tries of this request that failed */
+  constructor(
+    stages: readonly Stage[],
+    parts: Pick<ForwarderParts, 'providers' | 'clock'>,
+    failures: readonly FailedTry[],
+  ) {
     this.#stages = stages
     this.#parts = parts
+    this.#failures = failures
   }
 
   /**
@@ -51,11 +58,17 @@ export class Conclusion {
     const times = unusable.flatMap(({ retryAt }) => (retryAt === undefined ? [] : [retryAt.getTime()]))
     const soonestMs = Math.min(...times) - Number(this.#parts.clock.now())
     const error = unusable[0] ?? new KeymuxError('no_usable_profile', 'no profile could serve the request')
-    const why = [...new Set(unusable.flatMap(({ reasons }) => reasons.map((one) => one.reason ?? one.state)))]
+    const why = [...new Set(unusable.flatMap(({ reasons }) => reasons.map((one) => this.#reasonOf(one))))]
     return this.#own('refused', 429, error, {
       detail: why.length === 0 ? '' : `: ${why.join(', ')}`,
       retryAfterMs: Number.isFinite(soonestMs) ? soonestMs : undefined,
     })
+  }
+
+  /** What this very request met goes before how a profile stands otherwise. */
+  #reasonOf({ profileId, reason, state }: CandidateReason): string {
+    const failure = this.#failures.findLast((one) => one.profileId === profileId)
+    return reason ?? failure?.reason ?? state
   }
 
   #own(

@@ -313,6 +313,12 @@ describe('nothing usable', () => {
     expect(lab.upstream.requests).toHaveLength(2)
   })
 
+  test('names what the request met where nothing sets the profile aside', async () => {
+    await using lab = await openForwarding({ script: badKey() })
+    await lab.add('a')
+    expect((await json(await lab.forward())).error?.message).toContain('is not usable now: auth (see')
+  })
+
   test('all refused: a 429 too, for what a provider says of keys is not for clients', async () => {
     await using lab = await openForwarding({
       script: badKey({ message: 'Incorrect API key provided: key-a.' }),

@@ -263,7 +263,7 @@ export class Forwarding {
       this.#refusals = []
       for (const stage of this.#request.stages) await this.#pick(stage)
     }
-    const conclusion = new Conclusion(this.#request.stages, this.#parts)
+    const conclusion = new Conclusion(this.#request.stages, this.#parts, this.#trier.failures)
     return {
       ...conclusion.answer(this.#answered ?? this.#unanswered, this.#refusals, this.#course.isExpired),
       ...this.#making(),
