@@ -60,6 +60,8 @@ export type AuditEvent =
   | 'imported'
   | 'used'
   | 'refreshed'
+  | 'login'
+  | 'logout'
   | 'failure'
   | 'success'
   | 'reset'

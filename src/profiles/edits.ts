@@ -12,7 +12,7 @@ import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
 import { credentialChanged, splitProfile } from './record.js'
 import type { SpentToken } from './spill.js'
 import { cleanMessage } from './stored-message.js'
-import type { AddOptions, ImportedUsage, NewProfile, ProfilePatch } from './types.js'
+import type { AddOptions, ChangeOptions, ImportedUsage, NewProfile, ProfilePatch } from './types.js'
 import { buildProfile, checkProfile } from './validate.js'
 
 /** What owners do to profiles. Each is one transaction with its line of audit. */
@@ -36,14 +36,14 @@ export class ProfileEdits {
   async change(
     id: string,
     decide: (known: AuthProfile | undefined) => AuthProfile,
-    options: CallOptions = {},
+    options: ChangeOptions = {},
   ): Promise<AuthProfile> {
     await this.#endLogins(options, async (tx, ended) => {
       const known = this.#index.find(id)
       const profile = decide(known?.freshProfile())
       checkProfile(profile, this.#index.config.providers)
       await this.#store(tx, { ...profile, updatedAt: this.#index.now() }, known, ended)
-      await tx.audit(known === undefined ? 'created' : 'changed', profile.id)
+      await tx.audit(options.event ?? (known === undefined ? 'created' : 'changed'), profile.id)
     })
     return this.#index.mustFind(id).freshProfile()
   }

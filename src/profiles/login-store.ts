@@ -14,6 +14,9 @@ import { clientSecretName, keepingSecret } from './login-secret.js'
 import type { LoginResult, LoginTarget } from './login-types.js'
 import type { Profiles } from './types.js'
 
+/** What the audit calls it. */
+const LOGIN = { event: 'login' } as const
+
 interface StoreConfig {
   readonly profiles: Profiles
   readonly secrets: ClientSecrets
@@ -55,12 +58,16 @@ export class LoginStore {
     const oauth = credentialOf(token, name, clientId, settings.scopes, target.clientSecretRef)
     const id = newProfileId(settings.provider, name)
     let renewed = false
-    await this.#config.profiles.change(id, (known) => {
-      renewed = known !== undefined
-      if (known !== undefined) refuseOther(known, oauth, { explicit, replace: target.replace === true })
-      const base = known ?? blank(settings.provider, name, 'oauth', issuedAt)
-      return { ...base, oauth: { ...keptAddress(known?.oauth, oauth), ...oauth } }
-    })
+    await this.#config.profiles.change(
+      id,
+      (known) => {
+        renewed = known !== undefined
+        if (known !== undefined) refuseOther(known, oauth, { explicit, replace: target.replace === true })
+        const base = known ?? blank(settings.provider, name, 'oauth', issuedAt)
+        return { ...base, oauth: { ...keptAddress(known?.oauth, oauth), ...oauth } }
+      },
+      LOGIN,
+    )
     return { profileId: id, renewed, ...(token.email === undefined ? {} : { email: token.email }) }
   }
 
@@ -72,13 +79,17 @@ export class LoginStore {
     const name = await keyNameFor(this.#config.profiles, provider, account, target)
     const id = newProfileId(provider, name)
     let renewed = false
-    await this.#config.profiles.change(id, (known) => {
-      renewed = known !== undefined
-      if (known !== undefined) refuseOtherKey(known, account, target, keyPage)
-      const profile = known ?? blank(provider, name, 'api_key', this.#config.now())
-      const { oauth: _none, token: _neither, account: _former, ...base } = profile
-      return { ...base, apiKey: { key }, ...(account === undefined ? {} : { account }) }
-    })
+    await this.#config.profiles.change(
+      id,
+      (known) => {
+        renewed = known !== undefined
+        if (known !== undefined) refuseOtherKey(known, account, target, keyPage)
+        const profile = known ?? blank(provider, name, 'api_key', this.#config.now())
+        const { oauth: _none, token: _neither, account: _former, ...base } = profile
+        return { ...base, apiKey: { key }, ...(account === undefined ? {} : { account }) }
+      },
+      LOGIN,
+    )
     return { profileId: id, renewed }
   }
 }

@@ -25,7 +25,7 @@ export async function logOut(
   return exclusively(id, LOGOUT_WAIT_MS, async () => {
     const { oauth } = await mustHaveLogin(config, id, options)
     const agreed = await revokeAt(config, oauth, options)
-    await profiles.change(id, (known) => loggedOut(id, known))
+    await profiles.change(id, (known) => loggedOut(id, known), { event: 'logout' })
     return { profileId: id, revoked: agreed }
   })
 }

@@ -15,6 +15,7 @@ import { type ManagerConfig, ProfileIndex } from './profile-index.js'
 import { RefreshLedger } from './refresh-ledger.js'
 import type {
   AddOptions,
+  ChangeOptions,
   ImportedUsage,
   NewProfile,
   OutcomeReport,
@@ -159,7 +160,7 @@ export class StoredProfiles implements Profiles {
   change(
     id: string,
     decide: (known: AuthProfile | undefined) => AuthProfile,
-    options: CallOptions = {},
+    options: ChangeOptions = {},
   ): Promise<AuthProfile> {
     return this.#edits.change(id, decide, options)
   }

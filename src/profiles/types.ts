@@ -117,6 +117,12 @@ export interface ImportedUsage {
   readonly lastGood: boolean
 }
 
+/** Options of `change`. */
+export interface ChangeOptions extends CallOptions {
+  /** What the audit calls it. Default: `created` or `changed`. */
+  readonly event?: 'login' | 'logout'
+}
+
 /** The manager of a handle: the seed's {@link ProfileManager} and what the surfaces need. */
 export interface Profiles extends ProfileManager {
   /** @throws KeymuxError `profile_exists`, `invalid_secret`, `unsupported_mode`, `unknown_provider`, … */
@@ -136,7 +142,7 @@ export interface Profiles extends ProfileManager {
   change(
     id: string,
     decide: (known: AuthProfile | undefined) => AuthProfile,
-    options?: CallOptions,
+    options?: ChangeOptions,
   ): Promise<AuthProfile>
   /** @throws KeymuxError `profile_not_found` */
   update(id: string, patch: ProfilePatch, options?: CallOptions): Promise<AuthProfile>

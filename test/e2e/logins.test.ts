@@ -496,6 +496,9 @@ describe('logging out', () => {
     await expect(keymux.oauth.renew(id)).rejects.toMatchObject({ code: 'refresh_failed' })
     expect(await logIn(place, ALICE)).toBe(id)
     expect((await keymux.resolver.resolve('corp')).profile.id).toBe(id)
+    const events = (await keymux.vault.audit()).filter(({ subject }) => subject === id)
+    expect(events.map(({ event }) => event)).toEqual(expect.arrayContaining(['login', 'logout', 'login']))
+    expect(events.map(({ event }) => event)).not.toContain('created')
   })
 
   test('works when the provider does not answer', async () => {

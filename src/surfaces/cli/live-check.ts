@@ -3,6 +3,7 @@ import type { FailureReason } from '../../domain/usage.js'
 import { classifyFailure } from '../../policy/classify-message.js'
 import { classifyResponse } from '../../policy/classify-response.js'
 import { checkRequest } from '../../providers/request.js'
+import { RENEWAL_WAIT_MS } from './selection.js'
 import type { CliHandle } from './services.js'
 
 /** What a provider said to a credential. */
@@ -97,7 +98,8 @@ async function credentialOf(
   signal: AbortSignal,
 ): Promise<string | LiveResult> {
   try {
-    return (await resolver.resolve(provider, name, { strict: true, signal })).credential
+    const options = { strict: true, renewalWaitMs: RENEWAL_WAIT_MS, signal }
+    return (await resolver.resolve(provider, name, options)).credential
   } catch (error) {
     if (!isKeymuxError(error, 'no_usable_profile')) throw error
     const { expired, state, renewal, unusableReason } = await profiles.view(id, { signal })

@@ -16,7 +16,7 @@ export const SELECTION_OPTIONS: readonly OptionSpec[] = [
  * How long a command waits for the renewal of a token that is still good, in milliseconds: it does not live long
  * enough to renew in the background, and the program that it starts may live longer than the token.
  */
-const RENEWAL_WAIT_MS = 3_000
+export const RENEWAL_WAIT_MS = 3_000
 
 /** What {@link SELECTION_OPTIONS} say. */
 export function readSelection(input: CommandInput, signal: AbortSignal): ResolveOptions {
