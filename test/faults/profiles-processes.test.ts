@@ -48,6 +48,29 @@ describe('several processes on one vault', () => {
     await Promise.all([first, ...peers].map((each) => each.end()))
   }, 180_000)
 
+  test('what one has noted is honoured by another a moment later', async () => {
+    const path = vaultPath()
+    const one = await peer(path)
+    const two = await peer(path)
+    await one.ask('add a sk-a')
+    await one.ask('add b sk-b')
+    expect(await one.ask('note a')).toBe('ok undefined')
+    await expect.poll(() => two.ask('resolve')).toBe('ok b')
+    await Promise.all([one, two].map((each) => each.end()))
+  })
+
+  test('a process that ends without closing its handle still writes down what it noted', async () => {
+    const path = vaultPath()
+    const one = await peer(path)
+    const two = await peer(path)
+    await one.ask('add a sk-a')
+    one.running.child.stdin.write('leave\n')
+    // Node's own: a top-level await that never ends.
+    expect((await one.running.ended).code).toBe(13)
+    expect(await two.ask('counts a')).toBe('ok {"billing":1}')
+    await two.end()
+  })
+
   test('a failure reported by one is honoured by another 50 ms later', async () => {
     const path = vaultPath()
     const one = await peer(path)

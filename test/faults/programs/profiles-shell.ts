@@ -18,6 +18,13 @@ const commands: Record<string, (...words: string[]) => Promise<unknown>> = {
     profiles.add({ provider: 'openai', name, secret }).then((profile) => profile.id),
   resolve: () => resolver.resolve('openai').then((result) => result.profile.name),
   fail: (name = '', reason = 'rate_limit') => profiles.markFailure(`openai:${name}`, reason as 'rate_limit'),
+  note: async (name = '') => profiles.noteFailure(`openai:${name}`, 'billing'),
+  // Nothing keeps the process any longer, and nobody closes its handle.
+  leave: async () => {
+    profiles.noteFailure('openai:a', 'billing')
+    process.stdin.destroy()
+    await new Promise(() => {})
+  },
   failTimes: async (name = '', times = '1') => {
     for (let count = 0; count < Number(times); count += 1)
       await profiles.markFailure(`openai:${name}`, 'unknown')
