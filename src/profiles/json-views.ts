@@ -1,8 +1,23 @@
 import { formatTime } from '../domain/rfc3339.js'
 import type { ProfileView } from './types.js'
 
+/** What is known of an OAuth login. */
+export interface LoginJson {
+  /** Only where it is true. */
+  readonly login_needed?: boolean
+  readonly expires_at?: string
+  readonly renewable?: boolean
+  /** Counts the credentials that an OAuth profile has had. */
+  readonly generation?: number
+  /** When a failed renewal is tried again, and why it failed. */
+  readonly renewal_retry_at?: string
+  readonly renewal_reason?: string
+  /** What its owner can do about a login that is not renewed. */
+  readonly renewal_hint?: string
+}
+
 /** A profile in a list, in the names of JSON. The fields down to `last_error` are the original's. */
-export interface ProfileListItem {
+export interface ProfileListItem extends LoginJson {
   readonly id: string
   readonly provider: string
   readonly name: string
@@ -20,16 +35,6 @@ export interface ProfileListItem {
   readonly state?: string
   readonly unusable_until?: string
   readonly unusable_reason?: string
-  readonly login_needed?: boolean
-  readonly expires_at?: string
-  readonly renewable?: boolean
-  /** Counts the credentials that an OAuth profile has had. */
-  readonly generation?: number
-  /** When a failed renewal is tried again, and why it failed. */
-  readonly renewal_retry_at?: string
-  readonly renewal_reason?: string
-  /** What its owner can do about a login that is not renewed. */
-  readonly renewal_hint?: string
   readonly account?: string
   readonly models?: readonly string[]
   readonly base_url?: string
@@ -54,10 +59,10 @@ export interface ModelCooldownJson {
 }
 
 /** What is known of a profile's use. */
-export interface ProfileStatusJson {
+export interface ProfileStatusJson extends LoginJson {
   readonly id: string
   readonly state: string
-  /** Only where it is true, as {@link ProfileStatusJson.login_needed}. */
+  /** Only where it is true. */
   readonly expired?: boolean
   readonly unusable_until?: string
   readonly reason?: string
@@ -66,13 +71,6 @@ export interface ProfileStatusJson {
   readonly failure_counts: Readonly<Record<string, number>>
   readonly last_used_at?: string
   readonly last_good: boolean
-  readonly login_needed?: boolean
-  readonly expires_at?: string
-  readonly renewable?: boolean
-  readonly generation?: number
-  readonly renewal_retry_at?: string
-  readonly renewal_reason?: string
-  readonly renewal_hint?: string
 }
 
 /** Profiles by provider, in the order given. */
@@ -158,18 +156,7 @@ export function toShowJson(
 }
 
 /** How long the credential is good, and what becomes of it then. */
-export function credentialJson(
-  view: ProfileView,
-): Pick<
-  ProfileStatusJson,
-  | 'login_needed'
-  | 'expires_at'
-  | 'renewable'
-  | 'generation'
-  | 'renewal_retry_at'
-  | 'renewal_reason'
-  | 'renewal_hint'
-> {
+export function credentialJson(view: ProfileView): LoginJson {
   return {
     ...(view.loginNeeded === true ? { login_needed: true } : {}),
     ...time('expires_at', view.expiresAt),

@@ -5,6 +5,15 @@ import { CHAT, openForwarding, readBody, STREAMED, standing, until } from '../..
 import { ok, outOfMoney, rateLimited, reset, stall } from '../entries/testing.js'
 import { systemTimers } from './timers.js'
 
+/** Something to wait for until it is opened. */
+function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = (): void => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { opened, open: () => open() }
+}
+
 describe('time', () => {
   test('a stall before the first byte fails over', async () => {
     await using lab = await openForwarding({ scripts: { 'key-a': stall() } })
@@ -88,15 +97,13 @@ describe('time', () => {
       ['a', 'openai:a'],
       ['b', 'openai:b'],
     ] as const) {
-      let [goA, goB] = [(): void => {}, (): void => {}]
-      const a = new Promise<void>((resolve) => {
-        goA = resolve
-      })
-      const b = new Promise<void>((resolve) => {
-        goB = resolve
-      })
+      const [a, b] = [gate(), gate()]
       await using lab = await openForwarding({
-        scripts: { 'key-a': stall(a, { in: ok() }), 'key-b': stall(b, { in: ok() }), 'key-c': stall() },
+        scripts: {
+          'key-a': stall(a.opened, { in: ok() }),
+          'key-b': stall(b.opened, { in: ok() }),
+          'key-c': stall(),
+        },
       })
       await lab.addAll('a', 'b', 'c')
       const pending = lab.forward()
@@ -104,8 +111,8 @@ describe('time', () => {
         await lab.upstream.received(count)
         lab.timers.advance(30_000)
       }
-      if (first === 'a') goA()
-      else goB()
+      if (first === 'a') a.open()
+      else b.open()
       expect(await pending).toMatchObject({ status: 200, profileId: winner })
       const counts = async (name: string): Promise<object> =>
         (await lab.handle.profiles.view(`openai:${name}`)).failureCounts
@@ -119,24 +126,18 @@ describe('time', () => {
   })
 
   test('an error that takes its time is one, and the others are waited for', async () => {
-    let [goA, goB] = [(): void => {}, (): void => {}]
-    const a = new Promise<void>((resolve) => {
-      goA = resolve
-    })
-    const b = new Promise<void>((resolve) => {
-      goB = resolve
-    })
+    const [a, b] = [gate(), gate()]
     await using lab = await openForwarding({
-      scripts: { 'key-a': stall(a, { in: outOfMoney() }), 'key-b': stall(b, { in: ok() }) },
+      scripts: { 'key-a': stall(a.opened, { in: outOfMoney() }), 'key-b': stall(b.opened, { in: ok() }) },
     })
     await lab.addAll('a', 'b')
     const pending = lab.forward()
     await lab.upstream.received(1)
     lab.timers.advance(30_000)
     await lab.upstream.received(2)
-    goA()
+    a.open()
     await until(async () => (await lab.handle.profiles.view('openai:a')).state === 'disabled')
-    goB()
+    b.open()
     expect(await pending).toMatchObject({ status: 200, profileId: 'openai:b', attempts: 2 })
     expect((await lab.handle.profiles.view('openai:a')).failureCounts).toEqual({ billing: 1 })
   })
