@@ -48,8 +48,10 @@ export class Session {
   /** Starts a transaction, waiting for the lock where one is needed. */
   async begin(how: 'begin' | 'beginImmediate'): Promise<Snapshot> {
     const { busyTimeoutMs: timeoutMs, path } = this.#parts
+    const progress = (): unknown => this.#versionIfFree()
+    const busy = (): KeymuxError => busyError(path)
     try {
-      return await whileBusy(() => this.#tryToBegin(how), { timeoutMs, busy: () => busyError(path) })
+      return await whileBusy(() => this.#tryToBegin(how), { timeoutMs, progress, busy })
     } catch (error) {
       throw this.mapError(error)
     }
@@ -119,6 +121,14 @@ export class Session {
     const { access, sql } = this.#connection
     if (access === 'immutable') return contentSignature([this.#parts.path, `${this.#parts.path}-wal`])
     return asInteger(asColumns(sql.dataVersion.get())[0])
+  }
+
+  #versionIfFree(): DataVersion | undefined {
+    try {
+      return this.version()
+    } catch {
+      return undefined
+    }
   }
 
   /**
