@@ -35,6 +35,9 @@ import { ProfileTools } from './tools/profile-tools.js'
 import type { Forwarder } from './transport/types.js'
 import type { KdfCost } from './vault/kdf.js'
 
+/** Writing a pin takes a millisecond; many processes may end at once. */
+const PIN_WAIT_MS = 5_000
+
 /** How to open a vault. */
 export interface OpenKeymuxOptions {
   /** A path, or a store that is open already (it is closed with the handle). */
@@ -299,7 +302,17 @@ function spillFolder(store: Store, env: Readonly<Record<string, string | undefin
 }
 
 function pinsOf(env: Readonly<Record<string, string | undefined>>): PinStore {
-  return new PinFiles(keymuxFolder('state', { platform: process.platform, env, home: homedir() }))
+  const state = keymuxFolder('state', { platform: process.platform, env, home: homedir() })
+  return new PinFiles(state, async (name, body) => {
+    const { SqliteLocks } = await import('./storage/sqlite/index.js')
+    const lock = await new SqliteLocks(join(state, 'locks')).acquire(name, { timeoutMs: PIN_WAIT_MS })
+    if (lock === undefined) throw new KeymuxError('storage_busy', 'another process keeps the pin locked')
+    try {
+      await body()
+    } finally {
+      await lock.release()
+    }
+  })
 }
 
 /**

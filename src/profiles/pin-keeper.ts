@@ -2,14 +2,18 @@ import { KeymuxError } from '../domain/errors.js'
 import type { Logger } from '../domain/ports.js'
 import type { Keyring } from '../vault/keyring.js'
 import type { Manifest } from '../vault/manifest.js'
-import type { Pin, PinVerdict } from '../vault/pin.js'
-import { comparePin, decodePin, encodePin, pinOf } from '../vault/pin.js'
+import type { Pin } from '../vault/pin.js'
+import { decodePin, encodePin, isBehind, pinOf } from '../vault/pin.js'
 
 /** Where the position of a vault is remembered outside its database. */
 export interface PinStore {
   /** `undefined` when there is none or it cannot be read. */
   read(vaultId: string): Promise<string | undefined>
-  write(vaultId: string, text: string): Promise<void>
+  /**
+   * Replaces what is remembered by what `next` makes of it; `undefined` leaves it as it is. No other process
+   * reads or writes in between.
+   */
+  update(vaultId: string, next: (present: string | undefined) => string | undefined): Promise<void>
 }
 
 const WRITE_AFTER_MS = 1_000
@@ -32,27 +36,22 @@ export class PinKeeper {
     this.#logger = logger
   }
 
-  /** What is remembered; `undefined` when nothing is, or nothing that can be read. */
+  /**
+   * What is remembered; `undefined` when nothing is, or nothing that can be read. Read it before the snapshot
+   * that it is compared with: other processes commit and remember at any time.
+   */
   async pinned(): Promise<Pin | undefined> {
-    const text = await this.#store?.read(this.#vaultId())
-    return text === undefined ? undefined : decodePin(this.#keyring, text)
-  }
-
-  /** How a freshly opened vault stands to the memory; `newer` too where there is none. */
-  async verdict(manifest: Manifest): Promise<PinVerdict> {
-    const pin = await this.pinned()
-    return pin === undefined ? 'newer' : comparePin(pin, manifest)
+    return this.#decode(await this.#store?.read(this.#vaultId()))
   }
 
   /**
-   * Compares a freshly opened vault with the memory.
+   * Compares a freshly opened vault with what was remembered before it was read.
    *
    * @throws KeymuxError `vault_rolled_back`
    */
-  async compare(manifest: Manifest): Promise<void> {
-    const verdict = await this.verdict(manifest)
-    if (verdict === 'rolled_back' || verdict === 'forked') throw rolledBack()
-    if (verdict === 'ok') this.#written = manifest.sequence
+  compare(manifest: Manifest, pin: Pin | undefined): void {
+    if (pin !== undefined && isBehind(pin, manifest)) throw rolledBack()
+    if (pin?.sequence === manifest.sequence) this.#written = manifest.sequence
     this.saw(manifest)
   }
 
@@ -79,15 +78,21 @@ export class PinKeeper {
     const manifest = this.#latest
     if (this.#store === undefined || manifest === undefined || manifest.sequence === this.#written) return
     try {
-      // Another process may have come further meanwhile; the memory never goes back.
-      if (((await this.pinned())?.sequence ?? 0) > manifest.sequence) return
-      await this.#store.write(this.#vaultId(), encodePin(this.#keyring, pinOf(manifest)))
+      await this.#store.update(this.#vaultId(), (text) => {
+        // Another process may have come further meanwhile; the memory never goes back.
+        if ((this.#decode(text)?.sequence ?? 0) > manifest.sequence) return undefined
+        return encodePin(this.#keyring, pinOf(manifest))
+      })
       this.#written = manifest.sequence
     } catch (error) {
       this.#logger?.warn('the vault position could not be remembered outside the vault', {
         error: error instanceof Error ? error.name : 'unknown',
       })
     }
+  }
+
+  #decode(text: string | undefined): Pin | undefined {
+    return text === undefined ? undefined : decodePin(this.#keyring, text)
   }
 
   #vaultId(): string {

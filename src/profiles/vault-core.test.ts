@@ -33,8 +33,9 @@ function memoryPins(): PinStore & { readonly kept: Map<string, string> } {
   return {
     kept,
     read: async (id) => kept.get(id),
-    write: async (id, text) => {
-      kept.set(id, text)
+    update: async (id, next) => {
+      const text = next(kept.get(id))
+      if (text !== undefined) kept.set(id, text)
     },
   }
 }
@@ -213,6 +214,92 @@ describe('an older copy of the whole vault', () => {
     for (const id of pins.kept.keys()) pins.kept.set(id, 'garbage')
     await (await openTestHandle({ store: memory.connect(), clock, pins })).close()
     expect([...pins.kept.values()][0]).toMatch(/^keymux-pin-1:/)
+  })
+})
+
+describe('many processes at once', () => {
+  /** A pin store in which another process works each time before it answers `read`. */
+  function interrupted(pins: PinStore, work: () => Promise<void>): PinStore {
+    return {
+      read: async (id) => {
+        await work()
+        return pins.read(id)
+      },
+      update: (id, next) => pins.update(id, next),
+    }
+  }
+
+  test('a commit of another process while a vault is opened is no roll-back', async () => {
+    const pins = memoryPins()
+    const memory = createMemoryStore()
+    let turn = 0
+    const work = async (): Promise<void> => {
+      const other = await openTestHandle({ store: memory.connect(), clock, pins })
+      await other.profiles.add({ provider: 'openai', name: `other-${turn++}`, secret: 'sk' })
+      await other.close()
+    }
+    await work()
+    const busy = interrupted(pins, work)
+    const handle = await openTestHandle({ store: memory.connect(), clock, pins: busy })
+    expect((await handle.profiles.list()).map((each) => each.name)).toEqual(['other-0', 'other-1'])
+    expect(await handle.vault.check()).toEqual([])
+    await handle.close()
+  })
+
+  test('an older copy is refused although other processes commit meanwhile', async () => {
+    const pins = memoryPins()
+    const memory = createMemoryStore()
+    await (await openTestHandle({ store: memory.connect(), clock, pins })).close()
+    let turn = 0
+    const elsewhere = async (): Promise<void> => {
+      const other = await openTestHandle({ store: memory.connect(), clock, pins })
+      await other.profiles.add({ provider: 'openai', name: `other-${turn++}`, secret: 'sk' })
+      await other.close()
+    }
+    const older = createMemoryStore()
+    const source = memory.connect()
+    await older.connect().write(async (tx) => {
+      const [header, manifest, log] = await source.read(async (reader) => [
+        await reader.getBlob('header'),
+        await reader.getBlob('manifest'),
+        await reader.readLog(1, 1000),
+      ])
+      await tx.putBlob('header', header ?? new Uint8Array())
+      await tx.putBlob('manifest', manifest ?? new Uint8Array())
+      for (const line of log) await tx.appendLog(line.body)
+    })
+    await elsewhere()
+    const busy = interrupted(pins, elsewhere)
+    await expect(openTestHandle({ store: older.connect(), clock, pins: busy })).rejects.toMatchObject({
+      code: 'vault_rolled_back',
+    })
+    // Looked at twice before it was said.
+    expect(turn).toBe(3)
+  })
+
+  test('the memory outside the vault does not go back when two write it at once', async () => {
+    const pins = memoryPins()
+    const memory = createMemoryStore()
+    const slow = await openTestHandle({
+      store: memory.connect(),
+      clock,
+      pins: {
+        read: (id) => pins.read(id),
+        // The other one writes after this one has begun, and before its look.
+        update: async (id, next) => {
+          await quick.close()
+          await pins.update(id, next)
+        },
+      },
+    })
+    await slow.profiles.add({ provider: 'openai', name: 'a', secret: 'sk' })
+    const quick = await openTestHandle({ store: memory.connect(), clock, pins })
+    await quick.profiles.add({ provider: 'openai', name: 'b', secret: 'sk' })
+    await slow.close()
+    const [pinned] = pins.kept.values()
+    const last = await openTestHandle({ store: memory.connect(), clock, pins })
+    await last.close()
+    expect([...pins.kept.values()]).toEqual([pinned])
   })
 })
 

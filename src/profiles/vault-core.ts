@@ -1,4 +1,4 @@
-import { KeymuxError } from '../domain/errors.js'
+import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { Store, StoredRow, StoreReader } from '../storage/contract.js'
 import type { ChainHead } from '../vault/audit.js'
 import type { VaultHeader } from '../vault/header.js'
@@ -6,6 +6,7 @@ import { decodeHeader, verifyHeader } from '../vault/header.js'
 import type { Keyring } from '../vault/keyring.js'
 import type { Manifest } from '../vault/manifest.js'
 import { digestHeader, openManifest } from '../vault/manifest.js'
+import { isBehind, type Pin } from '../vault/pin.js'
 import type { OpenedRow } from '../vault/seal.js'
 import { openRow } from '../vault/seal.js'
 import { MarkLedger, markNumber } from './mark-ledger.js'
@@ -83,17 +84,16 @@ export class VaultCore {
    */
   sync(): Promise<void> {
     this.#refuseClosed()
-    this.#syncing ??= this.#parts.store
-      .read(async (reader) => this.#catchUp(reader, await reader.cursor()))
-      .finally(() => {
-        this.#syncing = undefined
-      })
+    this.#syncing ??= this.#read().finally(() => {
+      this.#syncing = undefined
+    })
     return this.#syncing
   }
 
   /** Runs `body` as the only writer, after taking over what others wrote. Listeners hear once it is durable. */
   async write<T>(body: (tx: CoreTransaction) => Promise<T>): Promise<T> {
     this.#refuseClosed()
+    if (this.#cursor < 0) await this.sync()
     let settle = (): void => {}
     const result = await this.#parts.store.write(async (tx) => {
       // Inside a write the cursor is the position this transaction will have, if it comes to an end.
@@ -133,12 +133,15 @@ export class VaultCore {
 
   /** What is wrong with the vault as a whole: records missing, put back or exchanged, an older copy. */
   async manifestProblems(): Promise<KeymuxError[]> {
+    // A reading that is under way may have begun before the pin was read.
+    await this.#syncing
+    const pin = await this.#parts.pins.pinned()
+    await this.sync()
     const manifest = this.#mustHaveManifest()
     const problems: KeymuxError[] = []
     if (!this.#headerDigest.equals(manifest.headerDigest)) problems.push(tampered(HEADER_CHANGED))
     if (this.#damaged.size === 0 && !this.#ledger.matches(manifest)) problems.push(tampered(ROWS_CHANGED))
-    const verdict = await this.#parts.pins.verdict(manifest)
-    if (verdict === 'rolled_back' || verdict === 'forked') problems.push(rolledBack())
+    if (pin !== undefined && isBehind(pin, manifest)) problems.push(rolledBack())
     return problems
   }
 
@@ -151,8 +154,24 @@ export class VaultCore {
     this.#parts.keyring.wipe()
   }
 
-  /** Takes over what was committed up to `position`. */
-  async #catchUp(reader: StoreReader, position: number): Promise<void> {
+  /** Reads what others wrote. The first reading is compared with the memory outside the vault. */
+  async #read(): Promise<void> {
+    if (this.#cursor >= 0) return this.#readOnce()
+    try {
+      await this.#readOnce(await this.#parts.pins.pinned())
+    } catch (error) {
+      if (!isKeymuxError(error, 'vault_rolled_back')) throw error
+      // An accusation is looked at once more, in a fresh snapshot, before it is believed.
+      await this.#readOnce(await this.#parts.pins.pinned())
+    }
+  }
+
+  #readOnce(pin?: Pin): Promise<void> {
+    return this.#parts.store.read(async (reader) => this.#catchUp(reader, await reader.cursor(), pin))
+  }
+
+  /** Takes over what was committed up to `position`. @param pin what was remembered before the snapshot began */
+  async #catchUp(reader: StoreReader, position: number, pin?: Pin): Promise<void> {
     if (position === this.#cursor) return
     const set = await reader.changesSince(this.#cursor)
     const changes: RowChange[] = []
@@ -162,7 +181,7 @@ export class VaultCore {
     }
     await this.#takeHeader(reader)
     for (const row of set.rows) this.#open(row, changes)
-    this.#manifest = await this.#checkedManifest(reader)
+    this.#manifest = await this.#checkedManifest(reader, pin)
     this.#cursor = position
     this.#tell({ full: set.full, changes, damaged: this.damaged })
   }
@@ -197,7 +216,7 @@ export class VaultCore {
     this.#headerDigest = digest
   }
 
-  async #checkedManifest(reader: StoreReader): Promise<Manifest> {
+  async #checkedManifest(reader: StoreReader, pin: Pin | undefined): Promise<Manifest> {
     const sealed = await reader.getBlob(MANIFEST_BLOB)
     if (sealed === undefined) throw tampered('its manifest is gone')
     const manifest = openManifest(this.#parts.keyring, sealed)
@@ -207,7 +226,7 @@ export class VaultCore {
     if (this.#damaged.size === 0 && !this.#ledger.matches(manifest)) {
       throw tampered(ROWS_CHANGED)
     }
-    if (this.#cursor < 0) await this.#parts.pins.compare(manifest)
+    if (this.#cursor < 0) this.#parts.pins.compare(manifest, pin)
     else if (manifest.sequence < (this.#manifest?.sequence ?? 0)) throw rolledBack()
     else this.#parts.pins.saw(manifest)
     return manifest

@@ -2,13 +2,18 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
+/** Runs `body` while no other process runs one under the same name. */
+export type Exclusively = (name: string, body: () => Promise<void>) => Promise<void>
+
 /** Remembers positions of vaults in small files of a state directory, one per vault. */
 export class PinFiles {
   readonly #directory: string
+  readonly #exclusively: Exclusively
 
   /** @param directory Created with mode 0700 when something is written first. */
-  constructor(directory: string) {
+  constructor(directory: string, exclusively: Exclusively) {
     this.#directory = directory
+    this.#exclusively = exclusively
   }
 
   /** `undefined` when there is none or it cannot be read: whoever can damage it could delete it as well. */
@@ -16,8 +21,17 @@ export class PinFiles {
     return readFile(this.#path(vaultId), 'utf8').catch(() => undefined)
   }
 
-  /** Replaces the file as a whole. */
-  async write(vaultId: string, text: string): Promise<void> {
+  /** Replaces the file as a whole by what `next` makes of it, with no other process in between. */
+  async update(vaultId: string, next: (present: string | undefined) => string | undefined): Promise<void> {
+    // Mostly another process has come further already, which needs no lock to be seen.
+    if (next(await this.read(vaultId)) === undefined) return
+    await this.#exclusively(`pin ${vaultId}`, async () => {
+      const text = next(await this.read(vaultId))
+      if (text !== undefined) await this.#write(vaultId, text)
+    })
+  }
+
+  async #write(vaultId: string, text: string): Promise<void> {
     const path = this.#path(vaultId)
     const temporary = `${path}.${randomBytes(6).toString('hex')}`
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })

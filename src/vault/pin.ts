@@ -79,3 +79,9 @@ export function comparePin(pin: Pin, manifest: Manifest): PinVerdict {
   if (manifest.sequence < pin.sequence) return 'rolled_back'
   return fingerprint(manifest).equals(pin.fingerprint) ? 'ok' : 'forked'
 }
+
+/** Whether the vault whose manifest this is lies before what was last seen of it, or beside it. */
+export function isBehind(pin: Pin, manifest: Manifest): boolean {
+  const verdict = comparePin(pin, manifest)
+  return verdict === 'rolled_back' || verdict === 'forked'
+}
