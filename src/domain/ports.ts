@@ -145,8 +145,10 @@ export interface OAuthTokenRefresher {
 export interface RefreshOptions extends CallOptions {
   readonly profileId?: string
   readonly clientId?: string
+  /** Where the secret of that client is kept. */
+  readonly clientSecretRef?: string
   readonly scopes?: readonly string[]
-  /** The credential's own metadata. */
+  /** The credential's own metadata: texts that may come from anywhere. */
   readonly metadata?: Readonly<Record<string, string>>
 }
 

@@ -13,7 +13,8 @@ const RUN_CLASSES: readonly RunClass[] = ['auth', 'transient', 'overloaded', 'bi
 
 /**
  * A profile in the stored format: the original's field names, order and omissions (empty optional fields
- * and priority 0), then keymux's own `account`, `models`, `base_url`. It holds the secrets in the clear.
+ * and priority 0), then keymux's own `account`, `models`, `base_url`, and `client_secret_ref` of a login. It holds the
+ * secrets in the clear.
  */
 export function profileToJson(profile: AuthProfile): JsonObject {
   return withoutUndefined({
@@ -157,6 +158,7 @@ function oauthToJson(credential: OAuthCredential): JsonObject {
     expires_at: formatTime(credential.expiresAt),
     email: unlessEmpty(credential.email),
     client_id: unlessEmpty(credential.clientId),
+    client_secret_ref: unlessEmpty(credential.clientSecretRef),
     scopes: unlessNone(credential.scopes),
     metadata: metadata.length === 0 ? undefined : sortedObject(metadata),
     login_needed: credential.loginNeeded || undefined,
@@ -174,6 +176,7 @@ function readOAuth(fields: JsonReader, provider: string, profileName: string): O
     expiresAt: fields.optionalTime('expires_at') ?? new Date(GO_ZERO_TIME_MS),
     email: fields.optionalText('email'),
     clientId: fields.optionalText('client_id'),
+    clientSecretRef: fields.optionalText('client_secret_ref'),
     scopes: fields.optionalTexts('scopes'),
     metadata: readMetadata(fields),
     loginNeeded: fields.optionalFlag('login_needed') || undefined,

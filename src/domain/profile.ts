@@ -36,8 +36,16 @@ export interface OAuthCredential {
   readonly generation?: number
   readonly email?: string
   readonly clientId?: string
+  /**
+   * Where the secret of that client is kept, if it has one: `vault://NAME`, `env://VAR`, `file:///path`. A person
+   * names it, at a login; it comes from no metadata, no tool and no answer of a server.
+   */
+  readonly clientSecretRef?: string
   readonly scopes?: readonly string[]
-  /** Provider-specific data such as a project id; `subject` is the account's own id at the provider. */
+  /**
+   * Provider-specific data such as a project id; `subject` is the account's own id at the provider. Nothing is ever
+   * read, run or called because of what stands here.
+   */
   readonly metadata?: Readonly<Record<string, string>>
   /** The provider has ended this login for good: nothing but a new one helps. The tokens are kept. */
   readonly loginNeeded?: boolean
@@ -180,7 +188,13 @@ export function clearProfileError(profile: AuthProfile, now: Date = new Date()):
 
 /** The credential as the oauth module speaks of it. */
 export function toOAuthToken(credential: OAuthCredential): OAuthToken {
-  const { profileName: _name, loginNeeded: _needed, generation: _generation, ...token } = credential
+  const {
+    profileName: _name,
+    loginNeeded: _needed,
+    generation: _generation,
+    clientSecretRef: _reference,
+    ...token
+  } = credential
   return token
 }
 
@@ -191,11 +205,13 @@ export function fromOAuthToken(token: OAuthToken, name: string): OAuthCredential
 
 /**
  * What a profile holds after a refresh: the new tokens, and from the old credential whatever the answer
- * does not mention — refresh token, scopes, client id, e-mail, metadata (RFC 6749 section 6).
+ * does not mention — refresh token, scopes, client id, e-mail, metadata (RFC 6749 section 6). The reference to the
+ * client's secret is never taken from an answer, and stays with the client that it belongs to.
  */
 export function mergeRefreshedCredential(old: OAuthCredential, fresh: OAuthToken): OAuthCredential {
   const email = fresh.email ?? old.email
   const clientId = fresh.clientId ?? old.clientId
+  const clientSecretRef = clientId === old.clientId ? old.clientSecretRef : undefined
   const scopes = fresh.scopes !== undefined && fresh.scopes.length > 0 ? fresh.scopes : old.scopes
   const metadata = old.metadata || fresh.metadata ? { ...old.metadata, ...fresh.metadata } : undefined
   return {
@@ -207,6 +223,7 @@ export function mergeRefreshedCredential(old: OAuthCredential, fresh: OAuthToken
     ...(fresh.issuedAt === undefined ? {} : { issuedAt: fresh.issuedAt }),
     ...(email === undefined ? {} : { email }),
     ...(clientId === undefined ? {} : { clientId }),
+    ...(clientSecretRef === undefined ? {} : { clientSecretRef }),
     ...(scopes === undefined ? {} : { scopes }),
     ...(metadata === undefined ? {} : { metadata }),
   }
@@ -237,6 +254,11 @@ export function vaultReferenceName(reference: string): string | undefined {
   return reference.includes('://') ? undefined : reference
 }
 
+/** A reference as it may be told to anybody: a command line may hold anything, and is left out. */
+export function shownReference(reference: string): string {
+  return reference.startsWith('exec://') ? 'exec://…' : reference
+}
+
 async function secretOrReference(
   profile: AuthProfile,
   secret: string | undefined,
@@ -249,7 +271,7 @@ async function secretOrReference(
     if (filled(found)) return found
     throw new KeymuxError(
       'reference_unresolved',
-      `${profile.id} refers to ${reference}, which holds nothing`,
+      `${profile.id} refers to ${shownReference(reference)}, which holds nothing`,
       {
         hint: 'set the secret, or replace the profile with keymux add --replace',
       },

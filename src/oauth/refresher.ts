@@ -18,8 +18,6 @@ export interface RefresherConfig {
   readonly now: () => Date
 }
 
-/** A login's own client secret is named here in its metadata. */
-export const SECRET_REFERENCE = 'client_secret_ref'
 /** A token whose server does not say how long it lives is taken to live this long, in milliseconds. */
 const UNKNOWN_LIFETIME_MS = 3_600_000
 /** GitHub's tokens live until they are revoked, and cannot be renewed. */
@@ -85,8 +83,7 @@ export class ProviderRefresher implements OAuthTokenRefresher {
     const { oauth } = provider
     // The configured secret is the configured client's, and nobody else's business.
     const isConfigured = options.clientId === undefined || options.clientId === oauth?.clientId
-    const own = options.metadata?.[SECRET_REFERENCE]
-    const reference = own ?? (isConfigured ? oauth?.clientSecretRef : undefined)
+    const reference = options.clientSecretRef ?? (isConfigured ? oauth?.clientSecretRef : undefined)
     const clientSecret =
       reference === undefined ? undefined : await this.#config.readReference(reference, options.signal)
     const known = await this.#known(provider)

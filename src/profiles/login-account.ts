@@ -3,7 +3,6 @@ import { parseProfileName } from '../domain/ids.js'
 import type { AuthProfile, OAuthCredential, OAuthToken } from '../domain/profile.js'
 import { isSameAccount } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
-import { SECRET_REFERENCE } from '../oauth/refresher.js'
 import type { LoginTarget } from './login-types.js'
 import type { Profiles } from './types.js'
 
@@ -53,7 +52,7 @@ export function withKnownClient(
 ): LoginTarget {
   const clientId = target.clientId ?? (provider.oauth === undefined ? known?.clientId : undefined)
   if (clientId === undefined) return target
-  const kept = clientId === known?.clientId ? known.metadata?.[SECRET_REFERENCE] : undefined
+  const kept = clientId === known?.clientId ? known.clientSecretRef : undefined
   const clientSecretRef = target.clientSecretRef ?? kept
   return { ...target, clientId, ...(clientSecretRef === undefined ? {} : { clientSecretRef }) }
 }

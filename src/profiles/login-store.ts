@@ -4,7 +4,7 @@ import { fromOAuthToken } from '../domain/profile.js'
 import { findAccount } from '../oauth/account.js'
 import type { LoginYield } from '../oauth/code-flow.js'
 import type { KeyYield } from '../oauth/key-exchange.js'
-import { SECRET_REFERENCE, tokenOf } from '../oauth/refresher.js'
+import { tokenOf } from '../oauth/refresher.js'
 import type { OAuthSettings } from '../oauth/settings.js'
 import type { TokenGrant } from '../oauth/token-answer.js'
 import { isKnownAccount, nameFor, refuseOther } from './login-account.js'
@@ -99,17 +99,13 @@ function credentialOf(
   name: string,
   clientId: string,
   asked: readonly string[],
-  secretReference: string | undefined,
+  clientSecretRef: string | undefined,
 ): OAuthCredential {
-  const metadata = {
-    ...token.metadata,
-    ...(secretReference === undefined ? {} : { [SECRET_REFERENCE]: secretReference }),
-  }
   return {
     ...fromOAuthToken(token, name),
     clientId,
     scopes: token.scopes ?? asked,
-    ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
+    ...(clientSecretRef === undefined ? {} : { clientSecretRef }),
   }
 }
 

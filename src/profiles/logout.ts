@@ -39,7 +39,7 @@ async function revokeAt(
   try {
     const settings = await refresher.settings(oauth.provider, {
       ...(oauth.clientId === undefined ? {} : { clientId: oauth.clientId }),
-      ...(oauth.metadata === undefined ? {} : { metadata: oauth.metadata }),
+      ...(oauth.clientSecretRef === undefined ? {} : { clientSecretRef: oauth.clientSecretRef }),
       ...(signal === undefined ? {} : { signal }),
     })
     return await revoke(settings, oauth, signal)
@@ -72,7 +72,7 @@ async function mustHaveLogin(
 function loggedOut(id: string, known: AuthProfile | undefined): AuthProfile {
   if (known === undefined) throw new KeymuxError('profile_not_found', `there is no profile ${quote(id)}`)
   // Whose login it was stays, so that the next one can be told to be the same account's.
-  const { email, clientId, scopes, metadata } = known.oauth ?? {}
+  const { email, clientId, clientSecretRef, scopes, metadata } = known.oauth ?? {}
   return {
     ...known,
     oauth: withoutUndefined({
@@ -84,6 +84,7 @@ function loggedOut(id: string, known: AuthProfile | undefined): AuthProfile {
       loginNeeded: true,
       email,
       clientId,
+      clientSecretRef,
       scopes,
       metadata,
     }),

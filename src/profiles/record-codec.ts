@@ -27,6 +27,7 @@ interface MetaJson {
   gen?: number
   email?: string
   cid?: string
+  csr?: string
   sc?: readonly string[]
   md?: Readonly<Record<string, string>>
   ln?: 1
@@ -58,6 +59,7 @@ export function encodeMeta(meta: ProfileMeta): Buffer {
     gen: meta.generation,
     email: meta.email,
     cid: meta.clientId,
+    csr: meta.clientSecretRef,
     sc: meta.scopes,
     md: meta.metadata,
     ln: meta.loginNeeded === true ? (1 as const) : undefined,
@@ -86,6 +88,7 @@ export function decodeMeta(bytes: Buffer): ProfileMeta {
   if (json.gen !== undefined) meta.generation = json.gen
   if (json.email !== undefined) meta.email = json.email
   if (json.cid !== undefined) meta.clientId = json.cid
+  if (json.csr !== undefined) meta.clientSecretRef = json.csr
   if (json.sc !== undefined) meta.scopes = json.sc
   if (json.md !== undefined) meta.metadata = json.md
   if (json.ln === 1) meta.loginNeeded = true

@@ -35,6 +35,7 @@ export interface ProfileMeta {
   readonly generation?: number
   readonly email?: string
   readonly clientId?: string
+  readonly clientSecretRef?: string
   readonly scopes?: readonly string[]
   readonly metadata?: Readonly<Record<string, string>>
   readonly loginNeeded?: boolean
@@ -57,9 +58,15 @@ export interface UsedFacts {
   readonly lastErrorAt?: Date | undefined
 }
 
-/** Splits a profile into what is listed and what is sealed apart. */
+/**
+ * Splits a profile into what is listed and what is sealed apart. Credentials of another mode than the profile's own
+ * are dropped: nobody has checked them.
+ */
 export function splitProfile(profile: AuthProfile): { meta: ProfileMeta; secrets: ProfileSecrets } {
-  const { apiKey, token, oauth } = profile
+  const { mode } = profile
+  const apiKey = mode === 'api_key' ? profile.apiKey : undefined
+  const token = mode === 'token' ? profile.token : undefined
+  const oauth = mode === 'oauth' ? profile.oauth : undefined
   const secrets: ProfileSecrets = withoutUndefined({
     key: filled(apiKey?.key),
     token: filled(token?.token),
@@ -68,19 +75,20 @@ export function splitProfile(profile: AuthProfile): { meta: ProfileMeta; secrets
   })
   const meta: ProfileMeta = withoutUndefined({
     id: profile.id,
-    mode: profile.mode,
+    mode,
     priority: profile.priority,
     enabled: profile.enabled,
     createdAt: profile.createdAt.getTime(),
     updatedAt: profile.updatedAt.getTime(),
     hasSecret: (secrets.key ?? secrets.token ?? secrets.accessToken) !== undefined,
     hasRefresh: secrets.refreshToken !== undefined,
-    reference: profile.mode === 'api_key' ? filled(apiKey?.keyRef) : filled(token?.tokenRef),
-    expiresAt: (profile.mode === 'oauth' ? oauth?.expiresAt : token?.expiresAt)?.getTime(),
+    reference: filled(apiKey?.keyRef ?? token?.tokenRef),
+    expiresAt: (oauth?.expiresAt ?? token?.expiresAt)?.getTime(),
     issuedAt: oauth?.issuedAt?.getTime(),
     generation: oauth?.generation,
     email: oauth?.email,
     clientId: oauth?.clientId,
+    clientSecretRef: filled(oauth?.clientSecretRef),
     scopes: oauth?.scopes,
     metadata: oauth?.metadata,
     loginNeeded: oauth?.loginNeeded === true ? true : undefined,
@@ -163,6 +171,7 @@ function oauthOf(record: ProfileRecord): OAuthCredential | undefined {
     generation: meta.generation,
     email: meta.email,
     clientId: meta.clientId,
+    clientSecretRef: meta.clientSecretRef,
     scopes: meta.scopes,
     metadata: meta.metadata,
     loginNeeded: meta.loginNeeded,

@@ -180,6 +180,7 @@ function checkCredential(profile: AuthProfile): void {
     if (oauth === undefined) return
     if (oauth.accessToken !== '') checkSecret(oauth.accessToken)
     if (oauth.refreshToken !== '') checkSecret(oauth.refreshToken)
+    if (oauth.clientSecretRef !== undefined) checkReference(oauth.clientSecretRef)
     return
   }
   const secret = mode === 'api_key' ? apiKey?.key : token?.token

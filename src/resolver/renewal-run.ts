@@ -140,6 +140,7 @@ export class RenewalRun {
           profileId: id,
           signal: controller.signal,
           ...(used.clientId === undefined ? {} : { clientId: used.clientId }),
+          ...(used.clientSecretRef === undefined ? {} : { clientSecretRef: used.clientSecretRef }),
           ...(used.scopes === undefined ? {} : { scopes: used.scopes }),
           ...(used.metadata === undefined ? {} : { metadata: used.metadata }),
         }),

@@ -26,22 +26,20 @@ export function readClient(input: CommandInput): LoginClient {
  *
  * @throws KeymuxError `usage` where they belong to several providers
  */
-export async function withClient(
+export function withClient(
   found: ImportResultDraft,
   { clientId, secretRef }: LoginClient,
-): Promise<ImportResultDraft> {
+): ImportResultDraft {
   if (clientId === undefined && secretRef === undefined) return found
   const logins = found.drafts.filter(({ oauth }) => oauth !== undefined)
   if (new Set(logins.map(({ provider }) => provider)).size > 1) {
     throw usageError('there are logins of several providers, and a client belongs to one')
   }
-  const { SECRET_REFERENCE } = await import('../../oauth/refresher.js')
   const drafts = found.drafts.map((draft): ImportDraft => {
     const { oauth } = draft
     if (oauth === undefined) return draft
-    const metadata =
-      secretRef === undefined ? oauth.metadata : { ...oauth.metadata, [SECRET_REFERENCE]: secretRef }
-    return { ...draft, oauth: withoutUndefined({ ...oauth, clientId: clientId ?? oauth.clientId, metadata }) }
+    const client = { clientId: clientId ?? oauth.clientId, clientSecretRef: secretRef }
+    return { ...draft, oauth: withoutUndefined({ ...oauth, ...client }) }
   })
   return { ...found, drafts }
 }

@@ -68,7 +68,7 @@ async function toolSource(
       const known = new Set(providers.list().map((provider) => provider.name))
       const takeOver = input.flag('take-over')
       const found = await naming(path, () => importer.parse(contents, { known, takeOver, companions }))
-      return arrivalsOfDrafts(await withClient(renamed(found, input.text('name')), client))
+      return arrivalsOfDrafts(withClient(renamed(found, input.text('name')), client))
     },
   }
 }
