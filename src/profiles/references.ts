@@ -1,6 +1,6 @@
 import { KeymuxError } from '../domain/errors.js'
 import type { VaultInterface } from '../domain/ports.js'
-import { vaultReferenceName } from '../domain/profile.js'
+import { shownReference, vaultReferenceName } from '../domain/profile.js'
 import { checkSecret } from './validate.js'
 
 /** Reads the secret behind a reference. Rejects with `reference_unresolved` or `invalid_reference`. */
@@ -55,7 +55,7 @@ async function read(sources: ReferenceSources, reference: string, signal?: Abort
       })
     }
     return sources.run(rest, signal).catch((error: unknown) => {
-      throw unresolved('exec://…', 'the command failed', error)
+      throw unresolved(reference, 'the command failed', error)
     })
   }
   throw new KeymuxError('invalid_reference', `${JSON.stringify(reference)} is not a reference keymux knows`)
@@ -70,7 +70,7 @@ function filePath(reference: string): string {
 
 function unresolved(reference: string, why: string, cause?: unknown, hint?: string): KeymuxError {
   // A file error's own text may name a path but never carries the secret; it stays out of the sentence all the same.
-  return new KeymuxError('reference_unresolved', `${reference} cannot be resolved: ${why}`, {
+  return new KeymuxError('reference_unresolved', `${shownReference(reference)} cannot be resolved: ${why}`, {
     ...(hint === undefined ? {} : { hint }),
     ...(cause === undefined ? {} : { cause }),
   })

@@ -1,6 +1,7 @@
 import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { CallOptions } from '../domain/ports.js'
+import { shownReference } from '../domain/profile.js'
 import { formatTime } from '../domain/rfc3339.js'
 import { servableUntil } from '../policy/refresh-due.js'
 import type { ProfileView } from '../profiles/types.js'
@@ -111,8 +112,7 @@ async function openStored(view: ProfileView, manager: ToolManager, options: Call
 function unreadable(view: ProfileView, { reasons }: NoUsableProfileError): KeymuxError | undefined {
   const [reason] = reasons
   if (reason !== undefined && reason.state !== 'failed') return undefined
-  // A command line may hold anything.
-  const shown = view.reference?.startsWith('exec://') === true ? 'exec://…' : view.reference
+  const shown = view.reference === undefined ? undefined : shownReference(view.reference)
   return new KeymuxError(
     'reference_unresolved',
     `${view.id} reads its secret from ${shown}, which gives none`,
