@@ -7,7 +7,7 @@ import {
 } from 'oauth4webapi'
 import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
-import { parseSecureUrl } from '../domain/secure-url.js'
+import { isLoopbackHost, parseSecureUrl } from '../domain/secure-url.js'
 import { OAuthError } from './errors.js'
 import { sendOnce } from './http.js'
 
@@ -29,7 +29,8 @@ export interface Discovered {
 
 /**
  * Asks an issuer for its metadata: OpenID Connect Discovery first, then RFC 8414. Every endpoint that comes
- * back must be https or on loopback. Both together may take `timeoutMs` milliseconds, 10,000 by default.
+ * back must be https, or on loopback where the issuer is there too: no server elsewhere sends credentials to a port
+ * of this machine. Both together may take `timeoutMs` milliseconds, 10,000 by default.
  *
  * @throws KeymuxError `provider_unreachable`, `invalid_provider`
  */
@@ -44,7 +45,7 @@ export async function discover(
   let failure: unknown
   for (const algorithm of ['oidc', 'oauth2'] as const) {
     try {
-      return readMetadata(issuer, await ask(url, algorithm, endsAt, signal))
+      return readMetadata(url, await ask(url, algorithm, endsAt, signal))
     } catch (error) {
       if (error instanceof OAuthError && error.failure.delivery !== 'answered') throw error
       // That it is out of order says more than that one of the two documents is not there.
@@ -81,12 +82,14 @@ async function fetchOnce(url: string, endsAt: number, signal: AbortSignal | unde
   return new Response(status === 204 ? null : body, { status, headers: { 'content-type': type } })
 }
 
-function readMetadata(issuer: string, metadata: Record<string, unknown>): Discovered {
+function readMetadata(issuer: URL, metadata: Record<string, unknown>): Discovered {
   const endpoint = (name: string): string | undefined => {
     const value = metadata[name]
     if (value === undefined) return undefined
-    if (typeof value === 'string' && parseSecureUrl(value) !== undefined) return value
-    throw new KeymuxError('invalid_provider', `${quote(issuer)} names an unusable ${name}`, {
+    const url = typeof value === 'string' ? parseSecureUrl(value) : undefined
+    const here = url !== undefined && isLoopbackHost(url.hostname)
+    if (url !== undefined && (!here || isLoopbackHost(issuer.hostname))) return String(value)
+    throw new KeymuxError('invalid_provider', `${quote(issuer.href)} names an unusable ${name}`, {
       hint: 'endpoints must be https',
     })
   }
