@@ -18,6 +18,8 @@ export interface ProviderLookup {
 
 /** Longest secret: 1 MiB of UTF-8. */
 export const MAX_SECRET_BYTES: number = 1024 * 1024
+/** The highest priority, and the lowest below zero: beyond any that a person gives. */
+const MAX_PRIORITY = 100_000
 const MAX_TEXT = 1024
 const MAX_MODELS = 256
 const REFERENCE = /^(vault|env|file|exec):\/\/(.+)$/s
@@ -89,7 +91,7 @@ export function checkProfile(profile: AuthProfile, providers: ProviderLookup): v
     })
   }
   checkCredential(profile)
-  checkNumber('priority', profile.priority)
+  checkPriority(profile.priority)
   checkTime('created_at', profile.createdAt)
   checkTime('updated_at', profile.updatedAt)
   if (profile.token?.expiresAt !== undefined) checkTime('expires_at', profile.token.expiresAt)
@@ -194,11 +196,11 @@ function checkCredential(profile: AuthProfile): void {
   else checkSecret(secret ?? '')
 }
 
-function checkNumber(field: string, value: number): void {
-  if (!Number.isSafeInteger(value) || Math.abs(value) > 1_000_000_000) {
+function checkPriority(value: number): void {
+  if (!Number.isSafeInteger(value) || Math.abs(value) > MAX_PRIORITY) {
     throw new KeymuxError(
       'invalid_value',
-      `${field} must be a whole number between -1000000000 and 1000000000`,
+      `priority must be a whole number between -${MAX_PRIORITY} and ${MAX_PRIORITY}`,
     )
   }
 }
