@@ -31,6 +31,7 @@ import { PinFiles } from './system/pin-file.js'
 import { readSecretFile } from './system/safe-file.js'
 import { slotSecretOf } from './system/slot-secret.js'
 import { SpillFolder } from './system/spill-files.js'
+import type { ToolPermissions } from './tools/profile-tools.js'
 import { ProfileTools } from './tools/profile-tools.js'
 import type { Forwarder } from './transport/types.js'
 import type { KdfCost } from './vault/kdf.js'
@@ -53,6 +54,8 @@ export interface OpenKeymuxOptions {
   readonly logger?: Logger
   /** Renews OAuth logins instead of keymux's own refresher. */
   readonly refresher?: OAuthTokenRefresher
+  /** What `tools` may do besides: by default they reveal nothing, and take no address and no reference. */
+  readonly tools?: ToolPermissions
 }
 
 /** Options for the surfaces of this package. */
@@ -212,7 +215,12 @@ async function assemble(
   return {
     profiles,
     resolver,
-    tools: new ProfileTools(profiles, resolver, { providers: registry, clock }),
+    tools: new ProfileTools(profiles, resolver, {
+      allowReveal: options.tools?.allowReveal === true,
+      allowEndpoints: options.tools?.allowEndpoints === true,
+      providers: registry,
+      clock,
+    }),
     vault,
     oauth: renewer,
     forwarder,

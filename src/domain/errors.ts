@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   aborted: 1,
   output_failed: 1,
   reveal_refused: 1,
+  endpoint_refused: 1,
   // 2: the caller asked for something malformed
   usage: 2,
   invalid_profile_id: 2,

@@ -14,7 +14,16 @@ export type NewCredential = Pick<NewProfile, 'secret' | 'reference' | 'expiresAt
 
 // Room for two secrets of 1 MiB, every character of them escaped.
 const LONGEST_DATA = 16 * 1024 * 1024
-const SECRET_FIELDS = ['key', 'key_ref', 'token', 'token_ref', 'access_token', 'refresh_token']
+const CLIENT_SECRET_REFERENCE = 'client_secret_ref'
+const SECRET_FIELDS = [
+  'key',
+  'key_ref',
+  'token',
+  'token_ref',
+  'access_token',
+  'refresh_token',
+  CLIENT_SECRET_REFERENCE,
+]
 
 /**
  * Reads credential data as the original writes it: `{key|key_ref}`, `{token|token_ref, expires_at}`, or
@@ -33,11 +42,15 @@ export function readCredentialData(mode: AuthMode, data: unknown): NewCredential
   })
 }
 
-/** A profile's credential as {@link readCredentialData} reads it; `undefined` when it has none. */
+/**
+ * A profile's credential as {@link readCredentialData} reads it; `undefined` when it has none. Where the secret of
+ * its OAuth client is kept is left out: only a person may say that.
+ */
 export function writeCredentialData(profile: AuthProfile): object | undefined {
   const { api_key, token, oauth } = profileToJson(profile)
   const data = { api_key, token, oauth }[profile.mode]
-  return typeof data === 'object' && data !== null ? data : undefined
+  if (typeof data !== 'object' || data === null) return undefined
+  return Object.fromEntries(Object.entries(data).filter(([name]) => name !== CLIENT_SECRET_REFERENCE))
 }
 
 /** Every text in credential data that must not be repeated. */
@@ -72,6 +85,9 @@ function readOAuth(fields: JsonReader): NonNullable<NewProfile['oauth']> {
   const accessToken = fields.optionalText('access_token')
   const refreshToken = fields.optionalText('refresh_token')
   if (accessToken === undefined && refreshToken === undefined) throw fields.wrong('access_token', 'a text')
+  if (fields.optionalText(CLIENT_SECRET_REFERENCE) !== undefined) {
+    throw fields.wrong(CLIENT_SECRET_REFERENCE, 'nothing, because only a person may name it: keymux login')
+  }
   // Without a time nothing tells when to renew; what can be renewed is then renewed at first use.
   const expiresAt = refreshToken === undefined ? fields.time('expires_at') : fields.optionalTime('expires_at')
   return withoutUndefined({

@@ -43,7 +43,7 @@ async function ownVault(): Promise<Setting> {
     manager: profiles,
     resolver,
     clock,
-    tools: new ProfileTools(profiles, resolver, { clock }),
+    tools: new ProfileTools(profiles, resolver, { clock, allowEndpoints: true }),
     close: handle.close,
   }
 }
@@ -56,7 +56,7 @@ async function anyVault(wrap: (manager: ProfileManager) => ProfileManager): Prom
     manager,
     resolver,
     clock,
-    tools: new ProfileTools(manager, resolver, { clock }),
+    tools: new ProfileTools(manager, resolver, { clock, allowEndpoints: true }),
     close: async () => {},
   }
 }

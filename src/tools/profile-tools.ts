@@ -1,11 +1,15 @@
 import { withoutUndefined } from '../domain/defined.js'
+import type { ErrorCode } from '../domain/errors.js'
 import { KeymuxError } from '../domain/errors.js'
 import { newProfileId, quote } from '../domain/ids.js'
 import type { CallOptions, Clock, ProfileManager } from '../domain/ports.js'
 import type { AuthProfile } from '../domain/profile.js'
-import { isProfileValid } from '../domain/profile.js'
+import { isProfileValid, shownReference } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import type { ProfileListItem } from '../profiles/json-views.js'
 import { toListJson } from '../profiles/json-views.js'
+import { isForeignBaseUrl, leavesVault, pointersIn } from '../profiles/outside.js'
+import type { NewProfile } from '../profiles/types.js'
 import type { ProviderLookup } from '../profiles/validate.js'
 import { defaultRegistry } from '../providers/registry.js'
 import type { Resolver } from '../resolver/resolver.js'
@@ -38,14 +42,23 @@ export interface ToolProviders extends ProviderLookup {
   list(): readonly ProviderMetadata[]
 }
 
-/** How the tools are set up. */
-export interface ProfileToolsOptions {
+/** What tools may do that is otherwise left to a person. */
+export interface ToolPermissions {
   /**
-   * Whether `export` may give secrets away, and `import` may take references, through which files, variables
-   * and named secrets could be read. Default true: whoever holds the manager can read them anyway. Surfaces for
-   * agents pass false.
+   * Whether `export` may give secrets away, and `import` may take references, through which named secrets could be
+   * read. Default true: whoever holds the manager can read them anyway. The tools of a handle, and surfaces for
+   * agents, have false.
    */
   readonly allowReveal?: boolean
+  /**
+   * Whether `add` and `import` may say where a credential is sent (a base URL other than the provider's), and name
+   * what lies outside the vault: files, variables, commands. Default false.
+   */
+  readonly allowEndpoints?: boolean
+}
+
+/** How the tools are set up. */
+export interface ProfileToolsOptions extends ToolPermissions {
   /** Default: the built-in providers and those registered in this process. */
   readonly providers?: ToolProviders
   /** Default: the system's. */
@@ -63,12 +76,14 @@ export class ProfileTools {
   readonly #providers: ToolProviders
   readonly #clock: Clock
   readonly #allowReveal: boolean
+  readonly #allowEndpoints: boolean
 
   constructor(
     manager: ProfileManager,
     resolver: Pick<Resolver, 'resolve'>,
     {
       allowReveal = true,
+      allowEndpoints = false,
       providers = defaultRegistry,
       clock = { now: () => new Date() },
     }: ProfileToolsOptions = {},
@@ -78,12 +93,14 @@ export class ProfileTools {
     this.#providers = providers
     this.#clock = clock
     this.#allowReveal = allowReveal
+    this.#allowEndpoints = allowEndpoints
   }
 
   /** Adds a profile. An OAuth profile may come without credentials: `hint` then names the login it needs. */
   add(args: ProfileAddArgs, options?: CallOptions): Promise<ProfileAddResult> {
     return guarded(options, secretsOf(args), async (call) => {
       const { profile, replace } = readArguments(args, readAdd)
+      this.#refusePointers(profile)
       return this.#added(await this.#manager.add(profile, { ...call, replace }))
     })
   }
@@ -138,7 +155,7 @@ export class ProfileTools {
     const result = await guarded<ProfileListToolResult>(options, [], async (call) => {
       const filter = readArguments(args ?? {}, readFilter)
       const { profiles, total } = toListJson(await this.#manager.views(filter, call))
-      return { profiles: profiles.map(withCleanError), total }
+      return { profiles: profiles.map(forCallers), total }
     })
     return 'profiles' in result ? result : { ...result, profiles: [], total: 0 }
   }
@@ -192,11 +209,7 @@ export class ProfileTools {
     return guarded(options, secretsOf(args), async (call) => {
       const { wanted, data, replace } = readArguments(args, (fields) => readImport(fields, args))
       const profile = { ...wanted, ...readCredentialData(wanted.mode, data) }
-      if (profile.reference !== undefined && !this.#allowReveal) {
-        throw new KeymuxError('reveal_refused', 'a reference is taken from a person alone, not from a tool', {
-          hint: `a person can run keymux add ${newProfileId(wanted.provider, wanted.name)} --ref REF`,
-        })
-      }
+      this.#refusePointers(profile)
       return this.#added(await this.#manager.add(profile, { ...call, replace }))
     })
   }
@@ -210,6 +223,27 @@ export class ProfileTools {
     if (tool.method === 'providers') return this.providers(options)
     // Every method checks what it is given.
     return this[tool.method](args as never, options)
+  }
+
+  /** Refuses what a person alone may say: what is read, and where a credential is sent. */
+  #refusePointers({ provider, name, baseUrl, reference, oauth }: NewProfile): void {
+    const byHand = (option: string): string =>
+      `a person can run keymux add ${newProfileId(provider, name)} ${option}`
+    if (reference !== undefined && !this.#allowReveal) {
+      throw forPeople('reveal_refused', 'a reference', byHand('--ref REF'))
+    }
+    if (this.#allowEndpoints) return
+    if (reference !== undefined && leavesVault(reference)) {
+      throw forPeople('endpoint_refused', 'a reference to what lies outside the vault', byHand('--ref REF'))
+    }
+    if (baseUrl !== undefined && isForeignBaseUrl(baseUrl, this.#providers.get(provider))) {
+      throw forPeople('endpoint_refused', 'a base URL that is not the provider’s', byHand('--base-url URL'))
+    }
+    const [pointer] = pointersIn(oauth?.metadata)
+    if (pointer !== undefined) {
+      const field = `data.metadata[${JSON.stringify(pointer)}]`
+      throw forPeople('endpoint_refused', `${field}: a reference or address`, 'leave it out')
+    }
   }
 
   #added(profile: AuthProfile): ProfileAddResult {
@@ -239,6 +273,16 @@ async function guarded<T>(
   }
 }
 
-function withCleanError<T extends { readonly last_error?: string }>(profile: T): T {
-  return profile.last_error === undefined ? profile : { ...profile, last_error: oneLine(profile.last_error) }
+function forPeople(code: ErrorCode, what: string, hint: string): KeymuxError {
+  return new KeymuxError(code, `${what} is taken from a person alone, not from a tool`, { hint })
+}
+
+/** A listed profile as callers see it: no message on several lines, and no command line. */
+function forCallers(profile: ProfileListItem): ProfileListItem {
+  const { last_error, reference } = profile
+  return {
+    ...profile,
+    ...(last_error === undefined ? {} : { last_error: oneLine(last_error) }),
+    ...(reference === undefined ? {} : { reference: shownReference(reference) }),
+  }
 }

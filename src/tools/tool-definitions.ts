@@ -71,7 +71,11 @@ export const TOOL_DEFINITIONS: readonly ToolDefinition[] = [
       api_key: { type: 'string', description: 'The API key, for mode api_key.' },
       token: { type: 'string', description: 'The bearer token, for mode token.' },
       priority: PRIORITY,
-      base_url: { type: 'string', description: 'Base URL of the API, where it is not the provider’s own.' },
+      base_url: {
+        type: 'string',
+        description:
+          'Base URL of the API, where it is not the provider’s own. Refused where that needs a person.',
+      },
       account: {
         type: 'string',
         description:
@@ -117,7 +121,7 @@ export const TOOL_DEFINITIONS: readonly ToolDefinition[] = [
       data: {
         type: 'object',
         description:
-          'api_key: {key} or {key_ref}. token: {token} or {token_ref}, and expires_at. oauth: {access_token, refresh_token, expires_at, email, client_id, scopes, metadata}. Times are RFC 3339.',
+          'api_key: {key} or {key_ref}. token: {token} or {token_ref}, and expires_at. oauth: {access_token, refresh_token, expires_at, email, client_id, scopes, metadata}. Times are RFC 3339. References and addresses are refused where they need a person.',
       },
       replace: REPLACE,
     },

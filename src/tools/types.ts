@@ -26,6 +26,7 @@ export interface ProfileAddArgs {
   readonly token?: string
   /** Higher goes first. Default 0. */
   readonly priority?: number
+  /** Refused unless it is the provider's own, or the tools may set others (`allowEndpoints`). */
   readonly base_url?: string
   /** The organisation, project or subscription behind the credential. */
   readonly account?: string

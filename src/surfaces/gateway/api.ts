@@ -121,7 +121,7 @@ const STATUS_OF_EXIT: Readonly<Record<number, number>> = { 2: 400, 3: 503, 4: 40
 function statusOf(result: object, success: number): number {
   if (!('success' in result) || result.success !== false || !('code' in result)) return success
   const { code } = result
-  if (code === 'reveal_refused') return 403
+  if (code === 'reveal_refused' || code === 'endpoint_refused') return 403
   const exit =
     typeof code === 'string' && code in ERROR_CODES ? ERROR_CODES[code as keyof typeof ERROR_CODES] : 1
   return STATUS_OF_EXIT[exit] ?? 500
