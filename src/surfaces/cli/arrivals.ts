@@ -1,3 +1,4 @@
+import { withoutUndefined } from '../../domain/defined.js'
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import { newProfileId } from '../../domain/ids.js'
 import type { AuthProfile } from '../../domain/profile.js'
@@ -11,6 +12,7 @@ import { buildProfile } from '../../profiles/validate.js'
 import { customProviderToJson, parseCustomProvider } from '../../providers/custom.js'
 import type { ProviderRegistry } from '../../providers/registry.js'
 import { loginNotes } from './import-notes.js'
+import { droppedNote, refuseProfile, refuseProvider, untrusted } from './import-trust.js'
 import type { CliHandle } from './services.js'
 
 /** Everything that a source holds for the vault, and what it holds besides. */
@@ -41,6 +43,15 @@ export interface ImportReport {
   readonly notes: readonly string[]
 }
 
+/** How what arrived is put into the vault. */
+export interface SettleOptions {
+  readonly replace: boolean
+  /** The person has looked at addresses and references that the source brings. */
+  readonly trustEndpoints: boolean
+  readonly now: Date
+  readonly signal: AbortSignal
+}
+
 const ALREADY_THERE = 'already there'
 const DIFFERENT = 'is there and differs; --replace overwrites it'
 
@@ -64,12 +75,13 @@ export function arrivalsOfStore(store: ProfileStore): ArrivingProfile[] {
 export async function settle(
   handle: CliHandle,
   arrivals: Arrivals,
-  options: { readonly replace: boolean; readonly now: Date; readonly signal: AbortSignal },
+  options: SettleOptions,
 ): Promise<ImportReport> {
   const imported: string[] = []
   const skipped = [...arrivals.skipped]
   const failed = [...arrivals.failed]
   const drafts: ImportDraft[] = []
+  const dropped: string[] = []
   const one = async (id: string, place: () => Promise<string | undefined>): Promise<void> => {
     options.signal.throwIfAborted()
     try {
@@ -79,7 +91,7 @@ export async function settle(
     } catch (error) {
       const reason = skipReason(error)
       if (reason !== undefined) skipped.push({ id, reason })
-      else if (error instanceof KeymuxError && error.exitCode === USAGE) {
+      else if (error instanceof KeymuxError && isOfPiece(error)) {
         failed.push({ id, reason: error.message })
       } else throw error
     }
@@ -92,11 +104,11 @@ export async function settle(
   }
   for (const arriving of arrivals.profiles) {
     const id = 'profile' in arriving ? arriving.profile.id : newProfileId(arriving.provider, arriving.name)
-    await one(id, () => placeProfile(handle, arriving, options))
+    await one(id, () => placeProfile(handle, arriving, options, dropped))
     if ('source' in arriving && imported.at(-1) === id) drafts.push(arriving)
   }
   const { note } = arrivals
-  const notes = [...loginNotes(drafts, handle.providers), ...(note === undefined ? [] : [note])]
+  const notes = [...loginNotes(drafts, handle.providers), ...dropped, ...(note === undefined ? [] : [note])]
   return { imported, skipped, failed, notes }
 }
 
@@ -109,15 +121,17 @@ function skipReason(error: unknown): string | undefined {
     : undefined
 }
 
-/** Exit status of errors that lie in the piece itself rather than in the vault. */
-const USAGE = 2
+/** Whether an error lies in the piece itself rather than in the vault. */
+function isOfPiece({ code, exitCode }: KeymuxError): boolean {
+  return exitCode === USAGE || code === 'endpoint_refused'
+}
 
-type Options = Parameters<typeof settle>[2]
+const USAGE = 2
 
 async function placeProvider(
   { providers, providerShelf }: CliHandle,
   { name, declaration }: ExportedProvider,
-  { replace, signal }: Options,
+  { replace, trustEndpoints, signal }: SettleOptions,
 ): Promise<string | undefined> {
   const arriving = parseCustomProvider(name, declaration)
   const present = providers.get(name)
@@ -127,6 +141,7 @@ async function placeProvider(
       return 'a provider of this name is built in or configured'
     if (!replace) return DIFFERENT
   }
+  if (!trustEndpoints) refuseProvider(arriving)
   await providerShelf.add(name, declaration, { replace, signal })
   return undefined
 }
@@ -134,7 +149,7 @@ async function placeProvider(
 async function placeSecret(
   { vault }: CliHandle,
   { name, value }: NamedSecret,
-  { replace, signal }: Options,
+  { replace, signal }: SettleOptions,
 ): Promise<string | undefined> {
   if (await vault.has(name, { signal })) {
     if ((await vault.get(name, { signal })) === value) return ALREADY_THERE
@@ -147,18 +162,25 @@ async function placeSecret(
 async function placeProfile(
   { profiles, providers }: CliHandle,
   arriving: ArrivingProfile | ImportDraft,
-  { replace, now, signal }: Options,
+  { replace, trustEndpoints, now, signal }: SettleOptions,
+  notes: string[],
 ): Promise<string | undefined> {
-  const { profile, usage } =
+  const { profile: whole, usage } =
     'profile' in arriving
       ? { profile: adapted(arriving.profile, now), usage: arriving.usage }
       : { profile: ofDraft(arriving, providers, now), usage: usageOf(arriving) }
+  // The person himself has named the secret of a draft's client.
+  const { profile, dropped } = trustEndpoints
+    ? { profile: whole, dropped: [] }
+    : untrusted(whole, !('profile' in arriving))
   const present = await profiles.get(profile.id, { signal })
   if (present !== undefined) {
-    if (sameProfile(present, profile)) return ALREADY_THERE
+    if (sameProfile(present, profile) || sameProfile(present, whole)) return ALREADY_THERE
     if (!replace) return DIFFERENT
   }
+  if (!trustEndpoints) refuseProfile(profile, providers.get(profile.provider))
   await profiles.importProfile(profile, usage, { replace, signal })
+  if (dropped.length > 0) notes.push(droppedNote(profile.id, dropped))
   return undefined
 }
 
@@ -180,21 +202,31 @@ function usageOf({ usage, lastGood }: ImportDraft): ImportedUsage | undefined {
   return { stats: usageFromJson(usage ?? {}), lastGood: lastGood === true }
 }
 
-/** A bare reference names a secret, as in DevClaw; a time that was never set is now. */
-function adapted(profile: AuthProfile, now: Date): AuthProfile {
-  const { apiKey, token, createdAt, updatedAt } = profile
+/**
+ * A bare reference names a secret, as in DevClaw; a time that was never set is now. Credentials of another mode than
+ * the profile's own are left out, as they are when it is stored.
+ */
+function adapted({ apiKey, token, oauth, ...rest }: AuthProfile, now: Date): AuthProfile {
+  const { mode, createdAt, updatedAt } = rest
   const real = (time: Date): Date => (time.getTime() > 0 ? time : now)
-  return {
-    ...profile,
+  return withoutUndefined({
+    ...rest,
     createdAt: real(createdAt),
     updatedAt: real(updatedAt),
-    ...(apiKey?.keyRef === undefined ? {} : { apiKey: { ...apiKey, keyRef: reference(apiKey.keyRef) } }),
-    ...(token?.tokenRef === undefined ? {} : { token: { ...token, tokenRef: reference(token.tokenRef) } }),
-  }
+    apiKey:
+      mode === 'api_key'
+        ? apiKey && withoutUndefined({ ...apiKey, keyRef: reference(apiKey.keyRef) })
+        : undefined,
+    token:
+      mode === 'token'
+        ? token && withoutUndefined({ ...token, tokenRef: reference(token.tokenRef) })
+        : undefined,
+    oauth: mode === 'oauth' ? oauth : undefined,
+  })
 }
 
-function reference(text: string): string {
-  return text.includes('://') ? text : `vault://${text}`
+function reference(text: string | undefined): string | undefined {
+  return text === undefined || text === '' || text.includes('://') ? text : `vault://${text}`
 }
 
 /** Whether two profiles are the same but for their history. */

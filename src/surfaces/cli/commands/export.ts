@@ -22,7 +22,7 @@ type Format = (typeof FORMATS)[number]
 export const export_: CommandSpec = {
   description: `Accounts with their usage, named secrets and the providers kept in the vault. References stay references. What is damaged is named and left out; it then exits 6.
 
-The file is sealed with age: for the recipients given, else with a passphrase from KEYMUX_EXPORT_PASSPHRASE, --target-passphrase-fd or the terminal. keymux import age reads it back; the age command opens it too. --format devclaw seals with DEVCLAW_VAULT_PASSWORD instead; --format json is not sealed at all. The audit records it.`,
+The file is sealed with age: for the recipients given, else with a passphrase from KEYMUX_EXPORT_PASSPHRASE, --target-passphrase-fd or the terminal. keymux import age reads it back, with --trust-endpoints addresses, references and providers too; the age command opens it too. --format devclaw seals with DEVCLAW_VAULT_PASSWORD instead; --format json is not sealed at all. The audit records it.`,
   options: [
     { flags: '-o, --out <PATH>', summary: 'the file to write, for your eyes only', completes: 'file' },
     { flags: '--force', summary: 'overwrite that file' },

@@ -9,7 +9,7 @@ import { type Cell, renderTable } from '../table.js'
 export const import_: CommandSpec = {
   description: `Sources: ${SOURCES.join(', ')}. PATH may be left out where the tool has a usual place, and may be - for standard input.
 
-The source is never changed. What is in the vault already stays as it is, so the same import twice changes nothing the second time. A login of another tool arrives as a token that works until it expires, for two programs that renew one login end it for each other; with --take-over its refresh token comes along, and the other tool has to log in again. That is refused where keymux knows no token endpoint or no client id. Exits 1 when something could not be imported.`,
+The source is never changed. What is in the vault already stays as it is, so the same import twice changes nothing the second time. A login of another tool arrives as a token that works until it expires, for two programs that renew one login end it for each other; with --take-over its refresh token comes along, and the other tool has to log in again. That is refused where keymux knows no token endpoint or no client id. A credential that would be sent to another address than its provider's, or be read from a file, a variable or a command, fails until you have looked at it and say --trust-endpoints; so does a provider. Exits 1 when something could not be imported.`,
   arguments: [
     { name: 'SOURCE', summary: 'where the credentials come from', completes: SOURCES },
     { name: 'PATH', summary: 'the file', optional: true, completes: 'file' },
@@ -22,6 +22,10 @@ The source is never changed. What is in the vault already stays as it is, so the
       summary: "where that client's secret is kept, if it has one: vault://NAME, env://VAR or file:///path",
     },
     { flags: '--name <NAME>', summary: 'the name for the account, where there is one per provider' },
+    {
+      flags: '--trust-endpoints',
+      summary: 'also take what the source says of addresses, files, variables and commands',
+    },
     { flags: '--replace', summary: 'overwrite what is in the vault with other contents' },
     {
       flags: '--source-passphrase-fd <N>',
@@ -42,6 +46,10 @@ The source is never changed. What is in the vault already stays as it is, so the
     },
     { line: 'keymux import devclaw ~/.devclaw.vault', does: 'profiles, secrets, usage and all' },
     { line: 'keymux import age backup.age', does: 'reads what keymux export wrote' },
+    {
+      line: 'keymux import age backup.age --trust-endpoints',
+      does: 'your own backup whole: addresses, references, providers',
+    },
   ],
   async run(context, input) {
     const { signal, host } = context
@@ -50,6 +58,7 @@ The source is never changed. What is in the vault already stays as it is, so the
     const arrivals = await source.read(handle.providers)
     const report = await settle(handle, arrivals, {
       replace: input.flag('replace'),
+      trustEndpoints: input.flag('trust-endpoints'),
       now: host.clock.now(),
       signal,
     })
