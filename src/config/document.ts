@@ -1,20 +1,29 @@
 import {
+  type Alias,
   type Document,
   isAlias,
+  isCollection,
   isMap,
   isNode,
+  isPair,
   isScalar,
   isSeq,
   LineCounter,
+  type Node,
   parseDocument,
   visit,
 } from 'yaml'
+import { MAX_NESTING } from '../domain/nesting.js'
 import { ConfigError, refuseProblems, showPath } from './errors.js'
 import type { Path } from './parsers.js'
 import { type KeymuxConfig, readConfig } from './schema.js'
+import { deepPlaceInYaml } from './yaml-nesting.js'
 
 // Aliases may repeat a few values, not blow a small file up.
 const MAX_ALIASES = 100
+/** How many values a configuration may come to when its aliases are written out. */
+const MAX_REPEATED = 100_000
+const TOO_DEEP = `expected at most ${MAX_NESTING} levels of nesting`
 
 /** What the YAML parser's codes mean; its own sentences may repeat parts of the file. */
 const SYNTAX: Readonly<Record<string, string>> = {
@@ -44,19 +53,21 @@ export function parseConfigText(text: string, file: string): KeymuxConfig {
     const { line, col } = lines.linePos(offset)
     return `${file}:${Math.max(line, 1)}:${Math.max(col, 1)}`
   }
-  // Nesting without end exhausts the parser's stack.
+  // A mistake of the library's must not end a gateway that reads its config again.
   const guarded = <T>(work: () => T): T => {
     try {
       return work()
-    } catch (error) {
-      if (error instanceof ConfigError) throw error
-      throw new ConfigError([`${file}: this is nested too deeply, or repeats too much by aliases`])
+    } catch {
+      throw new ConfigError([`${file}: this cannot be read as YAML`])
     }
   }
+  const deep = guarded(() => deepPlaceInYaml(text))
+  if (deep !== undefined) throw new ConfigError([`${file}:${deep.line}:${deep.col}: ${TOO_DEEP}`])
   const document = guarded(() => parse(text, lines))
   refuseSyntax(document, place)
-  guarded(() => refuseStructure(document, place))
-  const value: unknown = guarded(() => document.toJS({ maxAliasCount: MAX_ALIASES }))
+  refuseStructure(document, place)
+  // How much aliases repeat has been looked at, in less time than the library takes for it.
+  const value: unknown = guarded(() => document.toJS({ maxAliasCount: -1 }))
   const locate = (path: Path, atKey: boolean): string => {
     const shown = showPath(path)
     return `${place(offsetOf(document, path, atKey))}${shown === '' ? '' : `: ${shown}`}`
@@ -85,28 +96,66 @@ function refuseStructure(document: Document.Parsed, place: Place): void {
   const refuse = (node: unknown, message: string): never => {
     throw new ConfigError([`${place(startOf(node) ?? 0)}: ${message}`])
   }
-  let aliases = 0
+  const anchors = new Map<string, Node>()
+  const targets = new Map<Alias, Node>()
   visit(document, {
     Alias(_key, alias, path) {
-      aliases += 1
-      if (aliases > MAX_ALIASES) refuse(alias, `expected at most ${MAX_ALIASES} aliases`)
-      const target = alias.resolve(document)
-      if (target === undefined) refuse(alias, 'this alias has no anchor before it')
+      if (targets.size === MAX_ALIASES) refuse(alias, `expected at most ${MAX_ALIASES} aliases`)
+      const target = anchors.get(alias.source)
+      if (target === undefined) return refuse(alias, 'this alias has no anchor before it')
       if (path.some((ancestor) => ancestor === target)) refuse(alias, 'this alias contains itself')
+      targets.set(alias, target)
+      return undefined
     },
-    Map(_key, map) {
+    Value(_key, node) {
+      if (node.anchor !== undefined) anchors.set(node.anchor, node)
+      if (!isMap(node)) return
       const seen = new Set<string>()
-      for (const { key } of map.items) {
+      for (const { key } of node.items) {
         if (!isScalar(key) || (typeof key.value !== 'string' && typeof key.value !== 'number')) {
-          return refuse(startOf(key) === undefined ? map : key, 'expected a plain text as key')
+          return refuse(startOf(key) === undefined ? node : key, 'expected a plain text as key')
         }
         const name = String(key.value)
         if (seen.has(name)) refuse(key, `${showPath([name])}: this key is there twice`)
         seen.add(name)
       }
-      return undefined
     },
   })
+  const { depth, repeated } = measure(document.contents, targets)
+  if (depth > MAX_NESTING) refuse(document.contents, TOO_DEEP)
+  if (repeated > MAX_REPEATED) refuse(document.contents, 'this repeats too much by aliases')
+}
+
+/** What a document comes to with its aliases written out. */
+interface Measure {
+  readonly depth: number
+  /** Values that are there because of an alias. */
+  readonly repeated: number
+  readonly values: number
+}
+
+/** Takes one step a node: an alias stands after what it repeats, which has been measured by then. */
+function measure(root: unknown, targets: ReadonlyMap<Alias, Node>): Measure {
+  const known = new Map<unknown, Measure>()
+  const nothing: Measure = { depth: 0, repeated: 0, values: 0 }
+  const of = (node: unknown): Measure => {
+    if (isAlias(node)) {
+      const target = known.get(targets.get(node)) ?? nothing
+      return { ...target, repeated: target.values }
+    }
+    const children = isPair(node) ? [node.key, node.value] : isCollection(node) ? node.items : []
+    let [depth, repeated, values] = [0, 0, 1]
+    for (const child of children) {
+      const one = of(child)
+      depth = Math.max(depth, one.depth)
+      repeated += one.repeated
+      values += one.values
+    }
+    const found = { depth: isCollection(node) ? depth + 1 : depth, repeated, values }
+    if (isNode(node) && node.anchor !== undefined) known.set(node, found)
+    return found
+  }
+  return of(root)
 }
 
 /** The offset of what `path` leads to, or of the deepest part of it that exists. */

@@ -1,5 +1,6 @@
 import { KeymuxError } from './errors.js'
 import { quote } from './ids.js'
+import { MAX_NESTING, nestsDeeply } from './nesting.js'
 import { parseTime } from './rfc3339.js'
 
 /** A JSON value as keymux writes it. */
@@ -151,6 +152,9 @@ export function unexpected(path: string, expected: string): KeymuxError {
  * @throws KeymuxError `invalid_import`
  */
 export function parseJson(text: string): unknown {
+  if (nestsDeeply(text)) {
+    throw new KeymuxError('invalid_import', `this is nested deeper than ${MAX_NESTING} levels`)
+  }
   try {
     return JSON.parse(text)
   } catch (error) {

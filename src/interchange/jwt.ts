@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { parseFlatJson } from '../domain/nesting.js'
 
 // Real ones stay below 4 KiB.
 const MAX_TOKEN_CHARACTERS = 64 * 1024
@@ -37,7 +38,7 @@ function payloadOf(token: string | undefined): Readonly<Record<string, unknown>>
   const [, part, signature] = token.split('.')
   if (part === undefined || signature === undefined) return {}
   try {
-    return asObject(JSON.parse(Buffer.from(part, 'base64url').toString('utf8')))
+    return asObject(parseFlatJson(Buffer.from(part, 'base64url').toString('utf8')))
   } catch {
     return {}
   }

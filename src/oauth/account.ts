@@ -1,3 +1,4 @@
+import { parseFlatJson } from '../domain/nesting.js'
 import { sendOnce } from './http.js'
 import type { OAuthSettings } from './settings.js'
 import type { TokenGrant } from './token-answer.js'
@@ -24,7 +25,7 @@ export function claimsOf(idToken: string | undefined): Readonly<Record<string, u
   const payload = idToken?.split('.')[1]
   if (payload === undefined) return {}
   try {
-    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString())
+    const claims: unknown = parseFlatJson(Buffer.from(payload, 'base64url').toString())
     return isObject(claims) ? claims : {}
   } catch {
     return {}
@@ -60,7 +61,7 @@ async function askAccount(
   for (let tries = 0; tries < ACCOUNT_TRIES && signal?.aborted !== true; tries += 1) {
     try {
       const answer = await sendOnce({ method: 'GET', url, headers, timeoutMs: ACCOUNT_LIMIT_MS, signal })
-      const fields: unknown = answer.status === 200 ? JSON.parse(answer.body) : undefined
+      const fields: unknown = answer.status === 200 ? parseFlatJson(answer.body) : undefined
       if (isObject(fields)) return accountOf(fields)
       if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) break
     } catch {

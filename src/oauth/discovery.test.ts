@@ -62,6 +62,7 @@ describe('an issuer', () => {
     ['answers HTML', { type: 'text/html', body: () => '<html>' }],
     ['answers a list', { body: () => [] }],
     ['breaks off', { body: () => '{"issuer":' }],
+    ['nests deeply', { body: (url) => `{"issuer":"${url}","x":${'['.repeat(100)}${']'.repeat(100)}}` }],
     ['redirects', { status: 302, location: 'https://evil.example/', body: () => '' }],
     ['is not there', { status: 404, body: () => ({}) }],
     ['answers 20 MB', { body: (url) => ({ issuer: url, filler: 'x'.repeat(20_000_000) }) }],

@@ -7,6 +7,7 @@ import {
 } from 'oauth4webapi'
 import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
+import { nestsDeeply } from '../domain/nesting.js'
 import { isLoopbackHost, parseSecureUrl } from '../domain/secure-url.js'
 import { OAuthError } from './errors.js'
 import { sendOnce } from './http.js'
@@ -78,6 +79,7 @@ async function fetchOnce(url: string, endsAt: number, signal: AbortSignal | unde
   const { status, headers, body, complete } = await sendOnce({ method: 'GET', url, signal, timeoutMs })
   if (!complete && performance.now() >= endsAt - 1) throw tooSlow(url)
   if (status >= 500 || status === 429) throw outOfOrder(url, status)
+  if (nestsDeeply(body)) throw notAnIssuer(url)
   const type = headers['content-type'] ?? 'application/json'
   return new Response(status === 204 ? null : body, { status, headers: { 'content-type': type } })
 }

@@ -1,3 +1,4 @@
+import { parseFlatJson } from '../domain/nesting.js'
 import type { HttpAnswer } from './http.js'
 
 /** Tokens that a server gave. */
@@ -96,7 +97,7 @@ function scopesOf(value: unknown): string[] | undefined {
 
 function parseObject(text: string): Fields | undefined {
   try {
-    const value: unknown = JSON.parse(text)
+    const value: unknown = parseFlatJson(text)
     return isObject(value) ? value : undefined
   } catch {
     return undefined

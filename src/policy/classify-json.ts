@@ -1,3 +1,5 @@
+import { parseFlatJson } from '../domain/nesting.js'
+
 /** Values nested deeper than this are skipped: errors lie near the top. */
 const MAX_DEPTH = 32
 
@@ -7,7 +9,7 @@ const MAX_DEPTH = 32
  */
 export function parseTolerantly(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseFlatJson(text)
   } catch {
     return new TolerantReader(text).value(0)
   }

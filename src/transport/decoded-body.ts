@@ -6,13 +6,19 @@ import type { AnswerBody, BodySink } from './types.js'
 /** Decodes as the bytes arrive, as far as they go: a stream must not wait for its end. */
 const FLUSHING = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }
 
-/** A body with its codings (RFC 9110 section 8.4) undone; the same body where one of them is not known. */
+/** Each is a decoder of its own. As many as curl takes, and the Fetch standard's implementations. */
+const MAX_CODINGS = 5
+
+/**
+ * A body with its codings (RFC 9110 section 8.4) undone; the same body where one of them is not known, or where
+ * there are more than anybody uses.
+ */
 export function decodedBody(body: AnswerBody, codings: string): AnswerBody {
   const names = codings
     .split(',')
     .map((name) => name.trim().toLowerCase())
     .filter((name) => name !== '' && name !== 'identity')
-  const known = names.every((name) => KNOWN.has(name))
+  const known = names.length <= MAX_CODINGS && names.every((name) => KNOWN.has(name))
   return known ? names.reduceRight<AnswerBody>((inner, name) => new Decoded(inner, name), body) : body
 }
 

@@ -1,3 +1,4 @@
+import { parseFlatJson } from '../domain/nesting.js'
 import { own } from '../policy/classify-fields.js'
 import type { ServerSentEvent } from './event-stream.js'
 
@@ -70,7 +71,7 @@ function isFilled(value: unknown): boolean {
 
 function parsed(data: string): unknown {
   try {
-    return JSON.parse(data)
+    return parseFlatJson(data)
   } catch {
     return undefined
   }

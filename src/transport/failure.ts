@@ -46,6 +46,7 @@ const OF_CREDENTIAL: ReadonlySet<FailureReason> = new Set([
   'session_expired',
 ])
 
+const MAX_CAUSES = 16
 const CERTIFICATE =
   /^(?:CERT_|ERR_TLS_CERT|ERR_SSL_|DEPTH_ZERO_SELF|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY|DECRYPT)|HOSTNAME_MISMATCH|INVALID_CA|EPROTO$)/
 /** The fault is on this side: nothing is known of the provider. */
@@ -121,10 +122,14 @@ function ofTransport(kind: FailureKind, reason: FailureReason, message: string):
   return { kind, reason, scope: 'provider', message, again: 'now', telling: true }
 }
 
-/** An error's code. Its message may hold bytes of the connection. */
+/** An error's code, or its cause's. Its message may hold bytes of the connection. */
 export function codeOf(error: unknown): string {
-  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined
-  if (typeof code === 'string' && /^\w{1,64}$/.test(code)) return code
-  const cause: unknown = error instanceof Error ? error.cause : undefined
-  return cause instanceof Error ? codeOf(cause) : 'no code'
+  let one = error
+  // A chain of causes can be endless.
+  for (let looked = 0; looked < MAX_CAUSES && typeof one === 'object' && one !== null; looked += 1) {
+    const code: unknown = Reflect.get(one, 'code')
+    if (typeof code === 'string' && /^\w{1,64}$/.test(code)) return code
+    one = one instanceof Error && one.cause instanceof Error ? one.cause : undefined
+  }
+  return 'no code'
 }

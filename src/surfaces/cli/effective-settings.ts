@@ -64,8 +64,13 @@ function flatten(value: Record<string, unknown>, depth: number, written: unknown
 /** The file as it stands; it has been checked already. */
 async function writtenConfig(path: string): Promise<unknown> {
   if (!existsSync(path)) return undefined
-  const { parse } = await import('yaml')
-  return parse(await readFile(path, 'utf8'), { logLevel: 'silent' })
+  const [{ parse }, { deepPlaceInYaml }] = await Promise.all([
+    import('yaml'),
+    import('../../config/yaml-nesting.js'),
+  ])
+  const text = await readFile(path, 'utf8')
+  // It may have changed since.
+  return deepPlaceInYaml(text) === undefined ? parse(text, { logLevel: 'silent' }) : undefined
 }
 
 function isWritten(written: unknown, path: readonly string[]): boolean {

@@ -1,4 +1,5 @@
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
+import { parseFlatJson } from '../../domain/nesting.js'
 import type { FailureReason } from '../../domain/usage.js'
 import { classifyFailure } from '../../policy/classify-message.js'
 import { classifyResponse } from '../../policy/classify-response.js'
@@ -144,7 +145,7 @@ function networkMessage(error: unknown): string {
 /** Cohere's check answers 200 with `{"valid": false}` for a key it does not know. */
 function saysInvalid(body: Uint8Array): boolean {
   try {
-    const answer: unknown = JSON.parse(new TextDecoder().decode(body))
+    const answer: unknown = parseFlatJson(new TextDecoder().decode(body))
     return answer instanceof Object && 'valid' in answer && answer.valid === false
   } catch {
     return false

@@ -1,5 +1,7 @@
 import { LineCounter, parseDocument } from 'yaml'
+import { deepPlaceInYaml } from '../../config/yaml-nesting.js'
 import { KeymuxError } from '../../domain/errors.js'
+import { MAX_NESTING } from '../../domain/nesting.js'
 import { parseCustomProvider } from '../../providers/custom.js'
 import { readSecretFile } from '../../system/safe-file.js'
 
@@ -46,6 +48,11 @@ function declarationsOf(value: unknown): DeclaredProvider[] | undefined {
 
 /** The parser's own sentences may quote the file, so they go no further. */
 function parse(text: string, path: string): unknown {
+  const deep = deepPlaceInYaml(text)
+  if (deep !== undefined) {
+    const message = `${path}:${deep.line}:${deep.col}: expected at most ${MAX_NESTING} levels of nesting`
+    throw new KeymuxError('invalid_provider', message)
+  }
   const lineCounter = new LineCounter()
   const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: 'error' })
   const [first] = document.errors

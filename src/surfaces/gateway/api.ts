@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ERROR_CODES } from '../../domain/errors.js'
+import { parseFlatJson } from '../../domain/nesting.js'
 import type { ProfileTools } from '../../tools/profile-tools.js'
 import { TOOL_DEFINITIONS, type ToolMethod } from '../../tools/tool-definitions.js'
 import { refuse, sendJson } from './answers.js'
@@ -143,7 +144,7 @@ async function readObject(request: IncomingMessage): Promise<Readonly<Record<str
   // A form that a web page submits can be anything but this.
   if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) return NOT_JSON
   try {
-    const value: unknown = JSON.parse(bytes.toString())
+    const value: unknown = parseFlatJson(bytes.toString())
     if (typeof value === 'object' && value !== null && !Array.isArray(value))
       return value as Record<string, unknown>
   } catch {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
+import { parseFlatJson } from '../../domain/nesting.js'
 import { GatewayFiles, type GatewayRecord } from './files.js'
 import { proofOf } from './token.js'
 
@@ -44,7 +45,7 @@ async function proves(url: string, token: string): Promise<boolean> {
   const challenge = randomBytes(16).toString('base64url')
   const answer = await ask(`${url}/healthz`, challenge)
   try {
-    const body: unknown = JSON.parse(answer ?? '')
+    const body: unknown = parseFlatJson(answer ?? '')
     return body instanceof Object && 'proof' in body && body.proof === proofOf(token, challenge, url)
   } catch {
     return false
