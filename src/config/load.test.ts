@@ -92,12 +92,12 @@ describe('loadConfig', () => {
     'allows no commands in a file that anybody may write',
     async () => {
       const name = await file('references: { exec: true }')
-      await chmod(name, 0o666)
+      await chmod(name, 0o646)
       await expect(loadConfig(name)).rejects.toMatchObject({
         code: 'unsafe_permissions',
         hint: `run: chmod o-w ${name}`,
       })
-      await chmod(name, 0o664)
+      await chmod(name, 0o644)
       expect((await loadConfig(name)).references.exec).toBe(true)
     },
   )

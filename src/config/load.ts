@@ -1,14 +1,15 @@
+import type { BigIntStats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import { ConfigError, refuseProblems, showPath } from './errors.js'
 import type { Path } from './parsers.js'
-import { type KeymuxConfig, readConfig } from './schema.js'
+import { type KeymuxConfig, readConfig, steeringKeys } from './schema.js'
+import { type Mistrust, mistrustOf, refuseMistrusted } from './trusted-path.js'
 
 /** A configuration larger than this is a mistake: 1 MiB. */
 export const MAX_CONFIG_BYTES = 1_048_576
-
-const WRITABLE_BY_OTHERS = 0o002
 
 /** How a file is to be treated. */
 export interface LoadOptions {
@@ -20,8 +21,8 @@ export interface LoadOptions {
  * Reads the configuration from a YAML file; without one, gives the defaults.
  *
  * @throws KeymuxError `invalid_config` naming line, column, key and what was expected; `config_unreadable`;
- *   `file_not_found` when a required file is absent; `unsafe_permissions` when anybody may write a file
- *   that allows commands
+ *   `file_not_found` when a required file is absent; `unsafe_permissions` when others may change a file that
+ *   says where keys go or what runs
  */
 export async function loadConfig(file: string | undefined, options: LoadOptions = {}): Promise<KeymuxConfig> {
   const content = file === undefined ? undefined : await read(file, options.required ?? false)
@@ -30,16 +31,20 @@ export async function loadConfig(file: string | undefined, options: LoadOptions 
   // The YAML parser is loaded when there is something to parse, never before.
   const { parseConfigText } = await import('./document.js')
   const config = parseConfigText(text, file)
-  if (config.references.exec && content.writableByOthers) {
-    throw new KeymuxError(
-      'unsafe_permissions',
-      `anybody may write ${quote(file)}, which allows exec references`,
-      {
-        hint: `run: chmod o-w ${file}`,
-      },
-    )
+  const steering = steeringKeys(config)
+  if (steering.length > 0) {
+    await refuseMistrusted(absolute(file), content.stats, `the config sets ${steering.join(', ')}`)
   }
   return config
+}
+
+/**
+ * Whether others may change a config file, be it a harmless one; `undefined` where they may not, or there is
+ * none to read.
+ */
+export async function configMistrust(file: string): Promise<Mistrust | undefined> {
+  const content = await read(file, false).catch(() => undefined)
+  return content && mistrustOf(absolute(file), content.stats)
 }
 
 /**
@@ -56,7 +61,8 @@ export function parseConfigObject(value: unknown): KeymuxConfig {
 
 interface Content {
   readonly bytes: Uint8Array
-  readonly writableByOthers: boolean
+  /** Of what was read. */
+  readonly stats: BigIntStats
 }
 
 async function read(file: string, required: boolean): Promise<Content | undefined> {
@@ -67,8 +73,7 @@ async function read(file: string, required: boolean): Promise<Content | undefine
     if (bytes.length > MAX_CONFIG_BYTES) {
       throw new ConfigError([`${file}: expected at most 1 MiB`])
     }
-    const { mode } = await handle.stat()
-    return { bytes, writableByOthers: process.platform !== 'win32' && (mode & WRITABLE_BY_OTHERS) !== 0 }
+    return { bytes, stats: await handle.stat({ bigint: true }) }
   } catch (error) {
     if (error instanceof KeymuxError) throw error
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
@@ -82,6 +87,11 @@ async function read(file: string, required: boolean): Promise<Content | undefine
   } finally {
     await handle?.close()
   }
+}
+
+/** As it stands: where a link leads out of its folder, `..` after it is another folder. */
+function absolute(file: string): string {
+  return file.startsWith('/') ? file : `${resolve('.')}/${file}`
 }
 
 /** Reads at most `limit` bytes: a size is not to be had of a pipe, nor to be trusted of a device. */

@@ -66,6 +66,13 @@ export interface KeymuxConfigInput {
   readonly references?: Partial<ReferencesConfig>
 }
 
+const DEFAULT_GATEWAY: GatewayConfig = {
+  port: 7878,
+  host: '127.0.0.1',
+  firstByteTimeoutSeconds: 30,
+  deadlineSeconds: 600,
+  replayLimitMb: 10,
+}
 const MAX_HOURS = 10_000
 // Nobody reads more, and finding the line of each takes time.
 const MAX_PROBLEMS = 20
@@ -139,16 +146,31 @@ function complete(input: KeymuxConfigInput, where: (path: Path) => string): Keym
     cooldown: input.cooldown ?? {},
     providers: dictionary(Object.entries(input.providers ?? {}).map(declare)),
     chains: input.chains ?? dictionary([]),
-    gateway: {
-      port: 7878,
-      host: '127.0.0.1',
-      firstByteTimeoutSeconds: 30,
-      deadlineSeconds: 600,
-      replayLimitMb: 10,
-      ...input.gateway,
-    },
+    gateway: { ...DEFAULT_GATEWAY, ...input.gateway },
     references: { exec: false, ...input.references },
   }
+}
+
+const NOTHING = (): readonly string[] => []
+
+/** Of each section the settings that say where keys and callers go, or what is run. */
+const STEERING: Readonly<Record<keyof KeymuxConfig, (config: KeymuxConfig) => readonly string[]>> = {
+  defaultPreference: NOTHING,
+  cooldown: NOTHING,
+  // The members of a chain are providers that are known, each with keys of its own.
+  chains: NOTHING,
+  providers: ({ providers }) => (Object.keys(providers).length === 0 ? [] : ['providers']),
+  // Whoever listens where callers look for the gateway is sent its token.
+  gateway: ({ gateway }) =>
+    (['host', 'port'] as const)
+      .filter((key) => gateway[key] !== DEFAULT_GATEWAY[key])
+      .map((key) => `gateway.${key}`),
+  references: ({ references }) => (references.exec ? ['references.exec'] : []),
+}
+
+/** The settings in a configuration that nobody else may make, as YAML names them. */
+export function steeringKeys(config: KeymuxConfig): readonly string[] {
+  return Object.values(STEERING).flatMap((keysOf) => keysOf(config))
 }
 
 /** The configuration as YAML or JSON would say it. */

@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
+import { type BigIntStats, constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { copyFile, link, open, rm } from 'node:fs/promises'
 import { KeymuxError } from '../domain/errors.js'
+import { shellQuote } from '../domain/shell.js'
+
+export { shellQuote }
 
 const LARGEST_SECRET_FILE = 2 * 1024 * 1024
 const NOFOLLOW = constants.O_NOFOLLOW ?? 0
@@ -11,6 +14,10 @@ const NOFOLLOW = constants.O_NOFOLLOW ?? 0
 export interface ReadOptions {
   /** Refuse one that others may read, another user's, or a symlink. */
   readonly privateOnly?: boolean
+  /** With `privateOnly`: to root, too, another user's is refused. For files that keymux itself makes. */
+  readonly ownOnly?: boolean
+  /** Throws where the open file, or the way to it, is not to be trusted. */
+  readonly check?: (path: string, stats: BigIntStats) => Promise<void>
   /** In bytes. Default 2 MiB. */
   readonly largest?: number
 }
@@ -21,7 +28,7 @@ export interface ReadOptions {
  * @throws KeymuxError `file_not_found`, `unsafe_permissions`, `storage_unavailable`
  */
 export async function readSecretFile(path: string, options: ReadOptions = {}): Promise<Buffer> {
-  const { privateOnly = false, largest = LARGEST_SECRET_FILE } = options
+  const { privateOnly = false, ownOnly = false, largest = LARGEST_SECRET_FILE } = options
   const handle = await openForReading(path, privateOnly)
   try {
     const stat = await handle.stat()
@@ -29,7 +36,8 @@ export async function readSecretFile(path: string, options: ReadOptions = {}): P
     if (stat.size > largest) {
       throw new KeymuxError('storage_unavailable', `${path} is larger than ${largest / 1024 / 1024} MiB`)
     }
-    if (privateOnly) refuseShared(path, stat)
+    if (privateOnly) refuseShared(path, stat, ownOnly)
+    await options.check?.(path, await handle.stat({ bigint: true }))
     return await handle.readFile()
   } finally {
     await handle.close()
@@ -112,10 +120,10 @@ async function openForReading(path: string, noFollow: boolean): Promise<FileHand
   }
 }
 
-function refuseShared(path: string, stat: { mode: number; uid: number }): void {
+function refuseShared(path: string, stat: { mode: number; uid: number }, ownOnly: boolean): void {
   if (process.platform === 'win32') return
   const own = process.getuid?.()
-  if (own !== undefined && own !== 0 && stat.uid !== own && stat.uid !== 0) {
+  if (own !== undefined && (own !== 0 || ownOnly) && stat.uid !== own && stat.uid !== 0) {
     throw new KeymuxError('unsafe_permissions', `${path} belongs to another user`, {
       hint: 'use a file of your own',
     })
@@ -125,9 +133,4 @@ function refuseShared(path: string, stat: { mode: number; uid: number }): void {
       hint: `run chmod 600 ${shellQuote(path)}`,
     })
   }
-}
-
-/** A path as a POSIX shell wants it. */
-export function shellQuote(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { configMistrust } from '../../config/load.js'
 import { keymuxFolder } from '../../config/paths.js'
 import { ERROR_CODES, isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import { formatTime } from '../../domain/rfc3339.js'
@@ -93,6 +94,8 @@ async function config({ settings, host }: CliContext): Promise<Finding> {
   } catch (error) {
     return problem('config', error)
   }
+  const mistrust = await configMistrust(path)
+  if (mistrust !== undefined) return warning('config', mistrust.problem, mistrust.hint)
   return ok('config', existsSync(path) ? `${path} is valid` : `no config at ${path}; the defaults hold`)
 }
 

@@ -1,4 +1,6 @@
+import type { BigIntStats } from 'node:fs'
 import { LineCounter, parseDocument } from 'yaml'
+import { refuseMistrusted } from '../../config/trusted-path.js'
 import { deepPlaceInYaml } from '../../config/yaml-nesting.js'
 import { KeymuxError } from '../../domain/errors.js'
 import { MAX_NESTING } from '../../domain/nesting.js'
@@ -16,10 +18,13 @@ export interface DeclaredProvider {
  * Reads the declarations of custom providers from YAML or JSON: one with its `name` among its keys, or
  * several as `{NAME: {…}}`. All of them are checked.
  *
- * @throws KeymuxError `invalid_provider` naming file and line or key, `file_not_found`, `storage_unavailable`
+ * A file that others may change is refused: what is kept is to be what was looked at.
+ *
+ * @throws KeymuxError `invalid_provider` naming file and line or key, `unsafe_permissions`, `file_not_found`,
+ *   `storage_unavailable`
  */
 export async function readProviderFile(path: string): Promise<DeclaredProvider[]> {
-  const value = parse((await readSecretFile(path)).toString(), path)
+  const value = parse((await readSecretFile(path, { check: refuseOthers })).toString(), path)
   const declared = declarationsOf(value)
   if (declared === undefined || declared.length === 0) {
     throw new KeymuxError('invalid_provider', `${path}: expected the declaration of a provider`, {
@@ -38,6 +43,9 @@ export async function readProviderFile(path: string): Promise<DeclaredProvider[]
     }
   })
 }
+
+const refuseOthers = (path: string, stats: BigIntStats): Promise<void> =>
+  refuseMistrusted(path, stats, 'it says where keys go')
 
 function declarationsOf(value: unknown): DeclaredProvider[] | undefined {
   if (!isMap(value)) return undefined

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -36,6 +36,16 @@ describe('the files of a gateway', () => {
       code: 'unsafe_permissions',
       hint: expect.stringContaining('chmod 600'),
     })
+  })
+
+  test.skipIf(process.getuid?.() !== 0)("are not another user's, to root either", async () => {
+    await files.writeToken('a-token-of-some-length')
+    await files.writeRecord({ url: 'http://127.0.0.1:1', pid: 7, startedAt: '2026-01-01T00:00:00Z' })
+    for (const name of readdirSync(join(folder, 'gateways'))) {
+      chownSync(join(folder, 'gateways', name), 65_534, 0)
+    }
+    await expect(files.readToken()).rejects.toMatchObject({ code: 'unsafe_permissions' })
+    expect(await files.records()).toEqual([])
   })
 
   test('records are told by vault, the latest first, and damaged ones left out', async () => {

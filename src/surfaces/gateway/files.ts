@@ -36,7 +36,9 @@ export class GatewayFiles {
   /** The vault's gateway token; `undefined` before there is one. @throws KeymuxError `unsafe_permissions`, … */
   async readToken(): Promise<string | undefined> {
     try {
-      const text = (await readSecretFile(this.tokenPath, { privateOnly: true })).toString().trim()
+      const text = (await readSecretFile(this.tokenPath, { privateOnly: true, ownOnly: true }))
+        .toString()
+        .trim()
       return text === '' ? undefined : text
     } catch (error) {
       if (isKeymuxError(error, 'file_not_found')) return undefined
@@ -71,7 +73,9 @@ export class GatewayFiles {
 
   async #readRecord(path: string): Promise<GatewayRecord | undefined> {
     try {
-      return asRecord(JSON.parse((await readSecretFile(path, { privateOnly: true })).toString()))
+      return asRecord(
+        JSON.parse((await readSecretFile(path, { privateOnly: true, ownOnly: true })).toString()),
+      )
     } catch {
       // Half a record, or one that somebody else could have written, leads nowhere.
       return undefined

@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -659,6 +668,29 @@ describe('start and end', () => {
     await first.close()
     await expect(begin({ socket: join(tmpdir(), 'keymux-open.sock') })).rejects.toMatchObject({
       code: 'unsafe_permissions',
+    })
+  })
+
+  test.skipIf(process.platform === 'win32')(
+    'a unix socket in a folder that others can exchange is refused',
+    async () => {
+      const open = join(folder, 'open')
+      mkdirSync(join(open, 'private'), { recursive: true, mode: 0o700 })
+      chmodSync(open, 0o707)
+      await expect(begin({ socket: join(open, 'private', 's'), announce: false })).rejects.toMatchObject({
+        code: 'unsafe_permissions',
+        hint: `run: chmod o-w ${open}`,
+      })
+    },
+  )
+
+  test.skipIf(process.getuid?.() !== 0)("a unix socket in another user's folder is refused", async () => {
+    const foreign = join(folder, 'foreign')
+    mkdirSync(foreign, { mode: 0o700 })
+    chownSync(foreign, 65_534, 0)
+    await expect(begin({ socket: join(foreign, 's'), announce: false })).rejects.toMatchObject({
+      code: 'unsafe_permissions',
+      message: `"${foreign}" belongs to another user, and the socket is to be there`,
     })
   })
 

@@ -1,7 +1,8 @@
 import { chmod, lstat, mkdir, unlink } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
+import { refuseMistrusted } from '../../config/trusted-path.js'
 import { KeymuxError } from '../../domain/errors.js'
 import { isLoopbackHost } from '../../providers/url.js'
 import { shellQuote } from '../../system/safe-file.js'
@@ -67,12 +68,13 @@ async function listenOnSocket(server: Server, path: string): Promise<Listening> 
 async function prepareSocket(path: string): Promise<void> {
   const folder = dirname(path)
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const { mode } = await lstat(folder)
-  if ((mode & 0o077) !== 0) {
+  const stats = await lstat(folder, { bigint: true })
+  if ((stats.mode & 0o077n) !== 0n) {
     throw new KeymuxError('unsafe_permissions', `others can enter ${folder}, where the socket is to be`, {
       hint: `name a folder of your own, or run chmod 700 ${shellQuote(folder)}`,
     })
   }
+  await refuseMistrusted(resolve(folder), stats, 'the socket is to be there')
   const there = await lstat(path).catch(() => undefined)
   if (there === undefined) return
   if (!there.isSocket()) {
