@@ -5,7 +5,7 @@ const LAYERS = {
   domain: [],
   policy: domain,
   providers: domain,
-  vault: domain,
+  crypto: domain,
   storage: domain,
   oauth: domain,
   config: domain,

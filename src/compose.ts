@@ -6,6 +6,7 @@ import { nativeProfiles } from './compose-store.js'
 import { loadConfig, parseConfigObject } from './config/load.js'
 import { keymuxFolder } from './config/paths.js'
 import type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
+import type { KdfCost } from './crypto/kdf.js'
 import { isKeymuxError, KeymuxError } from './domain/errors.js'
 import type { Clock, Logger, OAuthTokenRefresher } from './domain/ports.js'
 import type { ProviderMetadata } from './domain/provider.js'
@@ -34,7 +35,6 @@ import { SpillFolder } from './system/spill-files.js'
 import type { ToolPermissions } from './tools/profile-tools.js'
 import { ProfileTools } from './tools/profile-tools.js'
 import type { Forwarder } from './transport/types.js'
-import type { KdfCost } from './vault/kdf.js'
 
 /** Writing a pin takes a millisecond; many processes may end at once. */
 const PIN_WAIT_MS = 5_000

@@ -22,7 +22,6 @@ test('the dependency rules fire on what they forbid, and on nothing else', async
     'src/storage/fine.ts':
       "import { z } from 'zod'\nexport { nothing } from '../domain/fine.js'\nexport const zed: unknown = z\n",
     'src/storage/dev.ts': "import { vi } from 'vitest'\nexport const dev: unknown = vi\n",
-    'src/vault/sibling.ts': "export { nothing } from '../storage/fine.js'\n",
     'src/config/sibling.ts': "export const late = (): unknown => import('../providers/fine.js')\n",
     'src/interchange/sibling.ts': "export { nothing } from '../providers/fine.js'\n",
     'src/providers/fine.ts': "export { nothing } from '../domain/fine.js'\n",
@@ -43,6 +42,7 @@ test('the dependency rules fire on what they forbid, and on nothing else', async
     'src/oauth/helper.ts': "export { nothing } from '../../test/support.js'\n",
     'src/oauth/fine.test.ts':
       "import '../surfaces/gateway/fine.js'\nimport '../../test/support.js'\nimport 'vitest'\n",
+    'src/crypto/sibling.ts': "export { nothing } from '../storage/fine.js'\n",
     'src/elsewhere/new.ts': "export { nothing } from '../domain/fine.js'\n",
     'test/support.ts': "export { nothing } from '../src/domain/fine.js'\n",
   })
@@ -58,12 +58,12 @@ test('the dependency rules fire on what they forbid, and on nothing else', async
   const fired = summary.violations.map(({ from, rule }) => `${rule.name}: ${from}`)
   expect(fired.sort()).toEqual([
     'arrows-config: src/config/sibling.ts',
+    'arrows-crypto: src/crypto/sibling.ts',
     'arrows-domain: src/domain/up.ts',
     'arrows-interchange: src/interchange/sibling.ts',
     'arrows-profiles: src/profiles/up.ts',
     'arrows-resolver: src/resolver/compose.ts',
     'arrows-transport: src/transport/up.ts',
-    'arrows-vault: src/vault/sibling.ts',
     'known-folder: src/elsewhere/new.ts',
     'no-dev-dependencies: src/storage/dev.ts',
     'not-to-tests: src/oauth/helper.ts',

@@ -1,10 +1,10 @@
+import type { ChainHead } from '../crypto/audit.js'
+import { chainEntry, entryMac, openEntry, verifyChain } from '../crypto/audit.js'
+import type { Keyring } from '../crypto/keyring.js'
 import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { Clock } from '../domain/ports.js'
 import type { StoreReader, StoreTransaction } from '../storage/contract.js'
-import type { ChainHead } from '../vault/audit.js'
-import { chainEntry, entryMac, openEntry, verifyChain } from '../vault/audit.js'
-import type { Keyring } from '../vault/keyring.js'
 import type { AuditEntry, VaultProblem } from './types.js'
 
 interface AuditLine {

@@ -1,9 +1,9 @@
+import type { Keyring } from '../crypto/keyring.js'
+import type { Manifest } from '../crypto/manifest.js'
+import type { Pin } from '../crypto/pin.js'
+import { decodePin, encodePin, isBehind, pinOf } from '../crypto/pin.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { Logger } from '../domain/ports.js'
-import type { Keyring } from '../vault/keyring.js'
-import type { Manifest } from '../vault/manifest.js'
-import type { Pin } from '../vault/pin.js'
-import { decodePin, encodePin, isBehind, pinOf } from '../vault/pin.js'
 
 /** Where the position of a vault is remembered outside its database. */
 export interface PinStore {

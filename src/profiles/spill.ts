@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
+import type { Keyring } from '../crypto/keyring.js'
+import { openRow, sealRow } from '../crypto/seal.js'
 import type { OAuthCredential } from '../domain/profile.js'
-import type { Keyring } from '../vault/keyring.js'
-import { openRow, sealRow } from '../vault/seal.js'
 
 /** New tokens that could not be stored, and those they replace. */
 export interface Spilled {

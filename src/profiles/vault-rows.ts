@@ -1,7 +1,7 @@
+import type { VaultHeader } from '../crypto/header.js'
+import type { Keyring } from '../crypto/keyring.js'
+import type { OpenedRow } from '../crypto/seal.js'
 import type { Store, StoreReader } from '../storage/contract.js'
-import type { VaultHeader } from '../vault/header.js'
-import type { Keyring } from '../vault/keyring.js'
-import type { OpenedRow } from '../vault/seal.js'
 import type { AuditWriter } from './audit-writer.js'
 import type { PinKeeper } from './pin-keeper.js'
 

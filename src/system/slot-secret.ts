@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { encodeKeyFile, parseKeyFile } from '../crypto/key-file.js'
+import type { SlotSecret } from '../crypto/slot.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { Unlock } from '../profiles/types.js'
-import { encodeKeyFile, parseKeyFile } from '../vault/key-file.js'
-import type { SlotSecret } from '../vault/slot.js'
 import { readSecretFile, writeSecretFile } from './safe-file.js'
 
 /**
