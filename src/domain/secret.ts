@@ -1,4 +1,9 @@
+import { KeymuxError } from './errors.js'
+
 const REDACTED = '[redacted]'
+
+/** Longest secret: 1 MiB of UTF-8. */
+export const MAX_SECRET_BYTES: number = 1024 * 1024
 
 /**
  * A secret text that does not betray itself: `toString`, `JSON.stringify`, `util.inspect` and template
@@ -29,4 +34,17 @@ export class Secret {
       value: () => REDACTED,
     })
   }
+}
+
+/**
+ * Checks a secret's text: not empty, at most 1 MiB, no NUL.
+ *
+ * @throws KeymuxError `invalid_secret`
+ */
+export function checkSecret(secret: string): void {
+  if (secret === '') throw new KeymuxError('invalid_secret', 'the secret is empty')
+  if (Buffer.byteLength(secret) > MAX_SECRET_BYTES) {
+    throw new KeymuxError('invalid_secret', 'the secret is larger than 1 MiB')
+  }
+  if (secret.includes('\0')) throw new KeymuxError('invalid_secret', 'the secret contains a NUL character')
 }

@@ -1,7 +1,7 @@
 import { KeymuxError } from '../domain/errors.js'
 import type { VaultInterface } from '../domain/ports.js'
 import { shownReference, vaultReferenceName } from '../domain/profile.js'
-import { checkSecret } from './validate.js'
+import { checkSecret } from '../domain/secret.js'
 
 /** Reads the secret behind a reference. Rejects with `reference_unresolved` or `invalid_reference`. */
 export type ReferenceReader = (reference: string, signal?: AbortSignal) => Promise<string>

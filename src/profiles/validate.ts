@@ -4,6 +4,7 @@ import { newProfileId, parseProfileName, parseProviderName, quote } from '../dom
 import type { AuthMode, AuthProfile } from '../domain/profile.js'
 import { AUTH_MODES } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import { checkSecret } from '../domain/secret.js'
 import { isOpenToAll } from '../oauth/open-login.js'
 import { parseBaseUrl } from '../providers/url.js'
 import type { NewProfile } from './types.js'
@@ -16,8 +17,6 @@ export interface ProviderLookup {
   readonly version?: number
 }
 
-/** Longest secret: 1 MiB of UTF-8. */
-export const MAX_SECRET_BYTES: number = 1024 * 1024
 /** The highest priority, and the lowest below zero: beyond any that a person gives. */
 const MAX_PRIORITY = 100_000
 const MAX_TEXT = 1024
@@ -113,19 +112,6 @@ export function normalBaseUrl(text: string): string {
   throw new KeymuxError('invalid_value', 'the base URL cannot be used', {
     hint: 'use https://HOST[/PATH] without user name, query or fragment; plain http is for loopback alone',
   })
-}
-
-/**
- * Checks a secret's text: not empty, at most 1 MiB, no NUL.
- *
- * @throws KeymuxError `invalid_secret`
- */
-export function checkSecret(secret: string): void {
-  if (secret === '') throw new KeymuxError('invalid_secret', 'the secret is empty')
-  if (Buffer.byteLength(secret) > MAX_SECRET_BYTES) {
-    throw new KeymuxError('invalid_secret', 'the secret is larger than 1 MiB')
-  }
-  if (secret.includes('\0')) throw new KeymuxError('invalid_secret', 'the secret contains a NUL character')
 }
 
 /**

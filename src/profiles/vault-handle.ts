@@ -7,10 +7,10 @@ import { createSlot } from '../crypto/slots.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import type { CallOptions, Clock } from '../domain/ports.js'
+import { checkSecret } from '../domain/secret.js'
 import type { AuditWriter } from './audit-writer.js'
 import { decodeMeta } from './record-codec.js'
 import type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from './types.js'
-import { checkSecret } from './validate.js'
 import type { VaultCore } from './vault-core.js'
 
 const MAX_NAME = 512

@@ -5,8 +5,9 @@ import type { AuthMode, AuthProfile } from '../domain/profile.js'
 import { profileToJson } from '../domain/profile-codec.js'
 import { looksLikeSecret } from '../domain/redact.js'
 import { GO_ZERO_TIME_MS } from '../domain/rfc3339.js'
+import { checkSecret } from '../domain/secret.js'
 import type { NewProfile } from '../profiles/types.js'
-import { checkReference, checkSecret } from '../profiles/validate.js'
+import { checkReference } from '../profiles/validate.js'
 import { rawArgument } from './arguments.js'
 
 /** The part of a new profile that authenticates. */
