@@ -16,6 +16,7 @@ import type { OpenedVault, OpenParts } from './profiles/open-vault.js'
 import { createVault, hasVault, inspectVault, openVault } from './profiles/open-vault.js'
 import type { PinStore } from './profiles/pin-keeper.js'
 import { ProviderShelf } from './profiles/provider-shelf.js'
+import { decodeMeta } from './profiles/record-codec.js'
 import { createReferenceReader } from './profiles/references.js'
 import { SealedBackend } from './profiles/sealed-backend.js'
 import { SealedSpill } from './profiles/spill.js'
@@ -139,7 +140,14 @@ async function assemble(
   const opened = await unlocked(options, env, store, clock)
   const { core, audit, slotId } = opened
   const shelf = new ProviderShelf(core, registry, parseCustomProvider, logger)
-  const vault = new VaultHandle({ core, audit, clock, slotId, slotSecret: slotSecretOf })
+  const vault = new VaultHandle({
+    core,
+    audit,
+    clock,
+    slotId,
+    slotSecret: slotSecretOf,
+    profileIdOf: (meta) => decodeMeta(meta).id,
+  })
   const readReference = createReferenceReader({
     vault,
     env,

@@ -9,7 +9,6 @@ import { quote } from '../domain/ids.js'
 import type { CallOptions, Clock } from '../domain/ports.js'
 import { checkSecret } from '../domain/secret.js'
 import type { AuditWriter } from './audit-writer.js'
-import { decodeMeta } from './record-codec.js'
 import type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from './types.js'
 import type { VaultCore } from './vault-core.js'
 
@@ -26,6 +25,8 @@ export interface VaultHandleParts {
   /** The slot that opened the vault. */
   readonly slotId: string
   readonly slotSecret: SlotSecretSource
+  /** Reads the id of a profile from the metadata of its row. @throws KeymuxError `vault_corrupt` */
+  readonly profileIdOf: (meta: Buffer) => string
 }
 
 /** An open vault as its users see it: named secrets, and the vault's own affairs. */
@@ -260,7 +261,7 @@ export class VaultHandle implements Vault {
     const record = `${table}/${Buffer.from(id).toString('hex')}`
     try {
       const row = openRow(this.#core.keyring, table, id, body)
-      const known = table === 'profile' ? decodeMeta(row.meta).id : record
+      const known = table === 'profile' ? this.#parts.profileIdOf(row.meta) : record
       if (attempt(() => row.openSecret()?.fill(0) ?? true) !== undefined) return undefined
       return { code: 'vault_corrupt', message: `the secret of ${known} cannot be opened`, record: known }
     } catch (error) {

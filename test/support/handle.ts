@@ -3,6 +3,7 @@ import type { ProfileCooldownConfig } from '../../src/domain/usage.js'
 import { StoredProfiles } from '../../src/profiles/manager.js'
 import { createVault, hasVault, openVault } from '../../src/profiles/open-vault.js'
 import type { PinStore } from '../../src/profiles/pin-keeper.js'
+import { decodeMeta } from '../../src/profiles/record-codec.js'
 import { createReferenceReader } from '../../src/profiles/references.js'
 import { SealedBackend } from '../../src/profiles/sealed-backend.js'
 import type { SpillFiles } from '../../src/profiles/spill.js'
@@ -60,6 +61,7 @@ export async function openTestHandle(options: TestOptions = {}): Promise<TestHan
   }
   const opened = (await hasVault(store)) ? await openVault(parts) : await createVault(parts)
   const vault = new VaultHandle({
+    profileIdOf: (meta) => decodeMeta(meta).id,
     core: opened.core,
     audit: opened.audit,
     clock,
