@@ -79,7 +79,6 @@ export { formatProfileList } from './profiles/format-list.js'
 export type { ProfileListItem, ProfileListResult } from './profiles/json-views.js'
 export type {
   AddOptions,
-  AuditEntry,
   ModelCooldownView,
   NewProfile,
   OutcomeReport,
@@ -87,13 +86,16 @@ export type {
   ProfileState,
   Profiles,
   ProfileView,
+  ViewFilter,
+} from './profiles/types.js'
+export type {
+  AuditEntry,
   SlotView,
   Unlock,
   Vault,
   VaultProblem,
   VaultStatus,
-  ViewFilter,
-} from './profiles/types.js'
+} from './profiles/vault-types.js'
 export {
   builtinProviders,
   getOAuthScopes,

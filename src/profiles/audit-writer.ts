@@ -5,7 +5,7 @@ import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { Clock } from '../domain/ports.js'
 import type { StoreReader, StoreTransaction } from '../storage/contract.js'
-import type { AuditEntry, VaultProblem } from './types.js'
+import type { AuditEntry, VaultProblem } from './vault-types.js'
 
 interface AuditLine {
   readonly at: number

@@ -9,8 +9,8 @@ import { quote } from '../domain/ids.js'
 import type { CallOptions, Clock } from '../domain/ports.js'
 import { checkSecret } from '../domain/secret.js'
 import type { AuditWriter } from './audit-writer.js'
-import type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from './types.js'
 import type { VaultCore } from './vault-core.js'
+import type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from './vault-types.js'
 
 const MAX_NAME = 512
 

@@ -1,5 +1,5 @@
 import { isKeymuxError, KeymuxError } from '../../../domain/errors.js'
-import type { Unlock, VaultStatus } from '../../../profiles/types.js'
+import type { Unlock, VaultStatus } from '../../../profiles/vault-types.js'
 import { shellQuote } from '../../../system/safe-file.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
