@@ -11,6 +11,7 @@ const LAYERS = {
   config: domain,
   interchange: domain,
 }
+LAYERS.vault = Object.keys(LAYERS)
 LAYERS.profiles = Object.keys(LAYERS)
 LAYERS.resolver = Object.keys(LAYERS)
 LAYERS.transport = Object.keys(LAYERS)

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { StoredProfiles } from '../src/profiles/manager.js'
-import { createVault, hasVault, openVault } from '../src/profiles/open-vault.js'
 import { splitProfile } from '../src/profiles/record.js'
 import { SealedBackend } from '../src/profiles/sealed-backend.js'
 import type { Profiles } from '../src/profiles/types.js'
@@ -11,6 +10,7 @@ import { defaultRegistry } from '../src/providers/registry.js'
 import { Resolver } from '../src/resolver/resolver.js'
 import { openSqliteStore } from '../src/storage/sqlite/index.js'
 import { systemClock, systemRandom } from '../src/system/clock.js'
+import { createVault, hasVault, openVault } from '../src/vault/open.js'
 
 /** Numbers of profiles at which everything is measured. */
 export const SIZES: readonly number[] = [10, 1_000, 10_000, 100_000]

@@ -88,14 +88,6 @@ export type {
   ProfileView,
   ViewFilter,
 } from './profiles/types.js'
-export type {
-  AuditEntry,
-  SlotView,
-  Unlock,
-  Vault,
-  VaultProblem,
-  VaultStatus,
-} from './profiles/vault-types.js'
 export {
   builtinProviders,
   getOAuthScopes,
@@ -133,3 +125,11 @@ export type {
 } from './tools/types.js'
 export type { CreateFetchOptions, FetchHost } from './transport/create-fetch.js'
 export { createFetch } from './transport/create-fetch.js'
+export type {
+  AuditEntry,
+  SlotView,
+  Unlock,
+  Vault,
+  VaultProblem,
+  VaultStatus,
+} from './vault/types.js'

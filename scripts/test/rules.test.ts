@@ -43,6 +43,7 @@ test('the dependency rules fire on what they forbid, and on nothing else', async
     'src/oauth/fine.test.ts':
       "import '../surfaces/gateway/fine.js'\nimport '../../test/support.js'\nimport 'vitest'\n",
     'src/crypto/sibling.ts': "export { nothing } from '../storage/fine.js'\n",
+    'src/vault/up.ts': "export { nothing } from '../profiles/up.js'\n",
     'src/elsewhere/new.ts': "export { nothing } from '../domain/fine.js'\n",
     'test/support.ts': "export { nothing } from '../src/domain/fine.js'\n",
   })
@@ -64,6 +65,7 @@ test('the dependency rules fire on what they forbid, and on nothing else', async
     'arrows-profiles: src/profiles/up.ts',
     'arrows-resolver: src/resolver/compose.ts',
     'arrows-transport: src/transport/up.ts',
+    'arrows-vault: src/vault/up.ts',
     'known-folder: src/elsewhere/new.ts',
     'no-dev-dependencies: src/storage/dev.ts',
     'not-to-tests: src/oauth/helper.ts',

@@ -21,8 +21,8 @@ export type {
   LogoutResult,
 } from '../profiles/login-types.js'
 export type { Logins } from '../profiles/logins.js'
-export type { Spilled, SpillPlace } from '../profiles/spill.js'
 export type { RenewerConfig, RenewOptions } from '../resolver/renewal.js'
 export { Renewer } from '../resolver/renewal.js'
 export type { RenewalTiming } from '../resolver/renewal-timing.js'
 export type { HeldLock, LockOptions, RefreshLocks } from '../storage/locks.js'
+export type { Spilled, SpillPlace } from '../vault/unsaved-tokens.js'

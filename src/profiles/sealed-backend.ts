@@ -1,4 +1,6 @@
 import type { ProfileUsageStats } from '../domain/usage.js'
+import type { CoreDelta, CoreTransaction, RowChange } from '../vault/rows.js'
+import type { VaultCore } from '../vault/vault.js'
 import type {
   AuditEvent,
   ProfileBackend,
@@ -19,8 +21,6 @@ import {
   encodeState,
   stateRowName,
 } from './record-codec.js'
-import type { VaultCore } from './vault-core.js'
-import type { CoreDelta, CoreTransaction, RowChange } from './vault-rows.js'
 
 /** Profiles as sealed rows of a vault: one row per profile, one per memory of use. */
 export class SealedBackend implements ProfileBackend {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { encodeKeyFile, parseKeyFile } from '../crypto/key-file.js'
 import type { SlotSecret } from '../crypto/slot.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
-import type { Unlock } from '../profiles/vault-types.js'
+import type { Unlock } from '../vault/types.js'
 import { readSecretFile, writeSecretFile } from './safe-file.js'
 
 /**

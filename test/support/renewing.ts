@@ -1,10 +1,10 @@
 import type { OAuthTokenRefresher } from '../../src/domain/ports.js'
 import type { OAuthCredential, OAuthToken } from '../../src/domain/profile.js'
 import { OAuthError } from '../../src/oauth/errors.js'
-import type { SpillFiles } from '../../src/profiles/spill.js'
 import type { Renewer } from '../../src/resolver/renewal.js'
 import type { Store } from '../../src/storage/contract.js'
 import { createMemoryStore } from '../../src/storage/memory/index.js'
+import type { SpillFiles } from '../../src/vault/unsaved-tokens.js'
 import type { TestHandle, TestOptions } from './handle.js'
 import { openTestHandle } from './handle.js'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type FakeWorld, runCli } from '../../../test/transcripts/fake-host.js'
 import { KeymuxError } from '../../domain/errors.js'
-import type { Unlock } from '../../profiles/vault-types.js'
+import type { Unlock } from '../../vault/types.js'
 import type { CliHandle, OpenRequest } from './services.js'
 import type { CommandEntry } from './spec.js'
 

@@ -1,5 +1,5 @@
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
-import type { Unlock } from '../../profiles/vault-types.js'
+import type { Unlock } from '../../vault/types.js'
 import type { CliContext } from './context.js'
 import { readPassphraseDescriptor } from './descriptor.js'
 import type { CommandInput } from './input.js'

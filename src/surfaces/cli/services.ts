@@ -1,15 +1,15 @@
 import type { KeymuxConfig } from '../../config/schema.js'
 import type { Clock, Logger } from '../../domain/ports.js'
 import type { Logins } from '../../profiles/logins.js'
-import type { ProviderShelf } from '../../profiles/provider-shelf.js'
 import type { Profiles } from '../../profiles/types.js'
-import type { VaultHandle } from '../../profiles/vault-handle.js'
-import type { Unlock } from '../../profiles/vault-types.js'
 import type { ProviderRegistry } from '../../providers/registry.js'
 import type { Renewer } from '../../resolver/renewal.js'
 import type { Resolver } from '../../resolver/resolver.js'
 import type { Store } from '../../storage/contract.js'
 import type { Forwarder } from '../../transport/types.js'
+import type { ProviderShelf } from '../../vault/custom-providers.js'
+import type { VaultHandle } from '../../vault/handle.js'
+import type { Unlock } from '../../vault/types.js'
 
 /** An open vault, as the commands use it. */
 export interface CliHandle {

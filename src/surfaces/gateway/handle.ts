@@ -1,11 +1,11 @@
 import type { KeymuxConfig } from '../../config/schema.js'
 import type { Logger } from '../../domain/ports.js'
 import type { Profiles } from '../../profiles/types.js'
-import type { VaultHandle } from '../../profiles/vault-handle.js'
 import type { ProviderRegistry } from '../../providers/registry.js'
 import type { Renewer } from '../../resolver/renewal.js'
 import type { Resolver } from '../../resolver/resolver.js'
 import type { Forwarder } from '../../transport/types.js'
+import type { VaultHandle } from '../../vault/handle.js'
 
 /** What a gateway needs of an open vault. It does not close it. */
 export interface GatewayHandle {

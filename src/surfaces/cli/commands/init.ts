@@ -1,6 +1,6 @@
 import { isKeymuxError, KeymuxError } from '../../../domain/errors.js'
-import type { Unlock, VaultStatus } from '../../../profiles/vault-types.js'
 import { shellQuote } from '../../../system/safe-file.js'
+import type { Unlock, VaultStatus } from '../../../vault/types.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
 import { type PreparedKeyFile, prepareKeyFile } from '../key-file.js'

@@ -1,4 +1,4 @@
-import type { VaultProblem } from '../../../profiles/vault-types.js'
+import type { VaultProblem } from '../../../vault/types.js'
 import type { CliContext } from '../context.js'
 import { isDisputed, PROBLEMS_FOUND, problemToJson, renderProblems } from '../problems.js'
 import type { CliHandle } from '../services.js'

@@ -5,7 +5,7 @@ import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { Clock } from '../domain/ports.js'
 import type { StoreReader, StoreTransaction } from '../storage/contract.js'
-import type { AuditEntry, VaultProblem } from './vault-types.js'
+import type { AuditEntry, VaultProblem } from './types.js'
 
 interface AuditLine {
   readonly at: number
@@ -19,7 +19,7 @@ interface AuditLine {
 const READ_AT_ONCE = 1_000
 
 /** Writes and reads the audit: who did what to which profile, never a value. */
-export class AuditWriter {
+export class AuditLog {
   readonly #keyring: Keyring
   readonly #clock: Clock
   readonly #surface: string

@@ -2,7 +2,7 @@ import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import type { CallOptions, Logger } from '../domain/ports.js'
 import type { ProviderMetadata } from '../domain/provider.js'
-import type { VaultCore } from './vault-core.js'
+import type { VaultCore } from './vault.js'
 
 /** The part of a provider registry that follows what the vault holds. */
 export interface ProviderRegister {

@@ -9,11 +9,11 @@ import { createSlot, openAnySlot } from '../crypto/slots.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { Clock, Logger } from '../domain/ports.js'
 import type { Store } from '../storage/contract.js'
-import { AuditWriter } from './audit-writer.js'
+import { AuditLog } from './audit-log.js'
 import type { PinStore } from './pin-keeper.js'
 import { PinKeeper } from './pin-keeper.js'
-import { VaultCore } from './vault-core.js'
-import { HEADER_BLOB, MANIFEST_BLOB } from './vault-rows.js'
+import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
+import { VaultCore } from './vault.js'
 
 /** What opening and creating have in common. */
 export interface OpenParts {
@@ -33,7 +33,7 @@ export interface OpenParts {
 /** An unlocked vault. */
 export interface OpenedVault {
   readonly core: VaultCore
-  readonly audit: AuditWriter
+  readonly audit: AuditLog
   /** The slot that opened it. */
   readonly slotId: string
 }
@@ -68,7 +68,7 @@ export async function createVault(parts: OpenParts): Promise<OpenedVault> {
   rootKey.fill(0)
   const header: VaultHeader = { format: 1, vaultId, createdAt: now, epoch: 1, revision: 1, slots: [slot] }
   const bytes = sealHeader(keyring, header)
-  const audit = new AuditWriter(keyring, parts.clock, parts.surface, process.pid)
+  const audit = new AuditLog(keyring, parts.clock, parts.surface, process.pid)
   await parts.store.write(async (tx) => {
     if ((await tx.getBlob(HEADER_BLOB)) !== undefined) {
       throw new KeymuxError('vault_exists', `there is a vault at ${parts.store.location} already`, {
@@ -106,7 +106,7 @@ export async function openVault(parts: OpenParts): Promise<OpenedVault> {
   const keyring = new Keyring(rootKey, header.vaultId, header.epoch)
   rootKey.fill(0)
   verifyHeader(keyring, decoded)
-  const audit = new AuditWriter(keyring, parts.clock, parts.surface, process.pid)
+  const audit = new AuditLog(keyring, parts.clock, parts.surface, process.pid)
   return started(parts, keyring, header, bytes, audit, slot.id)
 }
 
@@ -115,7 +115,7 @@ async function started(
   keyring: Keyring,
   header: VaultHeader,
   headerBytes: Uint8Array,
-  audit: AuditWriter,
+  audit: AuditLog,
   slotId: string,
 ): Promise<OpenedVault> {
   const pins = new PinKeeper(keyring, parts.pins, parts.logger)

@@ -2,7 +2,7 @@ import type { VaultHeader } from '../crypto/header.js'
 import type { Keyring } from '../crypto/keyring.js'
 import type { OpenedRow } from '../crypto/seal.js'
 import type { Store, StoreReader } from '../storage/contract.js'
-import type { AuditWriter } from './audit-writer.js'
+import type { AuditLog } from './audit-log.js'
 import type { PinKeeper } from './pin-keeper.js'
 
 export const HEADER_BLOB = 'header'
@@ -54,7 +54,7 @@ export interface CoreParts {
   readonly header: VaultHeader
   readonly headerBytes: Uint8Array
   readonly pins: PinKeeper
-  readonly audit: AuditWriter
+  readonly audit: AuditLog
   /** Open although the vault looks rolled back or tampered with; for `check` and for accepting it. */
   readonly lenient?: boolean
 }

@@ -9,11 +9,11 @@ import type { OpenedRow } from '../crypto/seal.js'
 import { openRow } from '../crypto/seal.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { Store, StoredRow, StoreReader } from '../storage/contract.js'
-import { MarkLedger, markNumber } from './mark-ledger.js'
-import { OwnChanges } from './own-changes.js'
+import { ManifestSum, markNumber } from './manifest-sum.js'
 import { rolledBack } from './pin-keeper.js'
-import type { CoreDelta, CoreParts, CoreTransaction, RowChange, TableName } from './vault-rows.js'
-import { HEADER_BLOB, MANIFEST_BLOB } from './vault-rows.js'
+import type { CoreDelta, CoreParts, CoreTransaction, RowChange, TableName } from './rows.js'
+import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
+import { VaultTransaction } from './transaction.js'
 
 const HEADER_CHANGED = 'its header is not the one last written'
 const ROWS_CHANGED = 'records were removed, put back or exchanged'
@@ -28,7 +28,7 @@ const UNSEEN = 1_000_000
 export class VaultCore {
   readonly #parts: CoreParts
   readonly #listeners: ((delta: CoreDelta) => void)[] = []
-  readonly #ledger = new MarkLedger()
+  readonly #ledger = new ManifestSum()
   readonly #damaged = new Set<string>()
   #header: VaultHeader
   #headerDigest: Buffer
@@ -98,7 +98,7 @@ export class VaultCore {
     const result = await this.#parts.store.write(async (tx) => {
       // Inside a write the cursor is the position this transaction will have, if it comes to an end.
       await this.#catchUp(tx, (await tx.cursor()) - 1)
-      const own = new OwnChanges(this.#parts, tx, this.#ledger, this.#damaged, this.#mustHaveManifest())
+      const own = new VaultTransaction(this.#parts, tx, this.#ledger, this.#damaged, this.#mustHaveManifest())
       const value = await body(own)
       const manifest = await own.finish()
       const cursor = await tx.cursor()
@@ -232,7 +232,7 @@ export class VaultCore {
     return manifest
   }
 
-  #adopt(own: OwnChanges, manifest: Manifest, cursor: number): void {
+  #adopt(own: VaultTransaction, manifest: Manifest, cursor: number): void {
     for (const [key, mark] of own.marks) this.#ledger.set(key, mark)
     for (const key of own.touched) this.#damaged.delete(key)
     if (own.header !== undefined) {

@@ -8,9 +8,9 @@ import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import type { CallOptions, Clock } from '../domain/ports.js'
 import { checkSecret } from '../domain/secret.js'
-import type { AuditWriter } from './audit-writer.js'
-import type { VaultCore } from './vault-core.js'
-import type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from './vault-types.js'
+import type { AuditLog } from './audit-log.js'
+import type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from './types.js'
+import type { VaultCore } from './vault.js'
 
 const MAX_NAME = 512
 
@@ -20,7 +20,7 @@ export type SlotSecretSource = (unlock: Unlock, purpose: 'open' | 'new slot') =>
 /** What a handle is made of. */
 export interface VaultHandleParts {
   readonly core: VaultCore
-  readonly audit: AuditWriter
+  readonly audit: AuditLog
   readonly clock: Clock
   /** The slot that opened the vault. */
   readonly slotId: string

@@ -1,5 +1,5 @@
 /** The marks of the rows the manifest covers, and their sum: what the manifest is compared with. */
-export class MarkLedger {
+export class ManifestSum {
   readonly #marks = new Map<string, bigint>()
   #sum = 0n
 

@@ -4,13 +4,13 @@ import type { Manifest } from '../crypto/manifest.js'
 import { digestHeader, sealManifest } from '../crypto/manifest.js'
 import { openRow, sealRow } from '../crypto/seal.js'
 import type { StoreReader, StoreTransaction } from '../storage/contract.js'
-import type { MarkLedger } from './mark-ledger.js'
-import { markBytes, markNumber, wrap } from './mark-ledger.js'
-import type { CoreParts, CoreTransaction, RowChange, TableName } from './vault-rows.js'
-import { HEADER_BLOB, MANIFEST_BLOB } from './vault-rows.js'
+import type { ManifestSum } from './manifest-sum.js'
+import { markBytes, markNumber, wrap } from './manifest-sum.js'
+import type { CoreParts, CoreTransaction, RowChange, TableName } from './rows.js'
+import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
 
 /** What one transaction changes, and the manifest that follows from it. */
-export class OwnChanges implements CoreTransaction {
+export class VaultTransaction implements CoreTransaction {
   readonly changes: RowChange[] = []
   /** Keys of all rows that were written or removed. */
   readonly touched: Set<string> = new Set()
@@ -20,7 +20,7 @@ export class OwnChanges implements CoreTransaction {
 
   readonly #parts: CoreParts
   readonly #tx: StoreTransaction
-  readonly #ledger: MarkLedger
+  readonly #ledger: ManifestSum
   readonly #damaged: ReadonlySet<string>
   readonly #before: Manifest
   #headerDigest: Uint8Array
@@ -31,7 +31,7 @@ export class OwnChanges implements CoreTransaction {
   constructor(
     parts: CoreParts,
     tx: StoreTransaction,
-    ledger: MarkLedger,
+    ledger: ManifestSum,
     damaged: ReadonlySet<string>,
     before: Manifest,
   ) {
