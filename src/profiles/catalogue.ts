@@ -2,16 +2,11 @@ import { profileProvider } from '../domain/ids.js'
 import type { ProfileUsageStats } from '../domain/usage.js'
 import type { ProfileChange, ProfileDelta, ProfileState, RefreshState } from './backend.js'
 import type { StandingContext } from './entry.js'
-import { Entry } from './entry.js'
+import { accountKey, Entry } from './entry.js'
 import { Layered } from './layered.js'
 import type { Outcome } from './outcome.js'
 import { ProviderGroup } from './provider-group.js'
 import type { ProfileRecord } from './record.js'
-
-/** The key under which profiles of one provider and account share windows. */
-export function accountKey(provider: string, account: string): string {
-  return `${provider}\u0000${account}`
-}
 
 /** What profiles of one account share. */
 interface Account {

@@ -199,3 +199,8 @@ function renewalWait(
     reason,
   }
 }
+
+/** The key under which profiles of one provider and account share windows. */
+export function accountKey(provider: string, account: string): string {
+  return `${provider}\u0000${account}`
+}

@@ -9,8 +9,8 @@ import {
 } from '../domain/usage.js'
 import { applyFailure, applySuccess } from '../policy/failure.js'
 import type { ProfileState } from './backend.js'
-import { accountKey } from './catalogue.js'
 import type { Entry } from './entry.js'
+import { accountKey } from './entry.js'
 import type { Change } from './layered.js'
 import { cleanMessage } from './stored-message.js'
 

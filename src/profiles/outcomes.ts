@@ -4,8 +4,8 @@ import { scopeOf } from '../policy/effects.js'
 import { applyReset, applyTrial } from '../policy/failure.js'
 import { clampWindows, clearExpiredWindows } from '../policy/windows.js'
 import type { ProfileTransaction } from './backend.js'
-import { accountKey } from './catalogue.js'
 import type { Entry } from './entry.js'
+import { accountKey } from './entry.js'
 import {
   failureOutcome,
   isNews,
