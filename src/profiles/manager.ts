@@ -11,8 +11,7 @@ import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
 import { CandidateSource } from './candidates.js'
 import { ProfileEdits } from './edits.js'
 import { Outcomes } from './outcomes.js'
-import { type ManagerConfig, ProfileIndex } from './profile-index.js'
-import { RefreshLedger } from './refresh-ledger.js'
+import { type ManagerConfig, ProfileIndex, type RefreshRecords } from './profile-index.js'
 import type {
   AddOptions,
   ChangeOptions,
@@ -39,8 +38,8 @@ export class StoredProfiles implements Profiles {
   readonly #outcomes: Outcomes
   /** What resolvers choose from. */
   readonly candidates: CandidateSource
-  /** Where renewals of logins are written down. */
-  readonly refreshes: RefreshLedger
+  /** What a ledger of refreshes works on. */
+  readonly refreshes: RefreshRecords
 
   constructor(config: ManagerConfig) {
     const index = new ProfileIndex(config, (entries) => this.#outcomes.writeUses(entries))
@@ -48,13 +47,13 @@ export class StoredProfiles implements Profiles {
     this.#edits = new ProfileEdits(index)
     this.#outcomes = new Outcomes(index)
     this.candidates = new CandidateSource(index)
-    this.refreshes = new RefreshLedger({
+    this.refreshes = {
       backend: config.backend,
       now: () => index.now(),
       find: (id) => index.mustFind(id),
       entries: () => index.catalogue.entries.values(),
       refreshOf: (id) => index.catalogue.refreshes.get(id),
-    })
+    }
   }
 
   async get(id: string, options: CallOptions = {}): Promise<AuthProfile | undefined> {

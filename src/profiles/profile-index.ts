@@ -5,7 +5,7 @@ import type { ProfileCooldownConfig } from '../domain/usage.js'
 import type { RenewalObstacle } from '../oauth/renewable.js'
 import { renewalObstacle } from '../oauth/renewable.js'
 import type { SpillPlace } from '../vault/unsaved-tokens.js'
-import type { ProfileBackend, ProfileTransaction } from './backend.js'
+import type { ProfileBackend, ProfileTransaction, RefreshState } from './backend.js'
 import { Catalogue } from './catalogue.js'
 import type { Entry, StandingContext } from './entry.js'
 import type { Outcome } from './outcome.js'
@@ -32,6 +32,16 @@ export interface ManagerConfig {
   readonly surface?: string
   /** Where renewed tokens may lie that the vault did not take: those of a login that ends here are removed. */
   readonly spill?: Pick<SpillPlace, 'remove'>
+}
+
+/** What is on record of refreshes, and the way to change it. */
+export interface RefreshRecords {
+  readonly backend: ProfileBackend
+  readonly now: () => Date
+  /** @throws KeymuxError `profile_not_found` */
+  readonly find: (id: string) => Entry
+  readonly entries: () => Iterable<Entry>
+  readonly refreshOf: (id: string) => RefreshState | undefined
 }
 
 /** The profiles in memory and the way to change what is stored: what all parts of a manager share. */

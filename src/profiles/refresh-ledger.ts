@@ -4,9 +4,10 @@ import { KeymuxError } from '../domain/errors.js'
 import type { OAuthCredential } from '../domain/profile.js'
 import { isSameVersion } from '../domain/profile.js'
 import type { FailureReason } from '../domain/usage.js'
-import type { ProfileBackend, ProfileTransaction, RefreshAttempt, RefreshState } from './backend.js'
+import type { ProfileTransaction, RefreshAttempt, RefreshState } from './backend.js'
 import { longestBackoffMs } from './backoff-limit.js'
 import type { Entry } from './entry.js'
+import type { RefreshRecords } from './profile-index.js'
 import { splitProfile } from './record.js'
 
 /** What is to happen to a login that its caller wants renewed. */
@@ -46,24 +47,14 @@ export interface BeginOptions {
   readonly waited: boolean
 }
 
-/** What a ledger is made of. */
-export interface LedgerParts {
-  readonly backend: ProfileBackend
-  readonly now: () => Date
-  /** @throws KeymuxError `profile_not_found` */
-  readonly find: (id: string) => Entry
-  readonly entries: () => Iterable<Entry>
-  readonly refreshOf: (id: string) => RefreshState | undefined
-}
-
 /**
  * The durable side of renewals: attempts, backoffs, and new tokens in the place of old ones. Every step is
  * one transaction that first takes over what other processes wrote, so that what it decides on is the truth.
  */
 export class RefreshLedger {
-  readonly #parts: LedgerParts
+  readonly #parts: RefreshRecords
 
-  constructor(parts: LedgerParts) {
+  constructor(parts: RefreshRecords) {
     this.#parts = parts
   }
 

@@ -11,7 +11,7 @@ import type {
 } from '../profiles/refresh-ledger.js'
 import { isOvertaken } from '../profiles/refresh-ledger.js'
 
-/** Where renewals are written down. See {@link RefreshLedger} of the profiles for what is promised. */
+/** Where renewals are written down. See `RefreshLedger` for what is promised. */
 export interface Ledger {
   begin(id: string, seen: OAuthCredential, options: BeginOptions): Promise<RefreshStep>
   complete(id: string, used: OAuthCredential, fresh: OAuthCredential): Promise<OAuthCredential>

@@ -10,6 +10,7 @@ import type {
 } from '../domain/ports.js'
 import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
 import { StoredProfiles } from '../profiles/manager.js'
+import { RefreshLedger } from '../profiles/refresh-ledger.js'
 import type { RefreshLocks } from '../storage/locks.js'
 import { MemoryLocks } from '../storage/memory/locks.js'
 import type { SpillPlace } from '../vault/unsaved-tokens.js'
@@ -70,7 +71,8 @@ export class Renewer implements OAuthManager {
     this.#run = new RenewalRun({
       ...config,
       ...this.#locking,
-      ledger: store instanceof StoredProfiles ? store.refreshes : new PlainLedger(store, clock),
+      ledger:
+        store instanceof StoredProfiles ? new RefreshLedger(store.refreshes) : new PlainLedger(store, clock),
       timing: { ...DEFAULT_TIMING, ...config.timing },
       closing: this.#closing.signal,
     })

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
+import { RefreshLedger } from '../../src/profiles/refresh-ledger.js'
 import { startStubAuthorizationServer } from '../../src/testing/stub-authorization-server.js'
 import type { RefreshPeer } from './refresh-lab.js'
 import { makePlace } from './refresh-lab.js'
@@ -75,7 +76,7 @@ test(
         if (stored.refreshToken === family?.refreshToken && family.revoked === false) continue
         // Only a process that died between the server's commit and its own can have lost tokens.
         const digest = createHash('sha256').update(stored.refreshToken).digest('hex')
-        const attempt = place.handle.profiles.refreshes.attemptOf(`gemini:${name}`)
+        const attempt = new RefreshLedger(place.handle.profiles.refreshes).attemptOf(`gemini:${name}`)
         expect(stored.loginNeeded === true || attempt?.digest === digest).toBe(true)
         tally.unknownOutcomes += 1
         await logIn(name)

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { isKeymuxError } from '../../../src/domain/errors.js'
 import type { OAuthToken } from '../../../src/domain/profile.js'
 import { requestToken } from '../../../src/oauth/token-endpoint.js'
+import { RefreshLedger } from '../../../src/profiles/refresh-ledger.js'
 import type { RenewalTiming } from '../../../src/resolver/renewal-timing.js'
 import type { Store } from '../../../src/storage/contract.js'
 import { openSqliteStore } from '../../../src/storage/sqlite/index.js'
@@ -76,10 +77,12 @@ const handle = await openTestHandle({
   refresher,
   ...(options.timing === undefined ? {} : { timing: options.timing }),
 })
-const { profiles, resolver, renewer } = handle
+const { resolver, renewer } = handle
 if (options.attempts === false) {
-  const begin = profiles.refreshes.begin.bind(profiles.refreshes)
-  profiles.refreshes.begin = (id, seen, how) => begin(id, seen, { ...how, waited: true })
+  const { begin } = RefreshLedger.prototype
+  RefreshLedger.prototype.begin = function (id, seen, how) {
+    return begin.call(this, id, seen, { ...how, waited: true })
+  }
 }
 
 let trouble = 0
