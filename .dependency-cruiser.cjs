@@ -13,6 +13,7 @@ const LAYERS = {
 }
 LAYERS.vault = Object.keys(LAYERS)
 LAYERS.profiles = Object.keys(LAYERS)
+LAYERS.logins = Object.keys(LAYERS)
 LAYERS.resolver = Object.keys(LAYERS)
 LAYERS.transport = Object.keys(LAYERS)
 LAYERS.tools = Object.keys(LAYERS)

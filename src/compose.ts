@@ -10,7 +10,9 @@ import type { KdfCost } from './crypto/kdf.js'
 import { isKeymuxError, KeymuxError } from './domain/errors.js'
 import type { Clock, Logger, OAuthTokenRefresher } from './domain/ports.js'
 import type { ProviderMetadata } from './domain/provider.js'
-import type { Logins } from './profiles/logins.js'
+import type { Logins } from './logins/logins.js'
+import { Renewer } from './logins/renewal.js'
+import { sleep } from './logins/sleep.js'
 import { StoredProfiles } from './profiles/manager.js'
 import { decodeMeta } from './profiles/record-codec.js'
 import { createReferenceReader } from './profiles/references.js'
@@ -18,9 +20,7 @@ import { SealedBackend } from './profiles/sealed-backend.js'
 import type { Profiles } from './profiles/types.js'
 import { parseCustomProvider } from './providers/custom.js'
 import type { ProviderRegistry } from './providers/registry.js'
-import { Renewer } from './resolver/renewal.js'
 import { Resolver } from './resolver/resolver.js'
-import { sleep } from './resolver/sleep.js'
 import type { Store } from './storage/contract.js'
 import { systemClock, systemRandom } from './system/clock.js'
 import { PinFiles } from './system/pin-file.js'
@@ -234,8 +234,8 @@ async function assemble(
     oauth: renewer,
     forwarder,
     logins: lazily(async () => {
-      const { Logins } = await import('./profiles/logins.js')
-      const { agentHostId } = await import('./profiles/agent-host.js')
+      const { Logins } = await import('./logins/logins.js')
+      const { agentHostId } = await import('./logins/agent-host.js')
       return new Logins({
         profiles,
         providers: registry,

@@ -2,9 +2,9 @@ import { withoutUndefined } from '../domain/defined.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { Clock, Logger, OAuthManager, TokenOptions } from '../domain/ports.js'
 import type { OAuthCredential } from '../domain/profile.js'
+import { servableUntilMs, servedBetween } from '../logins/renewal-timing.js'
 import type { CandidateSource } from '../profiles/candidates.js'
 import type { Entry } from '../profiles/entry.js'
-import { servableUntilMs, servedBetween } from './renewal-timing.js'
 
 /** What a resolver's cache holds. */
 export interface CacheStats {

@@ -11,13 +11,13 @@ import type {
   ResolutionOptions,
 } from '../domain/ports.js'
 import type { AuthMode, AuthProfile, OAuthCredential } from '../domain/profile.js'
+import { isDue } from '../logins/renewal-timing.js'
+import { sleep } from '../logins/sleep.js'
 import type { CandidateSource, FailedAttempt } from '../profiles/candidates.js'
 import type { Entry } from '../profiles/entry.js'
 import { StoredProfiles } from '../profiles/manager.js'
 import type { ProviderLookup } from '../profiles/validate.js'
 import { type CacheStats, OpenedCredentials } from './opened-credentials.js'
-import { isDue } from './renewal-timing.js'
-import { sleep } from './sleep.js'
 
 /** What a resolver is made of. */
 export interface ResolverConfig {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Keymux } from '../../src/compose.js'
 import { openKeymux } from '../../src/compose.js'
-import type { LoginResult, LoginTarget } from '../../src/profiles/login-types.js'
+import type { LoginResult, LoginTarget } from '../../src/logins/login-types.js'
 import { createMemoryStore } from '../../src/storage/memory/index.js'
 
 const place = vi.hoisted(() => ({ tokenEndpoint: '' }))

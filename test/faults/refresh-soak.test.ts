@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
-import { RefreshLedger } from '../../src/profiles/refresh-ledger.js'
+import { RefreshLedger } from '../../src/logins/refresh-ledger.js'
 import { startStubAuthorizationServer } from '../../src/testing/stub-authorization-server.js'
 import type { RefreshPeer } from './refresh-lab.js'
 import { makePlace } from './refresh-lab.js'

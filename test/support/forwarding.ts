@@ -1,7 +1,7 @@
 import type { OAuthTokenRefresher } from '../../src/domain/ports.js'
+import { Renewer } from '../../src/logins/renewal.js'
 import type { NewProfile } from '../../src/profiles/types.js'
 import { defaultRegistry } from '../../src/providers/registry.js'
-import { Renewer } from '../../src/resolver/renewal.js'
 import type { Store } from '../../src/storage/contract.js'
 import type { ScriptedUpstream, ScriptedUpstreamOptions } from '../../src/testing/scripted-upstream.js'
 import { startScriptedUpstream } from '../../src/testing/scripted-upstream.js'

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Keymux } from '../../src/compose.js'
 import { openKeymux } from '../../src/compose.js'
 import type { Clock } from '../../src/domain/ports.js'
-import type { LoginResult, LoginTarget } from '../../src/profiles/login-types.js'
+import type { LoginResult, LoginTarget } from '../../src/logins/login-types.js'
 import { createMemoryStore } from '../../src/storage/memory/index.js'
 import type { StubAuthorizationServer } from '../../src/testing/stub-authorization-server.js'
 

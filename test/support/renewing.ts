@@ -1,7 +1,7 @@
 import type { OAuthTokenRefresher } from '../../src/domain/ports.js'
 import type { OAuthCredential, OAuthToken } from '../../src/domain/profile.js'
+import type { Renewer } from '../../src/logins/renewal.js'
 import { OAuthError } from '../../src/oauth/errors.js'
-import type { Renewer } from '../../src/resolver/renewal.js'
 import type { Store } from '../../src/storage/contract.js'
 import { createMemoryStore } from '../../src/storage/memory/index.js'
 import type { SpillFiles } from '../../src/vault/unsaved-tokens.js'

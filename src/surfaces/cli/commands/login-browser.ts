@@ -1,6 +1,6 @@
 import { KeymuxError } from '../../../domain/errors.js'
-import type { BrowserLogin, LoginResult, LoginTarget } from '../../../profiles/login-types.js'
-import type { Logins } from '../../../profiles/logins.js'
+import type { BrowserLogin, LoginResult, LoginTarget } from '../../../logins/login-types.js'
+import type { Logins } from '../../../logins/logins.js'
 import { canShowBrowser, openBrowser } from '../../../system/browser.js'
 import type { CliContext } from '../context.js'
 

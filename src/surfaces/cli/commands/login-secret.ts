@@ -1,7 +1,7 @@
+import { clientSecretName } from '../../../logins/login-secret.js'
+import type { LoginResult, LoginTarget } from '../../../logins/login-types.js'
+import type { Logins } from '../../../logins/logins.js'
 import { isClientRefused } from '../../../oauth/token-error.js'
-import { clientSecretName } from '../../../profiles/login-secret.js'
-import type { LoginResult, LoginTarget } from '../../../profiles/login-types.js'
-import type { Logins } from '../../../profiles/logins.js'
 import type { CliContext } from '../context.js'
 
 /** How often a secret may be typed. */

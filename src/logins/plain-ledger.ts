@@ -3,13 +3,8 @@ import type { Clock, ProfileManager } from '../domain/ports.js'
 import type { OAuthCredential } from '../domain/profile.js'
 import { isSameVersion } from '../domain/profile.js'
 import type { RefreshState } from '../profiles/backend.js'
-import type {
-  BeginOptions,
-  FailureOutcome,
-  RefreshFailureFacts,
-  RefreshStep,
-} from '../profiles/refresh-ledger.js'
-import { isOvertaken } from '../profiles/refresh-ledger.js'
+import type { BeginOptions, FailureOutcome, RefreshFailureFacts, RefreshStep } from './refresh-ledger.js'
+import { isOvertaken } from './refresh-ledger.js'
 
 /** Where renewals are written down. See `RefreshLedger` for what is promised. */
 export interface Ledger {

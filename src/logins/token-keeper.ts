@@ -1,10 +1,10 @@
 import { isKeymuxError } from '../domain/errors.js'
 import type { Logger } from '../domain/ports.js'
 import type { OAuthCredential } from '../domain/profile.js'
-import { isOvertaken } from '../profiles/refresh-ledger.js'
 import type { Spilled, SpillPlace } from '../vault/unsaved-tokens.js'
 import { spentDigest } from '../vault/unsaved-tokens.js'
 import type { Ledger } from './plain-ledger.js'
+import { isOvertaken } from './refresh-ledger.js'
 import type { RenewalTiming } from './renewal-timing.js'
 import { sleep } from './sleep.js'
 

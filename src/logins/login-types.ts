@@ -1,9 +1,9 @@
 import type { CallOptions, Clock } from '../domain/ports.js'
 import type { DeviceLogin } from '../oauth/device-flow.js'
 import type { ProviderRefresher } from '../oauth/refresher.js'
+import type { Profiles } from '../profiles/types.js'
+import type { ProviderLookup } from '../profiles/validate.js'
 import type { ClientSecrets } from './login-secret.js'
-import type { Profiles } from './types.js'
-import type { ProviderLookup } from './validate.js'
 
 /** What logins work with. */
 export interface LoginsConfig {

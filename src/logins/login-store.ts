@@ -7,12 +7,12 @@ import type { KeyYield } from '../oauth/key-exchange.js'
 import { tokenOf } from '../oauth/refresher.js'
 import type { OAuthSettings } from '../oauth/settings.js'
 import type { TokenGrant } from '../oauth/token-answer.js'
+import type { Profiles } from '../profiles/types.js'
 import { isKnownAccount, nameFor, refuseOther } from './login-account.js'
 import { keyNameFor, refuseOtherKey } from './login-keys.js'
 import type { ClientSecrets } from './login-secret.js'
 import { clientSecretName, keepingSecret } from './login-secret.js'
 import type { LoginResult, LoginTarget } from './login-types.js'
-import type { Profiles } from './types.js'
 
 /** What the audit calls it. */
 const LOGIN = { event: 'login' } as const

@@ -4,11 +4,11 @@ import { KeymuxError } from '../domain/errors.js'
 import type { OAuthCredential } from '../domain/profile.js'
 import { isSameVersion } from '../domain/profile.js'
 import type { FailureReason } from '../domain/usage.js'
-import type { ProfileTransaction, RefreshAttempt, RefreshState } from './backend.js'
-import { longestBackoffMs } from './backoff-limit.js'
-import type { Entry } from './entry.js'
-import type { RefreshRecords } from './profile-index.js'
-import { splitProfile } from './record.js'
+import type { ProfileTransaction, RefreshAttempt, RefreshState } from '../profiles/backend.js'
+import { longestBackoffMs } from '../profiles/backoff-limit.js'
+import type { Entry } from '../profiles/entry.js'
+import type { RefreshRecords } from '../profiles/profile-index.js'
+import { splitProfile } from '../profiles/record.js'
 
 /** What is to happen to a login that its caller wants renewed. */
 export type RefreshStep =

@@ -3,8 +3,8 @@ import { parseProfileName } from '../domain/ids.js'
 import type { AuthProfile, OAuthCredential, OAuthToken } from '../domain/profile.js'
 import { isSameAccount } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import type { Profiles } from '../profiles/types.js'
 import type { LoginTarget } from './login-types.js'
-import type { Profiles } from './types.js'
 
 /**
  * The name a login is kept under: the one wanted, that of the account's profile, its e-mail address, its name at
