@@ -1,8 +1,7 @@
 import type { GatewayConfig } from './config/schema.js'
 import { systemRandom } from './system/clock.js'
-import type { ForwarderParts } from './transport/forwarder.js'
 import { lazyForwarder } from './transport/lazy-forwarder.js'
-import type { Forwarder } from './transport/types.js'
+import type { Forwarder, ForwarderParts } from './transport/types.js'
 
 /** What a forwarder is put together from. */
 export interface ForwarderContext

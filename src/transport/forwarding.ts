@@ -7,12 +7,11 @@ import { Course, DEADLINE } from './course.js'
 import { throwIfEnded } from './ending.js'
 import { Exchange } from './exchange.js'
 import { type Failure, isOfCredential } from './failure.js'
-import type { ForwarderParts } from './forwarder.js'
 import { LateTries, type LateTry } from './late-tries.js'
 import { Outbound } from './outbound.js'
 import { errorPassedOn, passedOn } from './passed-on.js'
 import { type TriedProfile, Trier } from './trier.js'
-import type { Answer, ForwardRequest, Stage } from './types.js'
+import type { Answer, ForwarderParts, ForwardRequest, Stage } from './types.js'
 
 const DEADLINE_MS = 600_000
 /** More accounts of a provider that is overloaded will hardly help. */

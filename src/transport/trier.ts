@@ -8,9 +8,8 @@ import type { Course } from './course.js'
 import { throwIfEnded } from './ending.js'
 import { Exchange, type Outcome } from './exchange.js'
 import { codeOf, type Failure, failureOf, isRefusedLogin, lateSilence, unsent } from './failure.js'
-import type { ForwarderParts } from './forwarder.js'
 import type { Outbound, SendingProgress } from './outbound.js'
-import type { FailedTry, Stage, UpstreamRequest } from './types.js'
+import type { FailedTry, ForwarderParts, Stage, UpstreamRequest } from './types.js'
 
 const FIRST_BYTE_TIMEOUT_MS = 30_000
 

@@ -1,5 +1,10 @@
 import type { KeymuxError } from '../domain/errors.js'
+import type { Clock, Logger, Random } from '../domain/ports.js'
+import type { OAuthCredential } from '../domain/profile.js'
+import type { ProviderMetadata } from '../domain/provider.js'
 import type { FailureReason } from '../domain/usage.js'
+import type { Profiles } from '../profiles/types.js'
+import type { Resolver } from '../resolver/resolver.js'
 import type { EndSignal } from './ending.js'
 import type { RequestBody } from './request-body.js'
 
@@ -163,4 +168,22 @@ export interface Forwarder {
   forward(request: ForwardRequest): Promise<Answer>
   /** Closes all connections. */
   close(): Promise<void>
+}
+/** What forwarding works with. */
+export interface ForwarderParts {
+  readonly resolver: Pick<Resolver, 'resolve' | 'resolveNow' | 'resolveTrial'>
+  readonly profiles: Pick<Profiles, 'noteSuccess' | 'noteFailure'>
+  /** Renews a login whose access token was refused. */
+  readonly renewer: {
+    renew(profileId: string, options: { rejected: string; signal: AbortSignal }): Promise<OAuthCredential>
+  }
+  readonly providers: { get(name: string): ProviderMetadata | undefined }
+  readonly sender: UpstreamSender
+  /** Governs cooldowns and stated waits. */
+  readonly clock: Clock
+  /** Governs time-outs and the pauses between tries. */
+  readonly timers: Timers
+  readonly random: Random
+  readonly settings?: Partial<ForwardSettings>
+  readonly logger?: Logger
 }
