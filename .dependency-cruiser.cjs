@@ -16,7 +16,7 @@ LAYERS.profiles = Object.keys(LAYERS)
 LAYERS.logins = Object.keys(LAYERS)
 LAYERS.resolver = Object.keys(LAYERS)
 LAYERS.transport = Object.keys(LAYERS)
-LAYERS.tools = Object.keys(LAYERS)
+LAYERS.operations = Object.keys(LAYERS)
 LAYERS.system = Object.keys(LAYERS)
 LAYERS.surfaces = Object.keys(LAYERS)
 

@@ -63,6 +63,24 @@ export type {
   ProfileUsageStats,
   ProviderCooldownOverride,
 } from './domain/usage.js'
+export type { ProfileToolsOptions, ToolPermissions } from './operations/profile-tools.js'
+export { ProfileTools } from './operations/profile-tools.js'
+export type { ToolDefinition, ToolMethod } from './operations/tool-definitions.js'
+export { TOOL_DEFINITIONS } from './operations/tool-definitions.js'
+export type {
+  ProfileAddArgs,
+  ProfileAddResult,
+  ProfileEnableArgs,
+  ProfileExportResult,
+  ProfileIdArgs,
+  ProfileImportArgs,
+  ProfileListArgs,
+  ProfileListToolResult,
+  ProfileSetPriorityArgs,
+  ProfileTestResult,
+  ProvidersListResult,
+  ToolOutcome,
+} from './operations/types.js'
 export { classifyFailure, classifyFailureMessage } from './policy/classify-message.js'
 export type { ClassifyInput, ResponseVerdict } from './policy/classify-response.js'
 export { classifyResponse } from './policy/classify-response.js'
@@ -105,24 +123,6 @@ export { FallbackChain, MultiResolver } from './resolver/multi.js'
 export type { CacheStats } from './resolver/opened-credentials.js'
 export type { ResolveOptions, ResolverConfig } from './resolver/resolver.js'
 export { Resolver } from './resolver/resolver.js'
-export type { ProfileToolsOptions, ToolPermissions } from './tools/profile-tools.js'
-export { ProfileTools } from './tools/profile-tools.js'
-export type { ToolDefinition, ToolMethod } from './tools/tool-definitions.js'
-export { TOOL_DEFINITIONS } from './tools/tool-definitions.js'
-export type {
-  ProfileAddArgs,
-  ProfileAddResult,
-  ProfileEnableArgs,
-  ProfileExportResult,
-  ProfileIdArgs,
-  ProfileImportArgs,
-  ProfileListArgs,
-  ProfileListToolResult,
-  ProfileSetPriorityArgs,
-  ProfileTestResult,
-  ProvidersListResult,
-  ToolOutcome,
-} from './tools/types.js'
 export type { CreateFetchOptions, FetchHost } from './transport/create-fetch.js'
 export { createFetch } from './transport/create-fetch.js'
 export type {

@@ -45,6 +45,7 @@ test('the dependency rules fire on what they forbid, and on nothing else', async
     'src/crypto/sibling.ts': "export { nothing } from '../storage/fine.js'\n",
     'src/vault/up.ts': "export { nothing } from '../profiles/up.js'\n",
     'src/logins/up.ts': "export { nothing } from '../resolver/fine.js'\n",
+    'src/operations/up.ts': "export { nothing } from '../surfaces/gateway/fine.js'\n",
     'src/elsewhere/new.ts': "export { nothing } from '../domain/fine.js'\n",
     'test/support.ts': "export { nothing } from '../src/domain/fine.js'\n",
   })
@@ -64,6 +65,7 @@ test('the dependency rules fire on what they forbid, and on nothing else', async
     'arrows-domain: src/domain/up.ts',
     'arrows-interchange: src/interchange/sibling.ts',
     'arrows-logins: src/logins/up.ts',
+    'arrows-operations: src/operations/up.ts',
     'arrows-profiles: src/profiles/up.ts',
     'arrows-resolver: src/resolver/compose.ts',
     'arrows-transport: src/transport/up.ts',

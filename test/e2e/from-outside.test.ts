@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Gateway, startGateway } from '../../src/entries/gateway.js'
 import { sealAge } from '../../src/interchange/age.js'
 import { DEVCLAW_STORE_ENTRY, writeDevclawVault } from '../../src/interchange/devclaw-vault.js'
-import { ProfileTools } from '../../src/tools/profile-tools.js'
+import { ProfileTools } from '../../src/operations/profile-tools.js'
 import {
   exportOf,
   KINDS,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { isProfileValid, type OAuthToken } from '../../src/domain/profile.js'
+import { ProfileTools } from '../../src/operations/profile-tools.js'
 import { createMemoryStore } from '../../src/storage/memory/index.js'
-import { ProfileTools } from '../../src/tools/profile-tools.js'
 import { openTestHandle } from '../support/handle.js'
 
 /*

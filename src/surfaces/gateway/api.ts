@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ERROR_CODES } from '../../domain/errors.js'
 import { parseFlatJson } from '../../domain/nesting.js'
-import type { ProfileTools } from '../../tools/profile-tools.js'
-import { TOOL_DEFINITIONS, type ToolMethod } from '../../tools/tool-definitions.js'
+import type { ProfileTools } from '../../operations/profile-tools.js'
+import { TOOL_DEFINITIONS, type ToolMethod } from '../../operations/tool-definitions.js'
 import { refuse, sendJson } from './answers.js'
 import { type Refusal, refusal } from './refusal.js'
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { hostname } from 'node:os'
 import type { ProviderFamily } from '../../domain/provider.js'
-import { ProfileTools } from '../../tools/profile-tools.js'
+import { ProfileTools } from '../../operations/profile-tools.js'
 import { familyOfCaller, refuse, sendJson, sendText } from './answers.js'
 import { serveApi } from './api.js'
 import { GatewayFiles } from './files.js'
