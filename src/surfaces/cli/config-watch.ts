@@ -2,8 +2,8 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { loadConfig } from '../../config/load.js'
 import { isKeymuxError } from '../../domain/errors.js'
 import type { Logger } from '../../domain/ports.js'
+import type { KeymuxHandle } from '../../operations/handle.js'
 import type { CliContext } from './context.js'
-import type { CliHandle } from './services.js'
 
 // Watching by events misses editors that replace the file; once a second costs nothing.
 const INTERVAL_MS = 1_000
@@ -12,7 +12,11 @@ const INTERVAL_MS = 1_000
  * Takes over the config file whenever it changes, and on SIGHUP. One that cannot be read or used is told in
  * the log, and the old one stays. Gives what ends the watch.
  */
-export function followConfig(context: CliContext, handle: CliHandle, logger: Logger | undefined): () => void {
+export function followConfig(
+  context: CliContext,
+  handle: KeymuxHandle,
+  logger: Logger | undefined,
+): () => void {
   const { config: path, configSource } = context.settings
   let reading = Promise.resolve()
   const reload = (): void => {

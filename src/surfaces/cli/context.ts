@@ -1,8 +1,9 @@
 import type { Clock } from '../../domain/ports.js'
+import type { KeymuxHandle } from '../../operations/handle.js'
 import type { Interrupts } from './interrupts.js'
 import { Output } from './output.js'
 import type { Prompter } from './prompt.js'
-import type { CliHandle, CliServices, OpenOptions } from './services.js'
+import type { CliServices, OpenOptions } from './services.js'
 import { resolveSettings, type SettingFacts, type Settings } from './settings.js'
 import type { ByteSource, TextSink } from './streams.js'
 import { createStyle, type Style, wantsColor } from './style.js'
@@ -31,7 +32,7 @@ export interface CliContext {
    *
    * @throws KeymuxError `vault_not_found`, `vault_locked`, `wrong_passphrase`, …
    */
-  open(options?: OpenOptions): Promise<CliHandle>
+  open(options?: OpenOptions): Promise<KeymuxHandle>
   /** Closes the vault if it is open, before the command ends: the next `open()` opens it again. */
   close(): Promise<void>
 }
@@ -44,7 +45,7 @@ export function createContext(host: CliHost, flags: Readonly<Record<string, unkn
     env: host.env,
     refused: settings.noColor || settings.json,
   })
-  let handle: Promise<CliHandle> | undefined
+  let handle: Promise<KeymuxHandle> | undefined
   const context: CliContext = {
     host,
     settings,
@@ -69,7 +70,7 @@ export function createContext(host: CliHost, flags: Readonly<Record<string, unkn
   return context
 }
 
-async function openVault(context: CliContext, options: OpenOptions | undefined): Promise<CliHandle> {
+async function openVault(context: CliContext, options: OpenOptions | undefined): Promise<KeymuxHandle> {
   const { openWithUnlock } = await import('./passphrase.js')
   return openWithUnlock(context, options)
 }

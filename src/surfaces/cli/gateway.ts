@@ -1,10 +1,10 @@
 import { keymuxFolder } from '../../config/paths.js'
 import { KeymuxError } from '../../domain/errors.js'
 import type { ProviderMetadata } from '../../domain/provider.js'
+import type { Member } from '../../operations/members.js'
 import { providerEnv } from '../../providers/request.js'
 import type { CliContext } from './context.js'
 import type { CommandInput } from './input.js'
-import type { Member } from './members.js'
 import { inspectLocked } from './vault-facts.js'
 
 /** What a program needs to use a gateway. */

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
+import type { KeymuxHandle } from '../../operations/handle.js'
 import type { ProviderRegistry } from '../../providers/registry.js'
 import type { Store } from '../../storage/contract.js'
 import { runProcess } from './process.js'
-import type { CliGateway, CliHandle, CliServices, GatewayRequest, OpenRequest } from './services.js'
+import type { CliGateway, CliServices, GatewayRequest, OpenRequest } from './services.js'
 
 // The rest of keymux is loaded when a command needs it: help and completion stay quick.
 const services: CliServices = {
@@ -18,7 +19,7 @@ const services: CliServices = {
   version,
 }
 
-async function openVault(request: OpenRequest): Promise<CliHandle> {
+async function openVault(request: OpenRequest): Promise<KeymuxHandle> {
   const { location, config, configRequired, create, ...rest } = request
   const { composeKeymux } = await import('../../compose.js')
   return composeKeymux({
@@ -50,7 +51,7 @@ async function providerNames(config: string): Promise<readonly string[]> {
   return [...new Set(names)].sort()
 }
 
-async function startGateway(handle: CliHandle, request: GatewayRequest): Promise<CliGateway> {
+async function startGateway(handle: KeymuxHandle, request: GatewayRequest): Promise<CliGateway> {
   const { serveGateway } = await import('../gateway/gateway.js')
   return serveGateway(handle, request)
 }

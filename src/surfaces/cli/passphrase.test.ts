@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { type FakeWorld, runCli } from '../../../test/transcripts/fake-host.js'
 import { KeymuxError } from '../../domain/errors.js'
+import type { KeymuxHandle } from '../../operations/handle.js'
 import type { Unlock } from '../../vault/types.js'
-import type { CliHandle, OpenRequest } from './services.js'
+import type { OpenRequest } from './services.js'
 import type { CommandEntry } from './spec.js'
 
 const open: CommandEntry = {
@@ -25,7 +26,7 @@ function vault(slots: readonly string[], key: string) {
     unlocks: [],
     closed: 0,
   }
-  const openVault = async (request: OpenRequest): Promise<CliHandle> => {
+  const openVault = async (request: OpenRequest): Promise<KeymuxHandle> => {
     log.requests.push(request)
     const unlock = await request.unlock(slots)
     log.unlocks.push(unlock)
@@ -34,7 +35,7 @@ function vault(slots: readonly string[], key: string) {
     const close = async (): Promise<void> => {
       log.closed += 1
     }
-    return { close } as CliHandle
+    return { close } as KeymuxHandle
   }
   return { log, services: { openVault } }
 }

@@ -1,16 +1,17 @@
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
+import type { KeymuxHandle } from '../../operations/handle.js'
 import type { Unlock } from '../../vault/types.js'
 import type { CliContext } from './context.js'
 import { readPassphraseDescriptor } from './descriptor.js'
 import type { CommandInput } from './input.js'
 import type { Prompter } from './prompt.js'
-import type { CliHandle, OpenOptions } from './services.js'
+import type { OpenOptions } from './services.js'
 
 const TRIES = 3
 
 /** An open vault, and what opened it. */
 export interface Unlocked {
-  readonly handle: CliHandle
+  readonly handle: KeymuxHandle
   readonly unlock: Unlock
 }
 
@@ -100,7 +101,7 @@ export function passphraseText(passphrase: string | Uint8Array): string {
  *
  * @throws KeymuxError `vault_locked` with the list of ways, `wrong_passphrase`, …
  */
-export async function openWithUnlock(context: CliContext, options: OpenOptions = {}): Promise<CliHandle> {
+export async function openWithUnlock(context: CliContext, options: OpenOptions = {}): Promise<KeymuxHandle> {
   const { vault } = context.settings
   return (await openAt(context, vault, { ...options, shown: shownLocation(vault) })).handle
 }

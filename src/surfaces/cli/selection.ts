@@ -1,5 +1,6 @@
 import { PROFILE_PREFERENCES, type ProfilePreference } from '../../domain/ports.js'
 import { AUTH_MODES, type AuthMode } from '../../domain/profile.js'
+import { RENEWAL_WAIT_MS } from '../../operations/live-test.js'
 import type { ResolveOptions } from '../../resolver/resolver.js'
 import type { CommandInput } from './input.js'
 import type { OptionSpec } from './spec.js'
@@ -11,12 +12,6 @@ export const SELECTION_OPTIONS: readonly OptionSpec[] = [
   { flags: '--prefer <ORDER>', summary: 'the order of choice', choices: [...PROFILE_PREFERENCES] },
   { flags: '--strict', summary: 'the named profile or none' },
 ]
-
-/**
- * How long a command waits for the renewal of a token that is still good, in milliseconds: it does not live long
- * enough to renew in the background, and the program that it starts may live longer than the token.
- */
-export const RENEWAL_WAIT_MS = 3_000
 
 /** What {@link SELECTION_OPTIONS} say. */
 export function readSelection(input: CommandInput, signal: AbortSignal): ResolveOptions {

@@ -1,34 +1,8 @@
-import type { KeymuxConfig } from '../../config/schema.js'
 import type { Clock, Logger } from '../../domain/ports.js'
-import type { Logins } from '../../logins/logins.js'
-import type { Renewer } from '../../logins/renewal.js'
-import type { Profiles } from '../../profiles/types.js'
+import type { KeymuxHandle } from '../../operations/handle.js'
 import type { ProviderRegistry } from '../../providers/registry.js'
-import type { Resolver } from '../../resolver/resolver.js'
 import type { Store } from '../../storage/contract.js'
-import type { Forwarder } from '../../transport/types.js'
-import type { ProviderShelf } from '../../vault/custom-providers.js'
-import type { VaultHandle } from '../../vault/handle.js'
 import type { Unlock } from '../../vault/types.js'
-
-/** An open vault, as the commands use it. */
-export interface CliHandle {
-  readonly profiles: Profiles
-  readonly resolver: Resolver
-  readonly vault: VaultHandle
-  readonly oauth: Renewer
-  /** Logs accounts in and out. */
-  logins(): Promise<Logins>
-  /** The built-in providers, and those of the config and the vault. */
-  readonly providers: ProviderRegistry
-  /** Custom providers kept in the vault. */
-  readonly providerShelf: ProviderShelf
-  readonly forwarder: Forwarder
-  readonly config: KeymuxConfig
-  /** Takes over a new configuration, or throws `invalid_config` and keeps the old one. */
-  reconfigure(config: KeymuxConfig): void
-  close(): Promise<void>
-}
 
 /** What a command may say about the opening. */
 export interface OpenOptions {
@@ -86,7 +60,7 @@ export interface CliGateway {
 /** What the command line needs from the rest of keymux. Loaded when called, so that help stays quick. */
 export interface CliServices {
   /** @throws KeymuxError `vault_not_found`, `wrong_passphrase`, `invalid_config`, storage errors, … */
-  openVault(request: OpenRequest): Promise<CliHandle>
+  openVault(request: OpenRequest): Promise<KeymuxHandle>
   /**
    * The storage of the vault at an absolute path or a URL, without opening the vault itself. Makes nothing.
    *
@@ -102,7 +76,7 @@ export interface CliServices {
   /** Names of the providers that are known without opening a vault, for completion. */
   providerNames(config: string): Promise<readonly string[]>
   /** Starts a gateway on an open vault. @throws KeymuxError `usage`, `conflict`, `unsafe_permissions`, … */
-  startGateway(handle: CliHandle, request: GatewayRequest): Promise<CliGateway>
+  startGateway(handle: KeymuxHandle, request: GatewayRequest): Promise<CliGateway>
   /** The gateway of a vault (its id in hexadecimal) that runs now, in whatever process. */
   findGateway(
     stateFolder: string,

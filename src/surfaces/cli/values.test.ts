@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseInteger } from './input.js'
-import { parseDuration, parseInstant, parseList } from './values.js'
+import { parseDuration, parseInstant } from './values.js'
 
 const NOW = new Date('2026-01-31T12:00:00Z')
 
@@ -79,13 +79,5 @@ describe('instants', () => {
         }
       }),
     )
-  })
-})
-
-describe('lists', () => {
-  it('drops spaces, refuses holes', () => {
-    expect(parseList('--models', 'gpt-4*, o3')).toEqual(['gpt-4*', 'o3'])
-    expect(() => parseList('--models', 'a,,b')).toThrowError('empty entry')
-    expect(() => parseList('--models', '')).toThrowError('empty entry')
   })
 })

@@ -41,18 +41,6 @@ export function parseInstant(what: string, text: string, now: Date, direction: '
   })
 }
 
-/**
- * Values separated by commas, spaces around them dropped.
- *
- * @throws KeymuxError `invalid_value` where one of them is empty
- */
-export function parseList(what: string, text: string): string[] {
-  const values = text.split(',').map((value) => value.trim())
-  if (values.includes(''))
-    throw new KeymuxError('invalid_value', `${what} has an empty entry in ${quote(text)}`)
-  return values
-}
-
 function durationMs(text: string): number | undefined {
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000
   if (!/^(\d{1,9}(?:ms|[smhdw]))+$/.test(text)) return undefined

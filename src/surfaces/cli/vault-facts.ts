@@ -2,11 +2,11 @@ import { resolve } from 'node:path'
 import type { VaultHeader } from '../../crypto/header.js'
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import { quote } from '../../domain/ids.js'
+import type { KeymuxHandle } from '../../operations/handle.js'
 import { hasVault, inspectVault } from '../../vault/open.js'
 import type { SlotView, VaultStatus } from '../../vault/types.js'
 import type { CliContext } from './context.js'
 import { opensUnasked } from './passphrase.js'
-import type { CliHandle } from './services.js'
 
 /** What can be said of a vault; the last two only of an open one. */
 export type VaultFacts = Omit<VaultStatus, 'profiles' | 'secrets' | 'sequence'> &
@@ -68,7 +68,7 @@ export async function vaultExists({ host, settings, signal }: CliContext): Promi
  *
  * @throws KeymuxError `wrong_passphrase` and whatever else opening throws
  */
-export async function openUnasked(context: CliContext): Promise<CliHandle | undefined> {
+export async function openUnasked(context: CliContext): Promise<KeymuxHandle | undefined> {
   try {
     const { header } = await inspectLocked(context)
     if (!opensUnasked(context, typesOf(header))) return undefined

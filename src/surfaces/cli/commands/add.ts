@@ -2,12 +2,13 @@ import { KeymuxError } from '../../../domain/errors.js'
 import { parseProfileId, quote } from '../../../domain/ids.js'
 import { AUTH_MODES, type AuthMode } from '../../../domain/profile.js'
 import type { ProviderMetadata } from '../../../domain/provider.js'
+import { parseList } from '../../../operations/members.js'
 import type { NewProfile } from '../../../profiles/types.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
 import { readSecret, SECRET_OPTIONS } from '../secret-input.js'
 import type { CommandSpec } from '../spec.js'
-import { parseInstant, parseList } from '../values.js'
+import { parseInstant } from '../values.js'
 
 const MODE_NAMES: Readonly<Record<AuthMode, string>> = {
   api_key: 'API key',

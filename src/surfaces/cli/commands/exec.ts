@@ -1,6 +1,9 @@
 import { KeymuxError } from '../../../domain/errors.js'
 import { newProfileId } from '../../../domain/ids.js'
 import type { ProviderMetadata } from '../../../domain/provider.js'
+import { environmentOf } from '../../../operations/environment.js'
+import type { KeymuxHandle } from '../../../operations/handle.js'
+import { type Member, parseMembers } from '../../../operations/members.js'
 import { credentialEnvNames } from '../../../providers/request.js'
 import type { CliContext } from '../context.js'
 import { runChild } from '../exec-child.js'
@@ -11,10 +14,8 @@ import {
   refuseSelection,
   runningAccess,
 } from '../gateway.js'
-import { type Member, parseMembers } from '../members.js'
-import { environmentOf } from '../provider-env.js'
 import { readSelection, SELECTION_OPTIONS } from '../selection.js'
-import type { CliHandle, GatewayRequest } from '../services.js'
+import type { GatewayRequest } from '../services.js'
 import type { CommandSpec } from '../spec.js'
 
 /** Never passed on: who can read the child's environment must not be able to open the vault. */
@@ -103,7 +104,7 @@ async function privateGateway(context: CliContext): Promise<GatewayRequest> {
   return { ...request, logger }
 }
 
-async function refuseEmpty({ profiles }: CliHandle, members: readonly Member[]): Promise<void> {
+async function refuseEmpty({ profiles }: KeymuxHandle, members: readonly Member[]): Promise<void> {
   for (const { provider, name, text } of members) {
     if ((await profiles.views({ provider })).length === 0) {
       throw new KeymuxError('no_usable_profile', `there is no profile of ${provider}`, {

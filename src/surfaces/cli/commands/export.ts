@@ -4,14 +4,14 @@ import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { KeymuxError } from '../../../domain/errors.js'
 import type { ExportContents } from '../../../interchange/json.js'
+import { type Gathered, gather, toDevclaw } from '../../../operations/export.js'
+import type { KeymuxHandle } from '../../../operations/handle.js'
 import { fileError } from '../../../system/safe-file.js'
 import type { CliContext } from '../context.js'
-import { type Gathered, gather, toDevclaw } from '../departures.js'
 import { usageError } from '../errors.js'
 import type { CommandInput } from '../input.js'
 import { otherPassphrase, passphraseText } from '../passphrase.js'
 import { PROBLEMS_FOUND } from '../problems.js'
-import type { CliHandle } from '../services.js'
 import type { CommandSpec } from '../spec.js'
 import { absolutePath } from '../vault-facts.js'
 
@@ -115,7 +115,7 @@ function exportPassphrase(context: CliContext, input: CommandInput): Promise<str
 
 /** Before anything leaves the vault, the audit knows. */
 async function note(
-  { profiles, vault }: CliHandle,
+  { profiles, vault }: KeymuxHandle,
   { store, secrets }: ExportContents,
   { signal }: CliContext,
 ): Promise<void> {

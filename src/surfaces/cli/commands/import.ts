@@ -1,5 +1,5 @@
 import type { ImportNote } from '../../../interchange/draft.js'
-import { type ImportReport, settle } from '../arrivals.js'
+import { type ImportReport, settle } from '../../../operations/import.js'
 import type { CliContext } from '../context.js'
 import { findSource, SOURCES } from '../import-sources.js'
 import type { CommandSpec } from '../spec.js'

@@ -1,11 +1,11 @@
 import { KeymuxError } from '../../../domain/errors.js'
 import type { Resolution } from '../../../domain/ports.js'
 import { formatTime } from '../../../domain/rfc3339.js'
+import type { KeymuxHandle } from '../../../operations/handle.js'
+import { type Member, parseMembers, requireProviders } from '../../../operations/members.js'
 import { FallbackChain } from '../../../resolver/multi.js'
 import type { ResolveOptions } from '../../../resolver/resolver.js'
-import { type Member, parseMembers, requireProviders } from '../members.js'
 import { readSelection, SELECTION_OPTIONS } from '../selection.js'
-import type { CliHandle } from '../services.js'
 import type { CommandSpec } from '../spec.js'
 
 /** `keymux resolve`: a credential that works now. */
@@ -33,7 +33,7 @@ export const resolve: CommandSpec = {
 
 /** The first member's credential that can be had. */
 export async function resolveMembers(
-  { resolver, providers }: CliHandle,
+  { resolver, providers }: KeymuxHandle,
   members: readonly Member[],
   options: ResolveOptions,
 ): Promise<Resolution> {

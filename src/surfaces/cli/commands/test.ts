@@ -1,13 +1,13 @@
 import type { KeymuxError } from '../../../domain/errors.js'
 import { parseProfileId } from '../../../domain/ids.js'
+import type { KeymuxHandle } from '../../../operations/handle.js'
+import { askProvider, type LiveResult } from '../../../operations/live-test.js'
 import { problemOf, type Remedies } from '../../../operations/validity.js'
 import { credentialJson } from '../../../profiles/json-views.js'
 import type { ProfileView } from '../../../profiles/types.js'
 import type { CliContext } from '../context.js'
-import { askProvider, type LiveResult } from '../live-check.js'
 import { isForever } from '../render/state.js'
 import { formatUntil } from '../render/time.js'
-import type { CliHandle } from '../services.js'
 import type { CommandSpec } from '../spec.js'
 
 interface TestResult {
@@ -42,7 +42,7 @@ export const test: CommandSpec = {
 }
 
 async function testOne(
-  handle: CliHandle,
+  handle: KeymuxHandle,
   view: ProfileView,
   live: boolean,
   context: CliContext,

@@ -1,7 +1,7 @@
+import type { KeymuxHandle } from '../../../operations/handle.js'
 import type { VaultProblem } from '../../../vault/types.js'
 import type { CliContext } from '../context.js'
 import { isDisputed, PROBLEMS_FOUND, problemToJson, renderProblems } from '../problems.js'
-import type { CliHandle } from '../services.js'
 import type { CommandSpec } from '../spec.js'
 
 /** What a check found, and what it did about it. */
@@ -41,7 +41,7 @@ export const vaultCheck: CommandSpec = {
 }
 
 async function examine(
-  handle: CliHandle,
+  handle: KeymuxHandle,
   { signal }: CliContext,
   { accept, drop }: { accept: boolean; drop: boolean },
 ): Promise<Findings> {
@@ -55,7 +55,7 @@ async function examine(
 }
 
 /** Takes the vault as it is for the truth. Gives the ids of the profiles whose logins count as ended. */
-export async function acceptRollback({ vault, profiles }: CliHandle): Promise<readonly string[]> {
+export async function acceptRollback({ vault, profiles }: KeymuxHandle): Promise<readonly string[]> {
   let ids: readonly string[] = []
   await vault.acceptRollback(async () => {
     ids = await profiles.requireLogins()

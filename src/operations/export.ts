@@ -1,12 +1,12 @@
-import { isKeymuxError } from '../../domain/errors.js'
-import type { JsonObject } from '../../domain/json-reader.js'
-import { type AuthProfile, vaultReferenceName } from '../../domain/profile.js'
-import { usageToJson } from '../../domain/profile-codec.js'
-import { ProfileStore } from '../../domain/profile-store.js'
-import type { NamedSecret } from '../../interchange/draft.js'
-import type { ExportContents, ExportedProvider } from '../../interchange/json.js'
-import { customProviderToJson } from '../../providers/custom.js'
-import type { CliHandle } from './services.js'
+import { isKeymuxError } from '../domain/errors.js'
+import type { JsonObject } from '../domain/json-reader.js'
+import { type AuthProfile, vaultReferenceName } from '../domain/profile.js'
+import { usageToJson } from '../domain/profile-codec.js'
+import { ProfileStore } from '../domain/profile-store.js'
+import type { NamedSecret } from '../interchange/draft.js'
+import type { ExportContents, ExportedProvider } from '../interchange/json.js'
+import { customProviderToJson } from '../providers/custom.js'
+import type { KeymuxHandle } from './handle.js'
 
 /** What an export holds, and what it has to do without. */
 export interface Gathered {
@@ -16,7 +16,7 @@ export interface Gathered {
 }
 
 /** Everything that can be exported, secrets opened. One damaged record does not keep the others here. */
-export async function gather(handle: CliHandle, signal: AbortSignal): Promise<Gathered> {
+export async function gather(handle: KeymuxHandle, signal: AbortSignal): Promise<Gathered> {
   const { profiles, vault } = handle
   const store = new ProfileStore()
   const damaged = [...profiles.damaged()]
@@ -63,7 +63,7 @@ function withSecrets(profile: AuthProfile): AuthProfile {
   }
 }
 
-async function declaredProviders({ providers, providerShelf }: CliHandle): Promise<ExportedProvider[]> {
+async function declaredProviders({ providers, providerShelf }: KeymuxHandle): Promise<ExportedProvider[]> {
   return (await providerShelf.names()).flatMap((name) => {
     const provider = providers.get(name)
     return provider === undefined ? [] : [{ name, declaration: customProviderToJson(provider) as JsonObject }]
@@ -75,7 +75,7 @@ export async function toDevclaw(
   { store, secrets }: ExportContents,
   passphrase: string | Uint8Array,
 ): Promise<string> {
-  const { DEVCLAW_STORE_ENTRY, writeDevclawVault } = await import('../../interchange/devclaw-vault.js')
+  const { DEVCLAW_STORE_ENTRY, writeDevclawVault } = await import('../interchange/devclaw-vault.js')
   const entries = new Map(secrets.map(({ name, value }) => [name, value]))
   const theirs = new ProfileStore()
   for (const profile of store.list()) theirs.set(withBareReferences(profile))

@@ -1,8 +1,8 @@
-import { KeymuxError } from '../../domain/errors.js'
-import { providerEnv } from '../../providers/request.js'
-import type { ResolveOptions } from '../../resolver/resolver.js'
+import { KeymuxError } from '../domain/errors.js'
+import { providerEnv } from '../providers/request.js'
+import type { ResolveOptions } from '../resolver/resolver.js'
+import type { KeymuxHandle } from './handle.js'
 import { type Member, requireProviders } from './members.js'
-import type { CliHandle } from './services.js'
 
 /**
  * The environment variables that hand a credential of every member to a program.
@@ -10,7 +10,7 @@ import type { CliHandle } from './services.js'
  * @throws KeymuxError what resolving throws, `unknown_provider`
  */
 export async function environmentOf(
-  handle: CliHandle,
+  handle: KeymuxHandle,
   members: readonly Member[],
   options: ResolveOptions,
 ): Promise<Record<string, string>> {

@@ -1,11 +1,10 @@
-import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
-import { parseFlatJson } from '../../domain/nesting.js'
-import type { FailureReason } from '../../domain/usage.js'
-import { classifyFailure } from '../../policy/classify-message.js'
-import { classifyResponse } from '../../policy/classify-response.js'
-import { checkRequest } from '../../providers/request.js'
-import { RENEWAL_WAIT_MS } from './selection.js'
-import type { CliHandle } from './services.js'
+import { isKeymuxError, KeymuxError } from '../domain/errors.js'
+import { parseFlatJson } from '../domain/nesting.js'
+import type { FailureReason } from '../domain/usage.js'
+import { classifyFailure } from '../policy/classify-message.js'
+import { classifyResponse } from '../policy/classify-response.js'
+import { checkRequest } from '../providers/request.js'
+import type { KeymuxHandle } from './handle.js'
 
 /** What a provider said to a credential. */
 export interface LiveResult {
@@ -25,12 +24,18 @@ const BODY_LIMIT = 64 * 1024
 const REFUSALS: readonly FailureReason[] = ['auth', 'auth_permanent', 'session_expired', 'billing']
 
 /**
+ * How long a command waits for the renewal of a token that is still good, in milliseconds: it does not live long
+ * enough to renew in the background, and the program that it starts may live longer than the token.
+ */
+export const RENEWAL_WAIT_MS = 3_000
+
+/**
  * Asks the provider with its cheap check, and records the outcome as any other request's.
  *
  * @throws KeymuxError `reference_unresolved`, `profile_not_found`, `aborted`
  */
 export async function askProvider(
-  { resolver, providers, profiles }: CliHandle,
+  { resolver, providers, profiles }: KeymuxHandle,
   id: string,
   { signal, now }: { readonly signal: AbortSignal; readonly now: Date },
 ): Promise<LiveResult> {
@@ -92,7 +97,7 @@ export async function askProvider(
 
 /** The credential of exactly this profile, cooling or not: a test may ask about a profile at rest. */
 async function credentialOf(
-  { resolver, profiles }: Pick<CliHandle, 'resolver' | 'profiles'>,
+  { resolver, profiles }: Pick<KeymuxHandle, 'resolver' | 'profiles'>,
   provider: string,
   name: string | undefined,
   id: string,

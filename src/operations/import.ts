@@ -1,19 +1,19 @@
-import { withoutUndefined } from '../../domain/defined.js'
-import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
-import { newProfileId } from '../../domain/ids.js'
-import type { AuthProfile } from '../../domain/profile.js'
-import { profileToJson, usageFromJson } from '../../domain/profile-codec.js'
-import type { ProfileStore } from '../../domain/profile-store.js'
-import type { ImportDraft, ImportNote, NamedSecret } from '../../interchange/draft.js'
-import type { ExportedProvider } from '../../interchange/json.js'
-import { renewalObstacle } from '../../oauth/renewable.js'
-import type { ImportedUsage } from '../../profiles/types.js'
-import { buildProfile } from '../../profiles/validate.js'
-import { customProviderToJson, parseCustomProvider } from '../../providers/custom.js'
-import type { ProviderRegistry } from '../../providers/registry.js'
+import { withoutUndefined } from '../domain/defined.js'
+import { isKeymuxError, KeymuxError } from '../domain/errors.js'
+import { newProfileId } from '../domain/ids.js'
+import type { AuthProfile } from '../domain/profile.js'
+import { profileToJson, usageFromJson } from '../domain/profile-codec.js'
+import type { ProfileStore } from '../domain/profile-store.js'
+import type { ImportDraft, ImportNote, NamedSecret } from '../interchange/draft.js'
+import type { ExportedProvider } from '../interchange/json.js'
+import { renewalObstacle } from '../oauth/renewable.js'
+import type { ImportedUsage } from '../profiles/types.js'
+import { buildProfile } from '../profiles/validate.js'
+import { customProviderToJson, parseCustomProvider } from '../providers/custom.js'
+import type { ProviderRegistry } from '../providers/registry.js'
+import { droppedNote, refuseProfile, refuseProvider, untrusted } from '../surfaces/cli/import-trust.js'
+import type { KeymuxHandle } from './handle.js'
 import { loginNotes } from './import-notes.js'
-import { droppedNote, refuseProfile, refuseProvider, untrusted } from './import-trust.js'
-import type { CliHandle } from './services.js'
 
 /** Everything that a source holds for the vault, and what it holds besides. */
 export interface Arrivals {
@@ -73,7 +73,7 @@ export function arrivalsOfStore(store: ProfileStore): ArrivingProfile[] {
  * @throws KeymuxError what keeps the vault from being written; what is wrong with one piece is reported
  */
 export async function settle(
-  handle: CliHandle,
+  handle: KeymuxHandle,
   arrivals: Arrivals,
   options: SettleOptions,
 ): Promise<ImportReport> {
@@ -129,7 +129,7 @@ function isOfPiece({ code, exitCode }: KeymuxError): boolean {
 const USAGE = 2
 
 async function placeProvider(
-  { providers, providerShelf }: CliHandle,
+  { providers, providerShelf }: KeymuxHandle,
   { name, declaration }: ExportedProvider,
   { replace, trustEndpoints, signal }: SettleOptions,
 ): Promise<string | undefined> {
@@ -147,7 +147,7 @@ async function placeProvider(
 }
 
 async function placeSecret(
-  { vault }: CliHandle,
+  { vault }: KeymuxHandle,
   { name, value }: NamedSecret,
   { replace, signal }: SettleOptions,
 ): Promise<string | undefined> {
@@ -160,7 +160,7 @@ async function placeSecret(
 }
 
 async function placeProfile(
-  { profiles, providers }: CliHandle,
+  { profiles, providers }: KeymuxHandle,
   arriving: ArrivingProfile | ImportDraft,
   { replace, trustEndpoints, now, signal }: SettleOptions,
   notes: string[],

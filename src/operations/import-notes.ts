@@ -1,9 +1,9 @@
-import { newProfileId } from '../../domain/ids.js'
-import type { ImportDraft } from '../../interchange/draft.js'
-import { findImporter } from '../../interchange/importers.js'
-import { LOGIN_METADATA } from '../../oauth/metadata.js'
-import { type RenewalObstacle, renewalObstacle } from '../../oauth/renewable.js'
-import type { ProviderRegistry } from '../../providers/registry.js'
+import { newProfileId } from '../domain/ids.js'
+import type { ImportDraft } from '../interchange/draft.js'
+import { findImporter } from '../interchange/importers.js'
+import { LOGIN_METADATA } from '../oauth/metadata.js'
+import { type RenewalObstacle, renewalObstacle } from '../oauth/renewable.js'
+import type { ProviderRegistry } from '../providers/registry.js'
 
 /** What became of logins that other programs renew: one sentence for all with the same lot. */
 export function loginNotes(drafts: readonly ImportDraft[], providers: ProviderRegistry): string[] {

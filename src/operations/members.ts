@@ -1,7 +1,6 @@
-import { KeymuxError } from '../../domain/errors.js'
-import { parseProfileId, quote } from '../../domain/ids.js'
-import type { ProviderRegistry } from '../../providers/registry.js'
-import { parseList } from './values.js'
+import { KeymuxError } from '../domain/errors.js'
+import { parseProfileId, quote } from '../domain/ids.js'
+import type { ProviderRegistry } from '../providers/registry.js'
 
 /** One `PROVIDER[:NAME]` of a list. */
 export interface Member {
@@ -34,4 +33,16 @@ export function requireProviders(members: readonly Member[], providers: Provider
   throw new KeymuxError('unknown_provider', `there is no provider ${quote(unknown.provider)}`, {
     hint: 'see keymux providers, or declare it with keymux providers add FILE',
   })
+}
+
+/**
+ * Values separated by commas, spaces around them dropped.
+ *
+ * @throws KeymuxError `invalid_value` where one of them is empty
+ */
+export function parseList(what: string, text: string): string[] {
+  const values = text.split(',').map((value) => value.trim())
+  if (values.includes(''))
+    throw new KeymuxError('invalid_value', `${what} has an empty entry in ${quote(text)}`)
+  return values
 }
