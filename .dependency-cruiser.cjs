@@ -19,6 +19,7 @@ LAYERS.transport = Object.keys(LAYERS)
 LAYERS.operations = Object.keys(LAYERS)
 LAYERS.system = Object.keys(LAYERS)
 LAYERS.surfaces = Object.keys(LAYERS)
+LAYERS.compat = LAYERS.resolver
 
 const TESTS = '[.]test[.]ts$'
 

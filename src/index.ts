@@ -1,6 +1,6 @@
+export type { StoreConfig } from './compat/foreign-store.js'
 export type { Keymux, OpenKeymuxOptions } from './compose.js'
 export { openKeymux } from './compose.js'
-export type { StoreConfig } from './compose-store.js'
 export { newStore } from './compose-store.js'
 export type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
 export type { CandidateReason, ErrorCode, KeymuxErrorOptions } from './domain/errors.js'

@@ -46,6 +46,7 @@ test('the dependency rules fire on what they forbid, and on nothing else', async
     'src/vault/up.ts': "export { nothing } from '../profiles/up.js'\n",
     'src/logins/up.ts': "export { nothing } from '../resolver/fine.js'\n",
     'src/operations/up.ts': "export { nothing } from '../surfaces/gateway/fine.js'\n",
+    'src/compat/up.ts': "export { nothing } from '../transport/fine.js'\n",
     'src/elsewhere/new.ts': "export { nothing } from '../domain/fine.js'\n",
     'test/support.ts': "export { nothing } from '../src/domain/fine.js'\n",
   })
@@ -60,6 +61,7 @@ test('the dependency rules fire on what they forbid, and on nothing else', async
   }
   const fired = summary.violations.map(({ from, rule }) => `${rule.name}: ${from}`)
   expect(fired.sort()).toEqual([
+    'arrows-compat: src/compat/up.ts',
     'arrows-config: src/config/sibling.ts',
     'arrows-crypto: src/crypto/sibling.ts',
     'arrows-domain: src/domain/up.ts',

@@ -13,9 +13,9 @@ import type {
   ProfileState,
   ProfileTransaction,
   RefreshState,
-} from './backend.js'
-import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
-import { splitProfile, toProfile } from './record.js'
+} from '../profiles/backend.js'
+import type { ProfileMeta, ProfileRecord, ProfileSecrets } from '../profiles/record.js'
+import { splitProfile, toProfile } from '../profiles/record.js'
 
 /** The name under which the original keeps all profiles in its vault. */
 export const STORE_SECRET_NAME = 'auth:profiles:store'
