@@ -5,8 +5,6 @@ import { copyFile, link, open, rm } from 'node:fs/promises'
 import { KeymuxError } from '../domain/errors.js'
 import { shellQuote } from '../domain/shell.js'
 
-export { shellQuote }
-
 const LARGEST_SECRET_FILE = 2 * 1024 * 1024
 const NOFOLLOW = constants.O_NOFOLLOW ?? 0
 

@@ -4,8 +4,8 @@ import { type AddressInfo, connect } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { refuseMistrusted } from '../../config/trusted-path.js'
 import { KeymuxError } from '../../domain/errors.js'
+import { shellQuote } from '../../domain/shell.js'
 import { isLoopbackHost } from '../../providers/url.js'
-import { shellQuote } from '../../system/safe-file.js'
 
 /** `sun_path` of unix(7) on macOS, with its closing zero; Linux takes 4 bytes more. Longer ones are cut silently. */
 const LONGEST_SOCKET_PATH = 103

@@ -1,5 +1,5 @@
 import { isKeymuxError, KeymuxError } from '../../../domain/errors.js'
-import { shellQuote } from '../../../system/safe-file.js'
+import { shellQuote } from '../../../domain/shell.js'
 import type { Unlock, VaultStatus } from '../../../vault/types.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
