@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { composeKeymux } from '../src/compose.js'
 import { serveGateway } from '../src/surfaces/gateway/gateway.js'
 import { createJsonLogger } from '../src/surfaces/gateway/log.js'
+import { readPrivateFile } from '../src/system/safe-file.js'
 import { addLimited, busyWait, median, report, withFolder } from './support.js'
 
 // Upstream, bare proxy and gateway each have a process of their own; this one makes the load. Bare proxy and
@@ -338,6 +339,7 @@ async function gateway(given: string): Promise<number> {
     token: TOKEN,
     announce: false,
     stateFolder: folder,
+    readFile: readPrivateFile,
     logger,
   })
   process.on('message', async (what) => {

@@ -3,6 +3,7 @@ import type { Keymux } from '../compose.js'
 import { keymuxFolder } from '../config/paths.js'
 import { serveGateway } from '../surfaces/gateway/gateway.js'
 import type { Gateway, GatewayOptions } from '../surfaces/gateway/handle.js'
+import { readPrivateFile } from '../system/safe-file.js'
 
 export type { Gateway, GatewayOptions } from '../surfaces/gateway/handle.js'
 export type { JsonLoggerOptions, LogLevel } from '../surfaces/gateway/log.js'
@@ -18,5 +19,9 @@ export { createJsonLogger } from '../surfaces/gateway/log.js'
  */
 export async function startGateway(keymux: Keymux, options: GatewayOptions = {}): Promise<Gateway> {
   const facts = { platform: process.platform, env: process.env, home: homedir() }
-  return serveGateway(keymux, { stateFolder: keymuxFolder('state', facts), ...options })
+  return serveGateway(keymux, {
+    stateFolder: keymuxFolder('state', facts),
+    ...options,
+    readFile: readPrivateFile,
+  })
 }

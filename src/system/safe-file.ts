@@ -3,6 +3,7 @@ import { type BigIntStats, constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { copyFile, link, open, rm } from 'node:fs/promises'
 import { KeymuxError } from '../domain/errors.js'
+import { fileError } from '../domain/file-errors.js'
 import { shellQuote } from '../domain/shell.js'
 
 const LARGEST_SECRET_FILE = 2 * 1024 * 1024
@@ -42,6 +43,11 @@ export async function readSecretFile(path: string, options: ReadOptions = {}): P
   }
 }
 
+/** The same, of a file that nobody else may read. */
+export function readPrivateFile(path: string): Promise<Buffer> {
+  return readSecretFile(path, { privateOnly: true, ownOnly: true })
+}
+
 /**
  * Writes a new file that only its owner may read (0600), durably.
  *
@@ -78,34 +84,6 @@ async function publish(aside: string, path: string): Promise<void> {
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP') throw error
     // A file system without hard links.
     await copyFile(aside, path, constants.COPYFILE_EXCL)
-  }
-}
-
-/** A file system error as keymux reports it. */
-export function fileError(path: string, error: unknown): KeymuxError {
-  const code = (error as NodeJS.ErrnoException).code
-  switch (code) {
-    case 'ENOENT':
-      return new KeymuxError('file_not_found', `there is no file ${path}`, { cause: error })
-    case 'EEXIST':
-      return new KeymuxError('file_exists', `${path} exists already`, {
-        hint: 'choose another name',
-        cause: error,
-      })
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new KeymuxError('storage_full', `there is no space left for ${path}`, { cause: error })
-    case 'EROFS':
-      return new KeymuxError('storage_read_only', `${path} is on a read-only file system`, { cause: error })
-    case 'ELOOP':
-      return new KeymuxError('unsafe_permissions', `${path} is a symbolic link`, {
-        hint: 'name the file itself',
-        cause: error,
-      })
-    default:
-      return new KeymuxError('storage_unavailable', `${path} cannot be used (${code ?? 'unknown error'})`, {
-        cause: error,
-      })
   }
 }
 

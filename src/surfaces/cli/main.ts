@@ -13,7 +13,7 @@ const services: CliServices = {
   providerNames,
   startGateway,
   findGateway: async (stateFolder, vaultId) =>
-    (await import('../gateway/find.js')).findGateway(stateFolder, vaultId),
+    (await import('../gateway/find.js')).findGateway(stateFolder, vaultId, readFile),
   createLogger: async (level, clock, write) =>
     (await import('../gateway/log.js')).createJsonLogger({ level, clock, write }),
   version,
@@ -51,9 +51,13 @@ async function providerNames(config: string): Promise<readonly string[]> {
   return [...new Set(names)].sort()
 }
 
+async function readFile(path: string): Promise<Buffer> {
+  return (await import('../../system/safe-file.js')).readPrivateFile(path)
+}
+
 async function startGateway(handle: KeymuxHandle, request: GatewayRequest): Promise<CliGateway> {
   const { serveGateway } = await import('../gateway/gateway.js')
-  return serveGateway(handle, request)
+  return serveGateway(handle, { ...request, readFile })
 }
 
 // Read from the package that this file was built into: dist/cli.cjs lies next to package.json's folder.

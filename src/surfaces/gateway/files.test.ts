@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { readPrivateFile } from '../../system/safe-file.js'
 import { GatewayFiles } from './files.js'
 import { findGateway } from './find.js'
 import { newToken, TokenCheck } from './token.js'
@@ -14,7 +15,7 @@ let files: GatewayFiles
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'keymux-gateway-'))
-  files = new GatewayFiles(folder, VAULT)
+  files = new GatewayFiles(folder, VAULT, readPrivateFile)
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -49,7 +50,7 @@ describe('the files of a gateway', () => {
   })
 
   test('records are told by vault, the latest first, and damaged ones left out', async () => {
-    const other = new GatewayFiles(folder, '00'.repeat(16))
+    const other = new GatewayFiles(folder, '00'.repeat(16), readPrivateFile)
     await other.writeRecord({ url: 'http://127.0.0.1:9', pid: 9, startedAt: '2026-01-09T00:00:00Z' })
     await files.writeRecord({ url: 'http://127.0.0.1:1', pid: 1, startedAt: '2026-01-01T00:00:00Z' })
     await files.writeRecord({ socket: '/run/x', pid: 2, startedAt: '2026-01-02T00:00:00Z' })
@@ -91,7 +92,7 @@ describe('finding the running gateway', () => {
       JSON.stringify({ status: 'ok', proof: new TokenCheck(token).prove(challenge, url) }),
     )
     await files.writeRecord({ url: real.url, pid: process.pid, startedAt: '2026-01-01T00:00:00Z' })
-    expect(await findGateway(folder, VAULT)).toEqual({ url: real.url, token })
+    expect(await findGateway(folder, VAULT, readPrivateFile)).toEqual({ url: real.url, token })
     real.close()
   })
 
@@ -106,7 +107,7 @@ describe('finding the running gateway', () => {
       return (await fetch(`${real.url}/healthz`, { headers })).text()
     })
     await files.writeRecord({ url: fake.url, pid: process.pid, startedAt: '2026-01-01T00:00:00Z' })
-    expect(await findGateway(folder, VAULT)).toBeUndefined()
+    expect(await findGateway(folder, VAULT, readPrivateFile)).toBeUndefined()
     expect(real.seen).toHaveLength(1)
     expect(fake.seen.join()).not.toContain(token)
     for (const server of [real, fake]) server.close()
@@ -122,7 +123,7 @@ describe('finding the running gateway', () => {
     await files.writeToken(token)
     const fake = await impostor(answer)
     await files.writeRecord({ url: fake.url, pid: process.pid, startedAt: '2026-01-01T00:00:00Z' })
-    expect(await findGateway(folder, VAULT)).toBeUndefined()
+    expect(await findGateway(folder, VAULT, readPrivateFile)).toBeUndefined()
     expect(fake.seen).toHaveLength(1)
     expect(fake.seen.join()).not.toContain(token)
     fake.close()
@@ -133,14 +134,14 @@ describe('finding the running gateway', () => {
     const fake = await impostor(() => '{}')
     // Beyond any number that Linux, macOS or Windows gives to a process.
     await files.writeRecord({ url: fake.url, pid: 2 ** 30, startedAt: '2026-01-01T00:00:00Z' })
-    expect(await findGateway(folder, VAULT)).toBeUndefined()
+    expect(await findGateway(folder, VAULT, readPrivateFile)).toBeUndefined()
     expect(fake.seen).toEqual([])
     fake.close()
   })
 
   test('there is none without a token or a record', async () => {
-    expect(await findGateway(folder, VAULT)).toBeUndefined()
+    expect(await findGateway(folder, VAULT, readPrivateFile)).toBeUndefined()
     await files.writeToken(newToken())
-    expect(await findGateway(folder, VAULT)).toBeUndefined()
+    expect(await findGateway(folder, VAULT, readPrivateFile)).toBeUndefined()
   })
 })

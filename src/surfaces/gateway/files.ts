@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isKeymuxError } from '../../domain/errors.js'
-import { fileError, readSecretFile } from '../../system/safe-file.js'
+import { fileError } from '../../domain/file-errors.js'
+
+/** Reads a file, or refuses one that others may read (`unsafe_permissions`). */
+export type ReadPrivateFile = (path: string) => Promise<Buffer>
 
 /** What a running gateway leaves behind so that others find it. */
 export interface GatewayRecord {
@@ -21,9 +24,11 @@ export interface GatewayRecord {
 export class GatewayFiles {
   readonly #folder: string
   readonly #vaultId: string
+  readonly #read: ReadPrivateFile
 
   /** @param vaultId Hexadecimal. */
-  constructor(stateFolder: string, vaultId: string) {
+  constructor(stateFolder: string, vaultId: string, readFile: ReadPrivateFile) {
+    this.#read = readFile
     this.#folder = join(stateFolder, 'gateways')
     // Grouped as a UUID: messages with such a path in them are searched for what looks like a key.
     this.#vaultId = vaultId.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
@@ -36,9 +41,7 @@ export class GatewayFiles {
   /** The vault's gateway token; `undefined` before there is one. @throws KeymuxError `unsafe_permissions`, … */
   async readToken(): Promise<string | undefined> {
     try {
-      const text = (await readSecretFile(this.tokenPath, { privateOnly: true, ownOnly: true }))
-        .toString()
-        .trim()
+      const text = (await this.#read(this.tokenPath)).toString().trim()
       return text === '' ? undefined : text
     } catch (error) {
       if (isKeymuxError(error, 'file_not_found')) return undefined
@@ -73,9 +76,7 @@ export class GatewayFiles {
 
   async #readRecord(path: string): Promise<GatewayRecord | undefined> {
     try {
-      return asRecord(
-        JSON.parse((await readSecretFile(path, { privateOnly: true, ownOnly: true })).toString()),
-      )
+      return asRecord(JSON.parse((await this.#read(path)).toString()))
     } catch {
       // Half a record, or one that somebody else could have written, leads nowhere.
       return undefined

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { parseFlatJson } from '../../domain/nesting.js'
-import { GatewayFiles, type GatewayRecord } from './files.js'
+import { GatewayFiles, type GatewayRecord, type ReadPrivateFile } from './files.js'
 import { proofOf } from './token.js'
 
 /** A gateway that runs. */
@@ -18,8 +18,12 @@ const LONGEST_ANSWER = 4_096
  * The gateway of a vault that runs now and can be reached by a URL. Whoever listens at the address that was
  * left behind must prove that he knows the token, and is there himself, before anybody sends it there.
  */
-export async function findGateway(stateFolder: string, vaultId: string): Promise<RunningGateway | undefined> {
-  const files = new GatewayFiles(stateFolder, vaultId)
+export async function findGateway(
+  stateFolder: string,
+  vaultId: string,
+  readFile: ReadPrivateFile,
+): Promise<RunningGateway | undefined> {
+  const files = new GatewayFiles(stateFolder, vaultId, readFile)
   const token = await files.readToken()
   if (token === undefined) return undefined
   for (const record of await files.records()) {

@@ -18,6 +18,7 @@ import { parseConfigObject } from '../../config/load.js'
 import { KeymuxError } from '../../domain/errors.js'
 import { redactSecrets } from '../../domain/redact.js'
 import { defaultRegistry, ProviderRegistry } from '../../providers/registry.js'
+import { readPrivateFile } from '../../system/safe-file.js'
 import type { Answer, AnswerBody, Forwarder, ForwardRequest } from '../../transport/types.js'
 import { findGateway } from './find.js'
 import { serveGateway } from './gateway.js'
@@ -90,7 +91,12 @@ async function begin(options: Partial<GatewayOptions> = {}): Promise<Gateway> {
       providers: new ProviderRegistry([], defaultRegistry),
       config: parseConfigObject({ chains: { fast: ['groq:llama-3', 'openai'] }, gateway: { port: 0 } }),
     },
-    { stateFolder: folder, logger: { debug: log, info: log, warn: log, error: log }, ...options },
+    {
+      stateFolder: folder,
+      readFile: readPrivateFile,
+      logger: { debug: log, info: log, warn: log, error: log },
+      ...options,
+    },
   )
 }
 
@@ -621,9 +627,12 @@ describe('start and end', () => {
 
   test('it is found while it runs, and not afterwards', async () => {
     const { vaultId } = await handle.vault.status()
-    expect(await findGateway(folder, vaultId)).toEqual({ url: gateway.url, token: gateway.token })
+    expect(await findGateway(folder, vaultId, readPrivateFile)).toEqual({
+      url: gateway.url,
+      token: gateway.token,
+    })
     await gateway.close()
-    expect(await findGateway(folder, vaultId)).toBeUndefined()
+    expect(await findGateway(folder, vaultId, readPrivateFile)).toBeUndefined()
   })
 
   test('one that is not announced leaves nothing behind', async () => {
@@ -755,7 +764,7 @@ describe('limits', () => {
     const providers = new ProviderRegistry([], defaultRegistry)
     const short = await serveGateway(
       { ...handle, forwarder, oauth: { keepFresh }, providers, config },
-      { stateFolder: folder, announce: false },
+      { stateFolder: folder, readFile: readPrivateFile, announce: false },
     )
     expect(short.url).toMatch(/^http/)
     await short.close()

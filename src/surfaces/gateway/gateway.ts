@@ -4,7 +4,7 @@ import type { ProviderFamily } from '../../domain/provider.js'
 import { ProfileTools } from '../../operations/profile-tools.js'
 import { familyOfCaller, refuse, sendJson, sendText } from './answers.js'
 import { serveApi } from './api.js'
-import { GatewayFiles } from './files.js'
+import { GatewayFiles, type ReadPrivateFile } from './files.js'
 import { type GuardOptions, guard } from './guard.js'
 import type { Gateway, GatewayHandle, GatewayOptions } from './handle.js'
 import { type Listening, listen, type Place } from './listen.js'
@@ -37,11 +37,11 @@ const CHALLENGE = /^[\w-]{8,128}$/
  */
 export async function serveGateway(
   handle: GatewayHandle,
-  options: GatewayOptions & { readonly stateFolder: string },
+  options: GatewayOptions & { readonly stateFolder: string; readonly readFile: ReadPrivateFile },
 ): Promise<Gateway> {
   const { announce = true, logger } = options
   const { vaultId } = await handle.vault.status()
-  const files = announce ? new GatewayFiles(options.stateFolder, vaultId) : undefined
+  const files = announce ? new GatewayFiles(options.stateFolder, vaultId, options.readFile) : undefined
   const given = options.token === undefined ? newToken() : checkToken(options.token, 'the given token')
   const token =
     files === undefined
