@@ -1,39 +1,41 @@
-// Cycles are Biome's business (noImportCycles): it tells imports of types from imports that run.
-// Data flows one way through src: every layer may import the layers named for it here and nothing else of src.
-const domain = ['domain']
-const LAYERS = {
-  domain: [],
-  policy: domain,
-  providers: domain,
-  crypto: domain,
-  storage: domain,
-  oauth: domain,
-  config: domain,
-  interchange: domain,
+// Data flows one way through src: every room may import the rooms named for it here and nothing else of src.
+const ROOMS = { domain: [] }
+// Siblings: none knows another.
+for (const room of ['policy', 'providers', 'crypto', 'storage', 'oauth', 'config', 'interchange']) {
+  ROOMS[room] = ['domain']
 }
-LAYERS.vault = Object.keys(LAYERS)
-LAYERS.profiles = Object.keys(LAYERS)
-LAYERS.logins = Object.keys(LAYERS)
-LAYERS.resolver = Object.keys(LAYERS)
-LAYERS.transport = Object.keys(LAYERS)
-LAYERS.operations = Object.keys(LAYERS)
-LAYERS.system = Object.keys(LAYERS)
-LAYERS.surfaces = Object.keys(LAYERS)
-LAYERS.compat = LAYERS.resolver
+// Each stands on all before it.
+for (const room of ['vault', 'profiles', 'logins', 'resolver', 'transport', 'operations', 'surfaces']) {
+  ROOMS[room] = Object.keys(ROOMS)
+}
+// Beside the others: nobody but those who put keymux together imports them.
+ROOMS.compat = ROOMS.resolver
+ROOMS.system = ROOMS.profiles
+// The command line asks the machine itself; which surface may import which is a rule of its own, below.
+ROOMS['surfaces/cli'] = [...ROOMS.surfaces, 'surfaces', 'system']
 
 const TESTS = '[.]test[.]ts$'
 
 // A program's first file puts its surface together with compose.ts and with the surfaces it starts.
 const PROGRAMS = '^src/surfaces/[^/]+/main[.]ts$'
 
-/** A folder of src, without its tests. */
-const layer = (name) => ({ path: `^src/${name}/`, pathNot: [TESTS, PROGRAMS] })
+/** A folder of src, without its tests and without the folders in it that have a line of their own. */
+const room = (name) => ({
+  path: `^src/${name}/`,
+  pathNot: [
+    TESTS,
+    PROGRAMS,
+    ...Object.keys(ROOMS)
+      .filter((each) => each.startsWith(`${name}/`))
+      .map((each) => `^src/${each}/`),
+  ],
+})
 
-const arrows = Object.entries(LAYERS).map(([name, allowed]) => ({
-  name: `arrows-${name}`,
+const arrows = Object.entries(ROOMS).map(([name, allowed]) => ({
+  name: `arrows-${name.replace('/', '-')}`,
   comment: `src/${name} may import ${[name, ...allowed].join(', ')}, and nothing else of src.`,
   severity: 'error',
-  from: layer(name),
+  from: room(name),
   to: { path: '^src/', pathNot: `^src/(${[name, ...allowed].join('|')})/` },
 }))
 
@@ -42,13 +44,43 @@ module.exports = {
     ...arrows,
     {
       name: 'known-folder',
-      comment: 'Every folder of src has a place in the layers; tell this file about a new one.',
+      comment: 'Every folder of src is a room of the table; tell this file about a new one.',
       severity: 'error',
       from: {
         path: '^src/[^/]+/',
-        pathNot: [`^src/(${[...Object.keys(LAYERS), 'testing', 'entries'].join('|')})/`, TESTS],
+        pathNot: [`^src/(${[...Object.keys(ROOMS), 'testing', 'entries'].join('|')})/`, TESTS],
       },
       to: {},
+    },
+    {
+      name: 'no-circles',
+      comment:
+        'No file leads back to itself, not by types either. (Biome finds circles of running code as well.)',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { circular: true },
+    },
+    {
+      name: 'system-is-handed-in',
+      comment:
+        'compose.ts and the command line know the machine; everybody else is given what he needs of it.',
+      severity: 'error',
+      from: { path: '^src/[^/]+$', pathNot: ['^src/compose[^/]*$', TESTS] },
+      to: { path: '^src/system/' },
+    },
+    {
+      name: 'compat-stays-apart',
+      comment: 'src/compat is for compose and index.',
+      severity: 'error',
+      from: { path: ['^src/(entries|testing)/', PROGRAMS], pathNot: TESTS },
+      to: { path: '^src/compat/' },
+    },
+    {
+      name: 'entries-stand-above',
+      comment: 'Nothing imports an entry point.',
+      severity: 'error',
+      from: { path: ['^src/[^/]+$', '^src/testing/', PROGRAMS], pathNot: TESTS },
+      to: { path: '^src/entries/' },
     },
     {
       name: 'surfaces-stand-alone',
