@@ -1,12 +1,12 @@
 import type { Clock } from '../../domain/ports.js'
 import type { KeymuxHandle } from '../../operations/handle.js'
 import type { Interrupts } from './interrupts.js'
-import { Output } from './output.js'
+import type { Output } from './output.js'
 import type { Prompter } from './prompt.js'
 import type { CliServices, OpenOptions } from './services.js'
-import { resolveSettings, type SettingFacts, type Settings } from './settings.js'
+import type { SettingFacts, Settings } from './settings.js'
 import type { ByteSource, TextSink } from './streams.js'
-import { createStyle, type Style, wantsColor } from './style.js'
+import type { Style } from './style.js'
 
 /** Everything outside that a command may touch. The real one is made in `process.ts`, tests make their own. */
 export interface CliHost extends SettingFacts {
@@ -35,42 +35,4 @@ export interface CliContext {
   open(options?: OpenOptions): Promise<KeymuxHandle>
   /** Closes the vault if it is open, before the command ends: the next `open()` opens it again. */
   close(): Promise<void>
-}
-
-/** Makes a context of a host and the global flags. @throws KeymuxError `usage`, `invalid_value` */
-export function createContext(host: CliHost, flags: Readonly<Record<string, unknown>>): CliContext {
-  const settings = resolveSettings(flags, host)
-  const colors = wantsColor({
-    isTTY: host.stdout.isTTY,
-    env: host.env,
-    refused: settings.noColor || settings.json,
-  })
-  let handle: Promise<KeymuxHandle> | undefined
-  const context: CliContext = {
-    host,
-    settings,
-    output: new Output(host.stdout, host.stderr, settings),
-    style: createStyle(colors),
-    signal: host.interrupts.signal,
-    open(options) {
-      handle ??= openVault(context, options).then((opened) => {
-        // A refresh token that has been spent must not be lost with what it was spent for.
-        host.interrupts.holdWhile(() => opened.oauth.underWay)
-        return opened
-      })
-      return handle
-    },
-    async close() {
-      const opened = handle
-      handle = undefined
-      // A vault that could not be opened has told so already, through open().
-      await (await opened?.catch(() => undefined))?.close()
-    },
-  }
-  return context
-}
-
-async function openVault(context: CliContext, options: OpenOptions | undefined): Promise<KeymuxHandle> {
-  const { openWithUnlock } = await import('./passphrase.js')
-  return openWithUnlock(context, options)
 }

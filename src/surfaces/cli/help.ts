@@ -1,6 +1,7 @@
 import { longFlag } from './input.js'
+import type { ArgumentSpec, OptionSpec } from './parameters.js'
 import { GLOBAL_OPTIONS } from './settings.js'
-import type { ArgumentSpec, CommandEntry, CommandGroup, CommandSpec, Example, OptionSpec } from './spec.js'
+import type { CommandEntry, CommandGroup, CommandSpec, Example } from './spec.js'
 import type { Style } from './style.js'
 
 /** How help looks. */

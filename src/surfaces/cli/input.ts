@@ -1,6 +1,6 @@
 import { KeymuxError } from '../../domain/errors.js'
 import { quote } from '../../domain/ids.js'
-import type { CommandSpec } from './spec.js'
+import type { Parameters } from './parameters.js'
 
 /** Smallest and largest value allowed, both included. */
 export interface Range {
@@ -10,12 +10,12 @@ export interface Range {
 
 /** What a command was given, by the names of its own spec. Asking for an undeclared name is a bug and throws. */
 export class CommandInput {
-  readonly #spec: CommandSpec
+  readonly #spec: Parameters
   readonly #arguments: readonly unknown[]
   readonly #options: Readonly<Record<string, unknown>>
 
   /** `options` by long name without the dashes: `from-env`, and `browser` for `--no-browser`. */
-  constructor(spec: CommandSpec, args: readonly unknown[], options: Readonly<Record<string, unknown>>) {
+  constructor(spec: Parameters, args: readonly unknown[], options: Readonly<Record<string, unknown>>) {
     this.#spec = spec
     this.#arguments = args
     this.#options = options

@@ -1,7 +1,7 @@
 import type { CliContext } from './context.js'
 import type { CommandInput } from './input.js'
+import type { OptionSpec } from './parameters.js'
 import { otherPassphrase } from './passphrase.js'
-import type { OptionSpec } from './spec.js'
 
 /** The option of commands that take another passphrase, for {@link readNewPassphrase}. */
 export const NEW_PASSPHRASE_OPTION: OptionSpec = {

@@ -1,8 +1,9 @@
 import { Command, CommanderError, Option } from 'commander'
 import { commandHelp, groupHelp, type HelpLook, overview } from './help.js'
 import { CommandInput, longFlag } from './input.js'
+import type { OptionSpec } from './parameters.js'
 import { GLOBAL_OPTIONS } from './settings.js'
-import { type CommandEntry, type CommandSpec, isGroup, type OptionSpec } from './spec.js'
+import { type CommandEntry, type CommandSpec, isGroup } from './spec.js'
 import { locate, usageProblem } from './usage.js'
 
 /** Where help goes and how it looks. */

@@ -1,6 +1,7 @@
 import { KeymuxError } from '../../domain/errors.js'
 import { redactSecrets } from '../../domain/redact.js'
-import { type CliContext, type CliHost, createContext } from './context.js'
+import type { CliContext, CliHost } from './context.js'
+import { createContext } from './create-context.js'
 import { reportError } from './errors.js'
 import { signalStatus } from './interrupts.js'
 import { parseInvocation } from './program.js'

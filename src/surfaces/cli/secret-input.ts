@@ -2,7 +2,7 @@ import { KeymuxError } from '../../domain/errors.js'
 import { looksLikeSecret } from '../../domain/redact.js'
 import type { CliContext } from './context.js'
 import type { CommandInput } from './input.js'
-import type { OptionSpec } from './spec.js'
+import type { OptionSpec } from './parameters.js'
 
 /** Longest secret: 1 MiB. */
 const MAX_BYTES = 1024 * 1024

@@ -3,7 +3,7 @@ import { AUTH_MODES, type AuthMode } from '../../domain/profile.js'
 import { RENEWAL_WAIT_MS } from '../../operations/live-test.js'
 import type { ResolveOptions } from '../../resolver/resolver.js'
 import type { CommandInput } from './input.js'
-import type { OptionSpec } from './spec.js'
+import type { OptionSpec } from './parameters.js'
 
 /** Options that say which profile is wanted, for {@link readSelection}. */
 export const SELECTION_OPTIONS: readonly OptionSpec[] = [

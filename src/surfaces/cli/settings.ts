@@ -3,7 +3,7 @@ import { defaultConfigPath, defaultVaultPath, type PathFacts } from '../../confi
 import { KeymuxError } from '../../domain/errors.js'
 import { quote } from '../../domain/ids.js'
 import { parseInteger } from './input.js'
-import type { OptionSpec } from './spec.js'
+import type { OptionSpec } from './parameters.js'
 
 /** Where a setting came from: a missing file is an error only where somebody named it. */
 export type SettingSource = 'default' | 'env' | 'flag'

@@ -1,33 +1,6 @@
 import type { CliContext } from './context.js'
 import type { CommandInput } from './input.js'
-
-/** What a shell may offer for an argument: provider names, files, environment variables, or fixed words. */
-export type Completion = 'provider' | 'file' | 'env' | readonly string[]
-
-/** One positional argument. */
-export interface ArgumentSpec {
-  /** As shown in the help, in capitals: `ID`, `PROVIDER[:NAME]`. */
-  readonly name: string
-  readonly summary: string
-  readonly optional?: boolean
-  /** Takes all that follow; only the last argument can. */
-  readonly variadic?: boolean
-  readonly completes?: Completion
-  /** Set where long random text is legitimate, such as another program's arguments: it is not taken for a key. */
-  readonly anyText?: boolean
-}
-
-/** One option. */
-export interface OptionSpec {
-  /** As commander writes them: `--priority <N>`, `-q, --quiet`, `--no-browser`. */
-  readonly flags: string
-  readonly summary: string
-  /** The only values allowed. */
-  readonly choices?: readonly string[]
-  readonly completes?: Completion
-  /** May be given several times. */
-  readonly repeatable?: boolean
-}
+import type { Parameters } from './parameters.js'
 
 /** A line to try, and what it does. */
 export interface Example {
@@ -36,11 +9,9 @@ export interface Example {
 }
 
 /** One command: what it takes, how it is explained, what it does. */
-export interface CommandSpec {
+export interface CommandSpec extends Parameters {
   /** Paragraphs that follow the summary in the command's own help. */
   readonly description?: string
-  readonly arguments?: readonly ArgumentSpec[]
-  readonly options?: readonly OptionSpec[]
   readonly examples: readonly Example[]
   /**
    * Does the work. Errors are thrown, not printed; what was opened through the context is closed by the

@@ -1,9 +1,10 @@
 import { KeymuxError } from '../../domain/errors.js'
 import { looksLikeSecret } from '../../domain/redact.js'
 import { longFlag, takesValue } from './input.js'
+import type { OptionSpec } from './parameters.js'
 import { secretInArgv } from './secret-input.js'
 import { GLOBAL_OPTIONS } from './settings.js'
-import { type CommandEntry, type CommandGroup, type CommandSpec, isGroup, type OptionSpec } from './spec.js'
+import { type CommandEntry, type CommandGroup, type CommandSpec, isGroup } from './spec.js'
 
 /** Which command a command line means, before its options are understood. */
 export interface Located {

@@ -1,6 +1,7 @@
 import { longFlag, takesValue } from '../input.js'
+import type { ArgumentSpec, Completion, OptionSpec } from '../parameters.js'
 import { GLOBAL_OPTIONS } from '../settings.js'
-import { type ArgumentSpec, type CommandEntry, type Completion, isGroup, type OptionSpec } from '../spec.js'
+import { type CommandEntry, isGroup } from '../spec.js'
 
 /** One thing that could stand under the cursor. */
 export interface Candidate {
