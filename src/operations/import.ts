@@ -11,9 +11,9 @@ import type { ImportedUsage } from '../profiles/types.js'
 import { buildProfile } from '../profiles/validate.js'
 import { customProviderToJson, parseCustomProvider } from '../providers/custom.js'
 import type { ProviderRegistry } from '../providers/registry.js'
-import { droppedNote, refuseProfile, refuseProvider, untrusted } from '../surfaces/cli/import-trust.js'
 import type { KeymuxHandle } from './handle.js'
 import { loginNotes } from './import-notes.js'
+import { droppedNote, refuseProfile, refuseProvider, untrusted } from './import-trust.js'
 
 /** Everything that a source holds for the vault, and what it holds besides. */
 export interface Arrivals {

@@ -1,10 +1,10 @@
-import { withoutUndefined } from '../../domain/defined.js'
-import { KeymuxError } from '../../domain/errors.js'
-import type { AuthProfile } from '../../domain/profile.js'
-import type { ProviderMetadata } from '../../domain/provider.js'
-import { redactSecrets } from '../../domain/redact.js'
-import { parseBaseUrl } from '../../domain/secure-url.js'
-import { isForeignBaseUrl, leavesVault, pointersIn } from '../../profiles/outside.js'
+import { withoutUndefined } from '../domain/defined.js'
+import { KeymuxError } from '../domain/errors.js'
+import type { AuthProfile } from '../domain/profile.js'
+import type { ProviderMetadata } from '../domain/provider.js'
+import { redactSecrets } from '../domain/redact.js'
+import { parseBaseUrl } from '../domain/secure-url.js'
+import { isForeignBaseUrl, leavesVault, pointersIn } from '../profiles/outside.js'
 
 /*
  * A file from elsewhere may name addresses that credentials would be sent to, and files, variables and commands
