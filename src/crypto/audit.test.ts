@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { testKeyring } from '../../test/support/keyring.js'
 import { isKeymuxError } from '../domain/errors.js'
 import { type ChainLine, chainEntry, entryMac, openEntry, verifyChain } from './audit.js'
-import { Keyring } from './keyring.js'
+import type { Keyring } from './keyring.js'
 
-const keyring = new Keyring(Buffer.alloc(32, 2), Buffer.alloc(16, 1), 1)
+const keyring = testKeyring()
 const corrupt = expect.objectContaining({ code: 'vault_corrupt' })
 
 function chain(
@@ -38,6 +39,28 @@ const bodies = lines.map((line) => line.body)
 const headOf = (line: ChainLine): { sequence: number; mac: Buffer } => ({
   sequence: line.sequence,
   mac: entryMac(line.body),
+})
+
+describe('terms', () => {
+  const rotated = testKeyring(2, 1, [1, 2])
+
+  test('a chain goes on through a rotation, and its old lines stay readable', () => {
+    const longer = chain(['seven'], rotated, lines)
+    expect(verifyChain(rotated, longer)).toEqual({ head: headOf(at(longer, 7)) })
+    expect(openEntry(rotated, 1, at(longer, 1).body).toString()).toBe('one')
+    expect(Buffer.from(at(longer, 7).body).readUInt32BE(1)).toBe(2)
+  })
+
+  test('who left with the keys of a former term writes nothing after the rotation', () => {
+    const forged = chain(['forged'], keyring, chain(['seven'], rotated, lines))
+    expect(verifyChain(rotated, forged).problem).toEqual({ sequence: 8, kind: 'change' })
+  })
+
+  test('a line of a term that the vault has not had is a change', () => {
+    const foreign = chain(['seven'], testKeyring(2, 1, [1, 3]), lines)
+    expect(verifyChain(rotated, foreign).problem).toEqual({ sequence: 7, kind: 'change' })
+    expect(() => openEntry(rotated, 7, at(foreign, 7).body)).toThrow(corrupt)
+  })
 })
 
 describe('a sound chain', () => {
@@ -158,7 +181,7 @@ describe('a change', () => {
   })
 
   test('a line from another vault, or of a history that was undone', () => {
-    const foreign = chain(['x', 'y', 'z'], new Keyring(Buffer.alloc(32, 2), Buffer.alloc(16, 7), 1))
+    const foreign = chain(['x', 'y', 'z'], testKeyring(2, 7))
     expect(verifyChain(keyring, replaced(3, at(foreign, 3).body)).problem).toEqual({
       sequence: 3,
       kind: 'change',
@@ -217,7 +240,7 @@ describe('openEntry', () => {
   })
 
   test('nothing works without keys', () => {
-    const ring = new Keyring(Buffer.alloc(32, 2), Buffer.alloc(16, 1), 1)
+    const ring = testKeyring()
     ring.wipe()
     const locked = expect.objectContaining({ code: 'vault_locked' })
     expect(() => chainEntry(ring, undefined, 1, Buffer.alloc(1))).toThrow(locked)

@@ -1,16 +1,18 @@
 import { BOX_OVERHEAD, openBox, sealBox } from './box.js'
-import { asBuffer, corrupt, lengthPrefixed, readU64, u64 } from './bytes.js'
-import { type Keyring, MAC_BYTES } from './keyring.js'
+import { asBuffer, corrupt, lengthPrefixed, readU64, writeU64 } from './bytes.js'
+import { isSameMac, type Keyring, MAC_BYTES, macOf } from './keyring.js'
 import { metaBucket, pad, unpad } from './padding.js'
 
 /*
- * One line of the audit: [format 1][sequence 8][box of the padded text][mac 32].
+ * One line of the audit: [format 2][term 4][sequence 8][box of the padded text][mac 32].
  *
- * The box is bound to the sequence it was written for, and the MAC to the MAC of the line before. The first
- * makes a line recognisable wherever it is moved; the second chains the lines.
+ * The box is bound to the term and the sequence it was written for, and the MAC to the MAC of the line before.
+ * The first makes a line recognisable wherever it is moved; the second chains the lines, across terms too.
  */
-const FORMAT = 1
-const BOX_AT = 9
+const FORMAT = 2
+const TERM_AT = 1
+const SEQUENCE_AT = 5
+const BOX_AT = 13
 const SMALLEST = BOX_AT + BOX_OVERHEAD + MAC_BYTES
 
 /** The end of a chain, or a point on it. */
@@ -66,16 +68,24 @@ export function chainEntry(
   sequence: number,
   plaintext: Uint8Array,
 ): Buffer {
-  const number = u64(sequence)
-  const padded = pad(plaintext, metaBucket)
-  const box = sealBox(keyring.key('audit seal'), additionalData(keyring, number), padded)
-  return Buffer.concat([Buffer.from([FORMAT]), number, box, chainMac(keyring, previousMac, number, box)])
+  const { number: term, keys } = keyring.term
+  const head = Buffer.alloc(BOX_AT)
+  head[0] = FORMAT
+  head.writeUInt32BE(term, TERM_AT)
+  writeU64(head, sequence, SEQUENCE_AT)
+  const box = sealBox(keys.auditSeal, additionalData(keyring, head), pad(plaintext, metaBucket))
+  return Buffer.concat([head, box, chainMac(keys.auditMac, previousMac, head, box)])
 }
 
 /** The MAC of a line, which the next one needs. @throws KeymuxError `vault_corrupt` when it is too short to have one */
 export function entryMac(body: Uint8Array): Buffer {
   if (body.byteLength < SMALLEST) throw corrupt('a line of the audit')
   return asBuffer(body).subarray(-MAC_BYTES)
+}
+
+/** Whether the stored line is the one with this MAC. Its place in the chain is not looked at. */
+export function isLineOf(body: Uint8Array, mac: Uint8Array): boolean {
+  return body.byteLength >= SMALLEST && isSameMac(entryMac(body), mac)
 }
 
 /**
@@ -105,6 +115,7 @@ export function verifyChain(
 ): ChainReport {
   const anchors = new Map((expectation.anchors ?? []).map((anchor) => [anchor.sequence, anchor.mac]))
   let head = expectation.after
+  let term = 0
   const stop = (kind: ChainProblem['kind']): ChainReport => ({
     ...(head === undefined ? {} : { head }),
     problem: { sequence: (head?.sequence ?? 0) + 1, kind },
@@ -117,6 +128,9 @@ export function verifyChain(
     if (line.sequence !== sequence)
       return stop(occursIn(keyring, lines.slice(index), sequence) ? 'swap' : 'cut')
     if (stored.sequence !== sequence || !followsOn(keyring, head?.mac, line)) return stop('change')
+    // Who left with a former term's keys can write nothing that comes after a rotation.
+    if (line.term < term) return stop('change')
+    term = line.term
     const anchor = anchors.get(sequence)
     if (anchor !== undefined && !line.mac.equals(anchor)) return stop('change')
     head = { sequence, mac: line.mac }
@@ -127,8 +141,10 @@ export function verifyChain(
 }
 
 interface Line {
+  readonly term: number
   readonly sequence: number
-  readonly number: Buffer
+  /** Format, term and sequence as stored. */
+  readonly head: Buffer
   readonly box: Buffer
   readonly mac: Buffer
 }
@@ -136,12 +152,13 @@ interface Line {
 function parse(body: Uint8Array): Line | undefined {
   const bytes = asBuffer(body)
   if (bytes.length < SMALLEST || bytes[0] !== FORMAT) return undefined
-  const sequence = readU64(bytes, 1)
+  const sequence = readU64(bytes, SEQUENCE_AT)
   if (sequence === undefined) return undefined
   const end = bytes.length - MAC_BYTES
   return {
+    term: bytes.readUInt32BE(TERM_AT),
     sequence,
-    number: bytes.subarray(1, BOX_AT),
+    head: bytes.subarray(0, BOX_AT),
     box: bytes.subarray(BOX_AT, end),
     mac: bytes.subarray(end),
   }
@@ -160,27 +177,20 @@ function isSound(keyring: Keyring, line: Line): boolean {
 }
 
 function followsOn(keyring: Keyring, previousMac: Uint8Array | undefined, line: Line): boolean {
-  return keyring.verifyMac(line.mac, 'audit mac', ...chained(previousMac, line.number, line.box))
+  const key = keyring.termOf(line.term)?.keys.auditMac
+  return key !== undefined && isSameMac(line.mac, chainMac(key, previousMac, line.head, line.box))
 }
 
 function openLine(keyring: Keyring, line: Line): Buffer | undefined {
-  return openBox(keyring.key('audit seal'), additionalData(keyring, line.number), line.box)
-}
-
-function chainMac(
-  keyring: Keyring,
-  previousMac: Uint8Array | undefined,
-  number: Buffer,
-  box: Buffer,
-): Buffer {
-  return keyring.mac('audit mac', ...chained(previousMac, number, box))
+  const key = keyring.termOf(line.term)?.keys.auditSeal
+  return key === undefined ? undefined : openBox(key, additionalData(keyring, line.head), line.box)
 }
 
 // An empty part stands for "nothing before": no MAC is empty.
-function chained(previousMac: Uint8Array | undefined, number: Buffer, box: Buffer): Uint8Array[] {
-  return [previousMac ?? new Uint8Array(0), number, box]
+function chainMac(key: Buffer, previousMac: Uint8Array | undefined, head: Buffer, box: Buffer): Buffer {
+  return macOf(key, [previousMac ?? new Uint8Array(0), head, box])
 }
 
-function additionalData(keyring: Keyring, number: Buffer): Buffer {
-  return lengthPrefixed('keymux/1 audit', keyring.vaultId, number)
+function additionalData(keyring: Keyring, head: Buffer): Buffer {
+  return lengthPrefixed('keymux/2 audit', keyring.vaultId, head)
 }

@@ -44,7 +44,7 @@ export function openBox(key: Uint8Array, aad: Uint8Array, bytes: Uint8Array): Bu
 
 function boxKey(key: Uint8Array, box: Buffer): Buffer {
   return createHmac('sha256', key)
-    .update('keymux/1 box')
+    .update('keymux/2 box')
     .update(box.subarray(1, NONCE_AT))
     .update(FIRST_BLOCK)
     .digest()

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { testKeyring, testKeyset } from '../../test/support/keyring.js'
 import { isKeymuxError } from '../domain/errors.js'
 import { BOX_OVERHEAD } from './box.js'
 import {
@@ -13,18 +14,19 @@ import {
   verifyHeader,
 } from './header.js'
 import { MIN_KDF_COST } from './kdf.js'
-import { Keyring } from './keyring.js'
+import { MAX_SEALED_KEYSET_BYTES, sealKeyset } from './keyset.js'
 import type { Slot } from './slot.js'
 import { createSlot, openSlot } from './slots.js'
 
 const root = Buffer.alloc(32, 0x11)
 const vaultId = Buffer.alloc(16, 1)
-const keyring = new Keyring(root, vaultId, 1)
+const keyring = testKeyring(0x11)
+const keyset = sealKeyset(root, vaultId, testKeyset())
 const now = new Date('2026-03-01T09:30:00.123Z')
 const options = { now, kdf: MIN_KDF_COST, label: 'mine' }
 const passphrase = { type: 'passphrase', passphrase: 'correct horse' } as const
 const slot = await createSlot(root, vaultId, passphrase, options)
-const header: VaultHeader = { format: 1, vaultId, createdAt: now, epoch: 1, revision: 1, slots: [slot] }
+const header: VaultHeader = { format: 2, vaultId, createdAt: now, revision: 1, keyset, slots: [slot] }
 const sealed = sealHeader(keyring, header)
 const corrupt = expect.objectContaining({ code: 'vault_corrupt' })
 
@@ -41,6 +43,7 @@ const slots: fc.Arbitrary<Slot> = fc.record(
     type: name,
     label: label.filter((text) => !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(text)),
     createdAt: instant,
+    staleBinding: fc.constant(true as const),
     params: fc.dictionary(name, fc.oneof(fc.maxSafeInteger(), fc.string({ maxLength: 99 })), {
       maxKeys: 5,
       noNullPrototype: true,
@@ -64,11 +67,11 @@ const slots: fc.Arbitrary<Slot> = fc.record(
   },
 )
 const headers: fc.Arbitrary<VaultHeader> = fc.record({
-  format: fc.constant(1 as const),
+  format: fc.constant(2 as const),
   vaultId: fixed(16),
   createdAt: instant,
-  epoch: fc.integer({ min: 1, max: 0xffff_ffff }),
   revision: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  keyset: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
   slots: fc.uniqueArray(slots, { selector: ({ id }) => id, maxLength: 5 }),
 })
 
@@ -123,10 +126,20 @@ describe('the codec', () => {
 describe('a header of unknown origin', () => {
   test('a higher format is too new, whatever else is in it', () => {
     const tooNew = expect.objectContaining({ code: 'vault_too_new', exitCode: 8 })
-    expect(() => decodeHeader(Buffer.from('{"format":2}'))).toThrow(tooNew)
+    expect(() => decodeHeader(Buffer.from('{"format":3}'))).toThrow(tooNew)
     expect(() =>
-      decodeHeader(edited((json) => Object.assign(json, { format: 3, slots: 'elsewhere' }))),
+      decodeHeader(edited((json) => Object.assign(json, { format: 4, slots: 'elsewhere' }))),
     ).toThrow(tooNew)
+  })
+
+  test('a lower format is too old, and the way out is named', () => {
+    expect(() => decodeHeader(Buffer.from('{"format":1,"epoch":1}'))).toThrow(
+      expect.objectContaining({
+        code: 'vault_too_old',
+        exitCode: 8,
+        hint: expect.stringContaining('keymux export'),
+      }),
+    )
   })
 
   const damaged: [string, Uint8Array][] = [
@@ -136,19 +149,27 @@ describe('a header of unknown origin', () => {
     ['null', Buffer.from('null')],
     ['no UTF-8', Buffer.from([0x7b, 0xff, 0xfe, 0x7d])],
     ['10 MB of spaces', Buffer.alloc(10_000_000, ' ')],
-    ['10 MB of JSON', Buffer.from(`{"format":1,"x":"${'y'.repeat(10_000_000)}"}`)],
+    ['10 MB of JSON', Buffer.from(`{"format":2,"x":"${'y'.repeat(10_000_000)}"}`)],
     ['a right one behind 10 MB of spaces', Buffer.concat([Buffer.alloc(10_000_000, ' '), sealed])],
     ['60,000 open brackets', Buffer.from('['.repeat(60_000))],
     ['60,000 nested arrays', Buffer.from('['.repeat(60_000) + ']'.repeat(60_000))],
     ['nested objects', Buffer.from(`${'{"slots":'.repeat(10_000)}1${'}'.repeat(10_000)}`)],
-    ['nested slots', Buffer.from(`{"format":1,"slots":${'['.repeat(50_000)}${']'.repeat(50_000)}}`)],
+    ['nested slots', Buffer.from(`{"format":2,"slots":${'['.repeat(50_000)}${']'.repeat(50_000)}}`)],
     ['format 0', edited((json) => Object.assign(json, { format: 0 }))],
     ['format 1.5', edited((json) => Object.assign(json, { format: 1.5 }))],
     ['format as text', edited((json) => Object.assign(json, { format: '2' }))],
     ['a short vault id', edited((json) => Object.assign(json, { vault_id: 'AAAA' }))],
     ['a vault id with padding', edited((json) => Object.assign(json, { vault_id: `${json.vault_id}==` }))],
-    ['epoch 0', edited((json) => Object.assign(json, { epoch: 0 }))],
-    ['epoch 2^32', edited((json) => Object.assign(json, { epoch: 2 ** 32 }))],
+    ['no keyset', edited((json) => Object.assign(json, { keyset: undefined }))],
+    ['a keyset with padding', edited((json) => Object.assign(json, { keyset: `${json.keyset}==` }))],
+    [
+      'a keyset that is larger than any',
+      edited((json) =>
+        Object.assign(json, { keyset: Buffer.alloc(MAX_SEALED_KEYSET_BYTES + 3).toString('base64url') }),
+      ),
+    ],
+    ['a binding that is not stale', editedSlot({ stale_binding: false })],
+    ['revision 0', edited((json) => Object.assign(json, { revision: 0 }))],
     ['revision 2^53', edited((json) => Object.assign(json, { revision: 2 ** 53 }))],
     [
       'a date that is none',
@@ -180,12 +201,18 @@ describe('a header of unknown origin', () => {
       editedSlot({ params: Object.fromEntries([...'abcdefghijklmnopq'].map((key) => [key, 1])) }),
     ],
     ['parameters out of order', editedSlot({ params: { b: 1, a: 1 } })],
-    ['a field given twice', Buffer.from(sealed.toString().replace('"epoch":1', '"epoch":2,"epoch":1'))],
-    ['a number in another spelling', Buffer.from(sealed.toString().replace('"epoch":1', '"epoch":1.0'))],
-    ['another order', edited((json) => [delete json.format, Object.assign(json, { format: 1 })])],
+    [
+      'a field given twice',
+      Buffer.from(sealed.toString().replace('"revision":1', '"revision":2,"revision":1')),
+    ],
+    [
+      'a number in another spelling',
+      Buffer.from(sealed.toString().replace('"revision":1', '"revision":1.0')),
+    ],
+    ['another order', edited((json) => [delete json.format, Object.assign(json, { format: 2 })])],
     ['a space', Buffer.from(sealed.toString().replace('{', '{ '))],
     ['no newline', sealed.subarray(0, -1)],
-    ['a prototype', Buffer.from(sealed.toString().replace('{', '{"__proto__":{"format":1},'))],
+    ['a prototype', Buffer.from(sealed.toString().replace('{', '{"__proto__":{"format":2},'))],
   ]
   test.each(damaged)('%s', (_name, bytes) => {
     expect(() => decodeHeader(bytes)).toThrow(corrupt)
@@ -199,7 +226,7 @@ describe('a header of unknown origin', () => {
         verifyHeader(keyring, decodeHeader(changed))
         expect.unreachable(`bit ${bit} went unnoticed`)
       } catch (error) {
-        const codes = ['vault_corrupt', 'vault_tampered', 'vault_too_new'] as const
+        const codes = ['vault_corrupt', 'vault_tampered', 'vault_too_new', 'vault_too_old'] as const
         expect(codes.some((code) => isKeymuxError(error, code))).toBe(true)
       }
     }
@@ -217,7 +244,8 @@ describe('a header of unknown origin', () => {
         decodeHeader(bytes)
         expect.unreachable('garbage was a header')
       } catch (error) {
-        expect(isKeymuxError(error, 'vault_corrupt') || isKeymuxError(error, 'vault_too_new')).toBe(true)
+        const codes = ['vault_corrupt', 'vault_too_new', 'vault_too_old'] as const
+        expect(codes.some((code) => isKeymuxError(error, code))).toBe(true)
       }
     }
     fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), attempt))
@@ -243,7 +271,8 @@ describe('the MAC', () => {
   const changes: [string, Partial<VaultHeader>][] = [
     ['another vault id', { vaultId: Buffer.alloc(16, 2) }],
     ['another date', { createdAt: new Date(0) }],
-    ['another epoch', { epoch: 2 }],
+    ['another keyset', { keyset: Buffer.alloc(8) }],
+    ['a stale binding', { slots: [{ ...slot, staleBinding: true }] }],
     ['another revision', { revision: 2 }],
     ['no slot', { slots: [] }],
     ['another label', { slots: [{ ...slot, label: 'yours' }] }],
@@ -257,10 +286,7 @@ describe('the MAC', () => {
 
   test('of another root key or vault does not count', () => {
     const decoded = decodeHeader(sealed)
-    for (const other of [
-      new Keyring(Buffer.alloc(32, 9), vaultId, 1),
-      new Keyring(root, Buffer.alloc(16, 9), 1),
-    ]) {
+    for (const other of [testKeyring(9), testKeyring(0x11, 9)]) {
       expect(() => verifyHeader(other, decoded)).toThrow(tampered)
     }
   })
@@ -271,9 +297,9 @@ describe('the MAC', () => {
   })
 })
 
-test('a header of more than 128 KiB is neither written nor read, however well formed', () => {
+test('a header of more than 256 KiB is neither written nor read, however well formed', () => {
   const params = Object.fromEntries([...'abcdefghijklmnop'].map((key) => [key, 'x'.repeat(256)]))
-  const many = Array.from({ length: 40 }, (_, index) => ({
+  const many = Array.from({ length: 64 }, (_, index) => ({
     ...slot,
     id: index.toString(16).padStart(16, '0'),
     params,

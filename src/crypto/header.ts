@@ -1,16 +1,17 @@
 import { KeymuxError } from '../domain/errors.js'
 import { asBuffer, corrupt, fromBase64url } from './bytes.js'
 import { type Fields, instantOf, isFields, wholeNumberOf } from './json.js'
-import { type Keyring, MAC_BYTES, MAX_EPOCH, VAULT_ID_BYTES } from './keyring.js'
+import { type Keyring, MAC_BYTES, VAULT_ID_BYTES } from './keyring.js'
+import { MAX_SEALED_KEYSET_BYTES } from './keyset.js'
 import type { Slot } from './slot.js'
 import { slotFromJson, slotToJson } from './slot-codec.js'
 
 /** The format this version writes. */
-export const HEADER_FORMAT = 1
+export const HEADER_FORMAT = 2
 /** The most slots that a vault may have. */
 export const MAX_SLOTS = 64
-/** The largest header that is read, in bytes. */
-export const MAX_HEADER_BYTES: number = 128 * 1024
+/** The largest header that is read, in bytes: one with as many terms and slots as a vault may have. */
+export const MAX_HEADER_BYTES: number = 256 * 1024
 
 /** What must be known of a vault before it can be opened. Nothing in it is secret. */
 export interface VaultHeader {
@@ -18,10 +19,10 @@ export interface VaultHeader {
   /** 16 random bytes. */
   readonly vaultId: Buffer
   readonly createdAt: Date
-  /** The data-key epoch under which rows are sealed now; from 1. */
-  readonly epoch: number
   /** Grows with each change of the header; from 1. */
   readonly revision: number
+  /** The keys of the vault, sealed under its root key. */
+  readonly keyset: Buffer
   readonly slots: readonly Slot[]
 }
 
@@ -46,7 +47,7 @@ export function sealHeader(keyring: Keyring, header: VaultHeader): Buffer {
  * @throws KeymuxError `vault_tampered`, `vault_locked`
  */
 export function verifyHeader(keyring: Keyring, { header, mac }: DecodedHeader): void {
-  if (keyring.verifyMac(mac, 'header mac', content(header))) return
+  if (keyring.verifyHeaderMac(mac, content(header))) return
   throw new KeymuxError('vault_tampered', "the vault's header was changed by something else than keymux", {
     hint: 'restore a backup',
   })
@@ -54,7 +55,7 @@ export function verifyHeader(keyring: Keyring, { header, mac }: DecodedHeader): 
 
 /** The MAC of a header: over everything else in it. @throws KeymuxError `vault_locked` */
 export function headerMac(keyring: Keyring, header: VaultHeader): Buffer {
-  return keyring.mac('header mac', content(header))
+  return keyring.headerMac(content(header))
 }
 
 /** Lays out a header and its MAC. @throws KeymuxError `invalid_value` when it has too many slots */
@@ -70,7 +71,8 @@ export function encodeHeader(header: VaultHeader, mac: Uint8Array): Buffer {
  * Reads a header of unknown origin, without any cryptography. Exactly one spelling of each header is
  * accepted, the one that {@link encodeHeader} gives: no other order, spacing, field or repetition.
  *
- * @throws KeymuxError `vault_too_new` for a higher format, `vault_corrupt` for anything else
+ * @throws KeymuxError `vault_too_new` for a higher format, `vault_too_old` for a lower one, `vault_corrupt` for
+ *   anything else
  */
 export function decodeHeader(bytes: Uint8Array): DecodedHeader {
   const json = bytes.byteLength > MAX_HEADER_BYTES ? undefined : parse(bytes)
@@ -80,6 +82,7 @@ export function decodeHeader(bytes: Uint8Array): DecodedHeader {
       hint: 'update keymux',
     })
   }
+  if (wholeNumberOf(json.format, 1, HEADER_FORMAT - 1) !== undefined) throw tooOld()
   const header = headerFromJson(json)
   const mac = typeof json.mac === 'string' ? fromBase64url(json.mac, MAC_BYTES) : undefined
   if (header === undefined || mac === undefined) throw corruptHeader()
@@ -97,8 +100,8 @@ function headerToJson(header: VaultHeader): Fields {
     format: header.format,
     vault_id: header.vaultId.toString('base64url'),
     created_at: header.createdAt.toISOString(),
-    epoch: header.epoch,
     revision: header.revision,
+    keyset: header.keyset.toString('base64url'),
     slots: header.slots.map(slotToJson),
   }
 }
@@ -106,12 +109,13 @@ function headerToJson(header: VaultHeader): Fields {
 function headerFromJson(json: Fields): VaultHeader | undefined {
   const vaultId = typeof json.vault_id === 'string' ? fromBase64url(json.vault_id, VAULT_ID_BYTES) : undefined
   const createdAt = instantOf(json.created_at)
-  const epoch = wholeNumberOf(json.epoch, 1, MAX_EPOCH)
   const revision = wholeNumberOf(json.revision, 1, Number.MAX_SAFE_INTEGER)
+  const keyset = typeof json.keyset === 'string' ? fromBase64url(json.keyset) : undefined
   const slots = slotsOf(json.slots)
   if (json.format !== HEADER_FORMAT || vaultId === undefined || createdAt === undefined) return undefined
-  if (epoch === undefined || revision === undefined || slots === undefined) return undefined
-  return { format: HEADER_FORMAT, vaultId, createdAt, epoch, revision, slots }
+  if (revision === undefined || keyset === undefined || slots === undefined) return undefined
+  if (keyset.length > MAX_SEALED_KEYSET_BYTES) return undefined
+  return { format: HEADER_FORMAT, vaultId, createdAt, revision, keyset, slots }
 }
 
 function slotsOf(json: unknown): Slot[] | undefined {
@@ -131,6 +135,17 @@ function parse(bytes: Uint8Array): unknown {
   } catch {
     return undefined
   }
+}
+
+/** No version that wrote such a vault was released. */
+function tooOld(): KeymuxError {
+  return new KeymuxError(
+    'vault_too_old',
+    'the vault was written by an older keymux, in a format of its own',
+    {
+      hint: 'export it with that keymux (keymux export --out FILE), and import the file into a new vault',
+    },
+  )
 }
 
 function corruptHeader(): KeymuxError {

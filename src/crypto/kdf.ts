@@ -38,8 +38,8 @@ export function isKdfCostAllowed(cost: KdfCost): boolean {
 /**
  * Derives 32 bytes from a passphrase with Argon2id (RFC 9106), off the main thread.
  *
- * A text is taken as its UTF-8 bytes and is not normalised: an é typed as one code point and an é composed
- * of two are different passphrases, here as in the files of DevClaw that share this derivation.
+ * A text is taken as its UTF-8 bytes. Whoever calls has brought it into the form that is due: NFC for slots,
+ * as typed for the files of DevClaw that share this derivation.
  *
  * Parameters come from a file that anybody may have written, so they are checked before anything is
  * allocated: a header that asks for 4 GiB is an attack on the memory of this machine.

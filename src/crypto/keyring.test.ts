@@ -1,65 +1,61 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type KeyPurpose, Keyring } from './keyring.js'
+import { testKeyring, testKeyset } from '../../test/support/keyring.js'
+import { Keyring } from './keyring.js'
 
 const root = Buffer.alloc(32, 0x5a)
 const vaultId = Buffer.alloc(16, 1)
-const purposes: KeyPurpose[] = ['header mac', 'manifest', 'audit seal', 'audit mac', 'pin mac']
 const locked = expect.objectContaining({ code: 'vault_locked' })
 
-describe('derived keys', () => {
-  test('all differ, by purpose, epoch, vault and root key', () => {
+describe('what follows from the keys', () => {
+  test('differs by vault, root key and keyset', () => {
     const rings = [
-      new Keyring(root, vaultId, 3),
-      new Keyring(root, Buffer.alloc(16, 2), 3),
-      new Keyring(Buffer.alloc(32, 0x5b), vaultId, 3),
+      new Keyring(root, vaultId, testKeyset()),
+      new Keyring(root, Buffer.alloc(16, 2), testKeyset()),
+      new Keyring(Buffer.alloc(32, 0x5b), vaultId, testKeyset()),
     ]
-    const keys = rings.flatMap((ring) => [
-      ring.rootKey.toString('hex') + ring.vaultId.toString('hex'),
-      ...purposes.map((purpose) => ring.key(purpose).toString('hex')),
-      ...[1, 2, 3].map((epoch) => ring.dataKey(epoch).export().toString('hex')),
-      ring.rowId('profile', 'openai:work').toString('hex'),
-    ])
-    expect(new Set(keys).size).toBe(keys.length)
-  })
-
-  test('are the same each time, whatever the present epoch', () => {
-    const one = new Keyring(root, vaultId, 1)
-    const later = new Keyring(root, vaultId, 9)
-    for (const purpose of purposes) expect(later.key(purpose)).toEqual(one.key(purpose))
-    expect(later.dataKey(1).equals(one.dataKey(1))).toBe(true)
+    expect(new Set(rings.map((ring) => ring.headerMac('x').toString('hex'))).size).toBe(3)
+    const others = [testKeyring(2), testKeyring(9), testKeyring(2, 1, [1, 2])]
+    expect(new Set(others.map((ring) => ring.rowKeys(Buffer.from('x')).key.toString('hex'))).size).toBe(3)
+    expect(others.map((ring) => ring.rowId('profile', 'x').toString('hex'))[0]).not.toBe(
+      others.map((ring) => ring.rowId('profile', 'x').toString('hex'))[1],
+    )
   })
 
   // Stored vaults depend on these bytes: computed apart, with HKDF and HMAC of Python's standard library.
-  test('do not change between versions', () => {
-    const ring = new Keyring(root, vaultId, 1)
-    expect(ring.key('manifest').toString('hex')).toBe(
-      'c379e4d64e568e4ed3f8e8d5d865eb8ecdb7545bcf77a69473bad440806c8854',
+  test('does not change between versions', () => {
+    const ring = new Keyring(root, vaultId, testKeyset())
+    expect(ring.headerMac('content').toString('hex')).toBe(
+      '9044bc60e36e02d5cd823aab35e7d5263a4c73b6421f30aae7ce250e04978b8c',
     )
-    expect(ring.dataKey(1).export().toString('hex')).toBe(
-      '8c61ef3751e347fc9e10f326ed8b8688431b3860c044114b08f92502b8b585ca',
+    expect(ring.rowId('profile', 'openai:work').toString('hex')).toBe('14762a2b274cc1e85766e09fac7e4614')
+    const { key, mark } = ring.rowKeys(Buffer.from('info'))
+    expect(key.toString('hex') + mark.toString('hex')).toBe(
+      '9feaec0f1509249e22ddae5b6af14533d26ca489da715554f0031927c94afb868e4e70dc201ec4e73ce12d520ae03374',
     )
-    expect(ring.rowId('profile', 'openai:work').toString('hex')).toBe('52c807f25b40a9fc1d9a5e55ef82a617')
   })
 
-  test.each([0, 4, 0xffff_ffff, 1.5, Number.NaN])('epoch %d, not reached, is damage', (epoch) => {
-    const ring = new Keyring(root, vaultId, 3)
-    expect(() => ring.dataKey(epoch)).toThrow(expect.objectContaining({ code: 'vault_corrupt' }))
+  test('row ids stay through a rotation, row keys do not', () => {
+    const ring = testKeyring(2, 1, [1])
+    const id = ring.rowId('profile', 'x')
+    const { key } = ring.rowKeys(Buffer.from('x'))
+    ring.replace(Buffer.alloc(32, 7), testKeyset(2, [1, 2]))
+    expect(ring.term.number).toBe(2)
+    expect(ring.rowId('profile', 'x')).toEqual(id)
+    expect(ring.rowKeys(Buffer.from('x')).key).not.toEqual(key)
   })
 
   test('wrong shapes are refused', () => {
     const internal = expect.objectContaining({ code: 'internal_error' })
-    expect(() => new Keyring(root.subarray(1), vaultId, 1)).toThrow(internal)
-    expect(() => new Keyring(root, Buffer.alloc(15), 1)).toThrow(internal)
-    for (const epoch of [0, -1, 2 ** 32, 0.5])
-      expect(() => new Keyring(root, vaultId, epoch)).toThrow(internal)
+    expect(() => new Keyring(root.subarray(1), vaultId, testKeyset())).toThrow(internal)
+    expect(() => new Keyring(root, Buffer.alloc(15), testKeyset())).toThrow(internal)
   })
 })
 
 describe('rowId', () => {
   test('16 bytes; table and name are kept apart', () => {
-    const ring = new Keyring(root, vaultId, 1)
+    const ring = testKeyring()
     expect(ring.rowId('profile', 'x').length).toBe(16)
     fc.assert(
       fc.property(
@@ -77,23 +73,23 @@ describe('rowId', () => {
   })
 })
 
-describe('MACs', () => {
-  test('one bit, one boundary, one purpose make another', () => {
-    const ring = new Keyring(root, vaultId, 1)
-    const mac = ring.mac('header mac', 'ab', 'c')
-    expect(ring.verifyMac(mac, 'header mac', 'ab', 'c')).toBe(true)
-    expect(ring.verifyMac(mac, 'header mac', 'a', 'bc')).toBe(false)
-    expect(ring.verifyMac(mac, 'audit mac', 'ab', 'c')).toBe(false)
-    expect(ring.verifyMac(mac.subarray(0, 4), 'header mac', 'ab', 'c')).toBe(false)
-    expect(ring.verifyMac(Buffer.alloc(0), 'header mac', 'ab', 'c')).toBe(false)
+describe('the MAC of a header', () => {
+  test('is that of its content alone', () => {
+    const ring = testKeyring()
+    const mac = ring.headerMac('content')
+    expect(ring.verifyHeaderMac(mac, 'content')).toBe(true)
+    expect(ring.verifyHeaderMac(mac, 'contents')).toBe(false)
+    expect(ring.verifyHeaderMac(mac.subarray(0, 4), 'content')).toBe(false)
+    expect(ring.verifyHeaderMac(Buffer.alloc(0), 'content')).toBe(false)
   })
 })
 
 describe('wipe', () => {
   test('zeroes what was handed out and locks every use', () => {
-    const ring = new Keyring(root, vaultId, 2)
-    const held = [ring.rootKey, ...purposes.map((purpose) => ring.key(purpose))]
-    ring.dataKey(1)
+    const keyset = testKeyset(2, [1, 2])
+    const ring = new Keyring(root, vaultId, keyset)
+    const held = [ring.rootKey, keyset.lookup, keyset.data, keyset.manifest]
+    for (const { keys } of keyset.terms) held.push(keys.auditSeal, keys.auditMac, keys.unsaved)
     expect(ring.isUnlocked).toBe(true)
     ring.wipe()
     ring.wipe()
@@ -101,30 +97,37 @@ describe('wipe', () => {
     for (const key of held) expect(key).toEqual(Buffer.alloc(32))
     const uses = [
       () => ring.rootKey,
-      () => ring.key('manifest'),
-      () => ring.dataKey(1),
-      () => ring.dataKey(2),
-      () => ring.dataKey(7),
+      () => ring.keyset,
+      () => ring.term,
+      () => ring.termOf(1),
+      () => ring.rowKeys(Buffer.alloc(1)),
       () => ring.rowId('profile', 'x'),
-      () => ring.mac('pin mac', 'x'),
-      () => ring.verifyMac(Buffer.alloc(32), 'pin mac', 'x'),
+      () => ring.headerMac('x'),
+      () => ring.verifyHeaderMac(Buffer.alloc(32), 'x'),
     ]
     for (const use of uses) expect(use).toThrow(locked)
   })
 
   test("copies the caller's root key", () => {
     const mine = Buffer.from(root)
-    const ring = new Keyring(mine, vaultId, 1)
+    const ring = new Keyring(mine, vaultId, testKeyset())
     mine.fill(0)
     expect(ring.rootKey).toEqual(root)
     ring.wipe()
     expect(root).toEqual(Buffer.alloc(32, 0x5a))
   })
+
+  test('a rotation zeroes what it replaces', () => {
+    const before = testKeyset()
+    const ring = new Keyring(root, vaultId, before)
+    const held = ring.rootKey
+    ring.replace(Buffer.alloc(32, 7), testKeyset(2, [1, 2]))
+    for (const key of [held, before.data, before.manifest]) expect(key).toEqual(Buffer.alloc(32))
+  })
 })
 
 test('no key shows in inspect or JSON', () => {
-  const ring = new Keyring(root, vaultId, 1)
-  ring.dataKey(1)
+  const ring = testKeyring(0x5a)
   const shown = inspect(ring, { depth: 9, showHidden: true }) + JSON.stringify(ring)
   expect(shown).not.toContain('5a5a')
   expect(shown).not.toContain('5a 5a')

@@ -1,7 +1,9 @@
-import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { KeymuxError } from '../domain/errors.js'
-import { corrupt, lengthPrefixed } from './bytes.js'
+import { lengthPrefixed } from './bytes.js'
+import { deriveKey } from './derive.js'
 import { KEY_BYTES } from './gcm.js'
+import { type Keyset, presentTerm, type Term, wipeKeyset } from './keyset.js'
 
 /** Length of a vault id, in bytes. */
 export const VAULT_ID_BYTES = 16
@@ -9,44 +11,46 @@ export const VAULT_ID_BYTES = 16
 export const ROW_ID_BYTES = 16
 /** Length of a MAC, in bytes. */
 export const MAC_BYTES = 32
-/** The highest number of a data-key epoch. */
-export const MAX_EPOCH = 0xffff_ffff
+/** Length of a row's mark, in bytes. */
+export const MARK_BYTES = 16
 
-/** What the keys derived from the root key are for; each purpose is a label of its own. */
-const PURPOSES = ['header mac', 'manifest', 'audit seal', 'audit mac', 'pin mac', 'lookup', 'data'] as const
-
-/** A purpose that has one key. */
-export type KeyPurpose = Exclude<(typeof PURPOSES)[number], 'data' | 'lookup'>
+/** What follows from a row's head and address and the term's data key. */
+export interface RowKeys {
+  /** 32 bytes that seal its body; the caller wipes them. */
+  readonly key: Buffer
+  /** 16 secret bytes that stand for this very body in the manifest. */
+  readonly mark: Buffer
+}
 
 /**
- * The keys of an unlocked vault, all derived from its root key with HKDF-SHA-256 (RFC 5869) under labels
- * that hold the purpose and the vault id.
+ * The keys of an unlocked vault: its root key and the keyset that it wraps.
  *
  * Nothing works after {@link Keyring.wipe}: every use throws `vault_locked`. Wiping zeroes the keys kept in
- * Buffers. Data keys sit in KeyObjects, which save most of a microsecond a row; Node clears their memory when
- * it collects them, not at once.
+ * Buffers. The data key sits in a KeyObject as well, which saves most of a microsecond a row; Node clears its
+ * memory when it collects it, not at once.
  */
 export class Keyring {
   /** 16 bytes. */
   readonly vaultId: Buffer
-  /** The epoch under which new rows are sealed; rows of epochs 1 to this one can be opened. */
-  readonly epoch: number
   #root: Buffer | undefined
-  readonly #keys: ReadonlyMap<string, Buffer>
-  readonly #dataKeys = new Map<number, KeyObject>()
+  #keyset: Keyset
+  #headerMac: Buffer
+  #data: KeyObject
 
   /**
    * @param rootKey 32 bytes; copied, so that the caller may wipe his.
    * @param vaultId 16 bytes.
-   * @param epoch From 1.
+   * @param keyset Kept, and wiped with the keyring.
    */
-  constructor(rootKey: Uint8Array, vaultId: Uint8Array, epoch: number) {
-    const sound = rootKey.byteLength === KEY_BYTES && vaultId.byteLength === VAULT_ID_BYTES && isEpoch(epoch)
-    if (!sound) throw new KeymuxError('internal_error', 'the keys of a vault have the wrong shape')
+  constructor(rootKey: Uint8Array, vaultId: Uint8Array, keyset: Keyset) {
+    if (rootKey.byteLength !== KEY_BYTES || vaultId.byteLength !== VAULT_ID_BYTES) {
+      throw new KeymuxError('internal_error', 'the keys of a vault have the wrong shape')
+    }
     this.vaultId = Buffer.from(vaultId)
-    this.epoch = epoch
     this.#root = Buffer.from(rootKey)
-    this.#keys = new Map(PURPOSES.map((purpose) => [purpose, deriveKey(rootKey, purpose, vaultId)]))
+    this.#keyset = keyset
+    this.#headerMac = deriveKey(rootKey, 'header mac', vaultId)
+    this.#data = createSecretKey(keyset.data)
   }
 
   /** False once wiped. */
@@ -60,26 +64,20 @@ export class Keyring {
     return this.#root
   }
 
-  /** The key for one purpose, 32 bytes. It is wiped with the keyring. @throws KeymuxError `vault_locked` */
-  key(purpose: KeyPurpose): Buffer {
-    return this.#key(purpose)
+  /** @throws KeymuxError `vault_locked` */
+  get keyset(): Keyset {
+    this.#refuseLocked()
+    return this.#keyset
   }
 
-  /**
-   * The key under which rows of an epoch are sealed.
-   *
-   * @throws KeymuxError `vault_locked`; `vault_corrupt` for an epoch that this vault has not reached
-   */
-  dataKey(epoch: number): KeyObject {
-    const known = this.#dataKeys.get(epoch)
-    if (known !== undefined) return known
-    const master = this.#key('data')
-    if (!isEpoch(epoch) || epoch > this.epoch) throw corrupt('a record of the vault')
-    const bytes = deriveKey(master, `epoch ${epoch}`, this.vaultId)
-    const key = createSecretKey(bytes)
-    bytes.fill(0)
-    this.#dataKeys.set(epoch, key)
-    return key
+  /** The term under which everything is sealed now. @throws KeymuxError `vault_locked` */
+  get term(): Term {
+    return presentTerm(this.keyset)
+  }
+
+  /** The term of this number; `undefined` where the vault has had none. @throws KeymuxError `vault_locked` */
+  termOf(number: number): Term | undefined {
+    return this.keyset.terms.find((term) => term.number === number)
   }
 
   /**
@@ -88,52 +86,73 @@ export class Keyring {
    * @throws KeymuxError `vault_locked`
    */
   rowId(table: string, name: string): Buffer {
-    const digest = createHmac('sha256', this.#key('lookup')).update(lengthPrefixed(table, name)).digest()
+    const digest = createHmac('sha256', this.keyset.lookup).update(lengthPrefixed(table, name)).digest()
     return digest.subarray(0, ROW_ID_BYTES)
   }
 
-  /** HMAC-SHA-256 over length-prefixed parts. @throws KeymuxError `vault_locked` */
-  mac(purpose: KeyPurpose, ...parts: readonly (Uint8Array | string)[]): Buffer {
-    return createHmac('sha256', this.#key(purpose))
-      .update(lengthPrefixed(...parts))
-      .digest()
+  /**
+   * The key of a row of the present term and its mark: the first 48 bytes of HKDF-Expand with SHA-512 (RFC 5869
+   * section 2.3) under the term's data key. The mark needs no open body, so that damage in one leaves the
+   * manifest checkable.
+   *
+   * @param info Names this body of this row, and no other.
+   * @throws KeymuxError `vault_locked`
+   */
+  rowKeys(info: Uint8Array): RowKeys {
+    this.#refuseLocked()
+    const bytes = createHmac('sha512', this.#data).update(info).update(FIRST_BLOCK).digest()
+    return { key: bytes.subarray(0, KEY_BYTES), mark: bytes.subarray(KEY_BYTES, KEY_BYTES + MARK_BYTES) }
   }
 
-  /** Whether `mac` is that of the parts; takes the same time wherever it differs. @throws KeymuxError `vault_locked` */
-  verifyMac(mac: Uint8Array, purpose: KeyPurpose, ...parts: readonly (Uint8Array | string)[]): boolean {
-    const expected = this.mac(purpose, ...parts)
-    return mac.byteLength === expected.byteLength && timingSafeEqual(mac, expected)
+  /** HMAC-SHA-256 of a header, under a key of the root. @throws KeymuxError `vault_locked` */
+  headerMac(content: string): Buffer {
+    this.#refuseLocked()
+    return macOf(this.#headerMac, [content])
+  }
+
+  /** Whether a member of the vault wrote the header. @throws KeymuxError `vault_locked` */
+  verifyHeaderMac(mac: Uint8Array, content: string): boolean {
+    return isSameMac(mac, this.headerMac(content))
+  }
+
+  /** Goes on with the keys that a rotation made. The old root key and the old present keys are zeroed. */
+  replace(rootKey: Uint8Array, keyset: Keyset): void {
+    const { data, manifest } = this.keyset
+    this.rootKey.fill(0)
+    this.#headerMac.fill(0)
+    data.fill(0)
+    manifest.fill(0)
+    this.#root = Buffer.from(rootKey)
+    this.#keyset = keyset
+    this.#headerMac = deriveKey(rootKey, 'header mac', this.vaultId)
+    this.#data = createSecretKey(keyset.data)
   }
 
   /** Zeroes the keys and locks the ring for good. May be called again. */
   wipe(): void {
     this.#root?.fill(0)
     this.#root = undefined
-    for (const key of this.#keys.values()) key.fill(0)
-    this.#dataKeys.clear()
+    this.#headerMac.fill(0)
+    wipeKeyset(this.#keyset)
   }
 
-  #key(purpose: (typeof PURPOSES)[number]): Buffer {
-    const key = this.#keys.get(purpose)
-    if (key === undefined || this.#root === undefined) throw locked()
-    return key
+  #refuseLocked(): void {
+    if (this.#root === undefined) throw locked()
   }
 }
 
-/** Derives 32 bytes from a uniformly random key, a label and the id of the vault. */
-export function deriveKey(
-  key: Uint8Array,
-  label: string,
-  vaultId: Uint8Array,
-  ...context: readonly (Uint8Array | string)[]
-): Buffer {
-  const info = lengthPrefixed(`keymux/1 ${label}`, vaultId, ...context)
-  return Buffer.from(hkdfSync('sha256', key, Buffer.alloc(0), info, KEY_BYTES))
+const FIRST_BLOCK = Buffer.from([1])
+
+/** HMAC-SHA-256 over length-prefixed parts. */
+export function macOf(key: Buffer, parts: readonly (Uint8Array | string)[]): Buffer {
+  return createHmac('sha256', key)
+    .update(lengthPrefixed(...parts))
+    .digest()
 }
 
-/** Whether this is a number that an epoch can have. */
-export function isEpoch(epoch: number): boolean {
-  return Number.isInteger(epoch) && epoch >= 1 && epoch <= MAX_EPOCH
+/** Whether two MACs are equal; takes the same time wherever they differ. */
+export function isSameMac(one: Uint8Array, other: Uint8Array): boolean {
+  return one.byteLength === other.byteLength && timingSafeEqual(one, other)
 }
 
 function locked(): KeymuxError {

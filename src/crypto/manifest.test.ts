@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { testKeyring } from '../../test/support/keyring.js'
 import { isKeymuxError } from '../domain/errors.js'
-import { Keyring } from './keyring.js'
 import {
   addMark,
   digestHeader,
@@ -15,7 +15,7 @@ import {
 } from './manifest.js'
 import { openRow, sealRow } from './seal.js'
 
-const keyring = new Keyring(Buffer.alloc(32, 2), Buffer.alloc(16, 1), 1)
+const keyring = testKeyring()
 const corrupt = expect.objectContaining({ code: 'vault_corrupt' })
 const mark = fc.uint8Array({ minLength: 16, maxLength: 16 })
 const head = fc.record({
@@ -149,10 +149,7 @@ describe('the sealed manifest', () => {
 
   test('belongs to one vault and one root key', () => {
     const sealed = sealManifest(keyring, sample)
-    for (const other of [
-      new Keyring(Buffer.alloc(32, 2), Buffer.alloc(16, 9), 1),
-      new Keyring(Buffer.alloc(32, 9), Buffer.alloc(16, 1), 1),
-    ]) {
+    for (const other of [testKeyring(2, 9), testKeyring(9, 1)]) {
       expect(() => openManifest(other, sealed)).toThrow(corrupt)
     }
   })

@@ -4,8 +4,7 @@ import type { ChainHead } from './audit.js'
 import { openBox, sealBox } from './box.js'
 import { corrupt, lengthPrefixed, readU64, writeU64 } from './bytes.js'
 import type { Keyring } from './keyring.js'
-import { MAC_BYTES } from './keyring.js'
-import { MARK_BYTES } from './seal.js'
+import { MAC_BYTES, MARK_BYTES } from './keyring.js'
 
 /** Length of a fingerprint, in bytes. */
 export const FINGERPRINT_BYTES = 16
@@ -26,14 +25,17 @@ const MANIFEST_BYTES = AUDIT_MAC_AT + MAC_BYTES
  * Each row is authentic by itself, and would still be so if it were put back after its deletion, or if an
  * older revision took its place, or if it were gone. The manifest tells those apart. It is an incremental
  * keyed multiset hash (Bellare and Micciancio's AdHash with secret random summands): the sum modulo 2^128 of
- * the marks of all rows, where a mark is 16 random bytes that were sealed inside one body and exist in no
- * other. A save subtracts the old mark and adds the new one, whatever the number of rows.
+ * the marks of all rows, where a mark is 16 bytes of a pseudorandom function under a key of the term, taken of
+ * the row's table, id, revision and salt. A save subtracts the old mark and adds the new one, whatever the
+ * number of rows.
  *
- * Whoever edits the stored bytes knows no mark: he can only present bodies that once were sealed, each at
- * its own place. Let him present others than the current ones. The sum is right only if the marks he dropped
- * and those he brought back add up to the same; these are independent, uniformly random numbers that he
- * cannot see, so whatever he chooses, that happens with probability 2^-128. Plain sums of public digests
- * would not do: there, sets with equal sums can be searched for (the generalised birthday problem).
+ * A mark follows from the head of a row, which is stored in clear. So damage in a body leaves the sum checkable:
+ * that one record is lost, and nobody can roll others back in its shadow.
+ *
+ * Whoever edits the stored bytes knows no mark. Let him present other heads than the current ones. The sum is
+ * right only if the marks he dropped and those he brought add up to the same; these are pseudorandom numbers
+ * that he cannot see, so whatever he chooses, that happens with probability 2^-128. Plain sums of public
+ * digests would not do: there, sets with equal sums can be searched for (the generalised birthday problem).
  *
  * What is left to him is putting the whole store back to an earlier state, manifest included: see the pin.
  */
@@ -92,14 +94,22 @@ export function matchesManifest(
   return encode(manifest).equals(encode({ ...manifest, ...found }))
 }
 
-/** Seals a manifest for storage. @throws KeymuxError `vault_locked` */
+/** Seals a manifest for storage: [term 4][box]. @throws KeymuxError `vault_locked` */
 export function sealManifest(keyring: Keyring, manifest: Manifest): Buffer {
-  return sealBox(keyring.key('manifest'), additionalData(keyring), encode(manifest))
+  const term = termBytes(keyring.term.number)
+  return Buffer.concat([
+    term,
+    sealBox(keyring.keyset.manifest, additionalData(keyring, term), encode(manifest)),
+  ])
 }
 
-/** Opens a stored manifest. @throws KeymuxError `vault_corrupt`, `vault_locked` */
+/** Opens a stored manifest of the present term. @throws KeymuxError `vault_corrupt`, `vault_locked` */
 export function openManifest(keyring: Keyring, sealed: Uint8Array): Manifest {
-  const bytes = openBox(keyring.key('manifest'), additionalData(keyring), sealed)
+  const term = termBytes(keyring.term.number)
+  const box = sealed.subarray(term.length)
+  const bytes = term.equals(sealed.subarray(0, term.length))
+    ? openBox(keyring.keyset.manifest, additionalData(keyring, term), box)
+    : undefined
   const manifest = bytes === undefined ? undefined : decode(bytes)
   if (manifest === undefined) throw corrupt('the manifest of the vault')
   return manifest
@@ -111,13 +121,19 @@ export function openManifest(keyring: Keyring, sealed: Uint8Array): Manifest {
  */
 export function fingerprint(manifest: Manifest): Buffer {
   const digest = createHash('sha256')
-    .update(lengthPrefixed('keymux/1 manifest fingerprint', encode(manifest)))
+    .update(lengthPrefixed('keymux/2 manifest fingerprint', encode(manifest)))
     .digest()
   return digest.subarray(0, FINGERPRINT_BYTES)
 }
 
-function additionalData(keyring: Keyring): Buffer {
-  return lengthPrefixed('keymux/1 manifest', keyring.vaultId)
+function additionalData(keyring: Keyring, term: Buffer): Buffer {
+  return lengthPrefixed('keymux/2 manifest', keyring.vaultId, term)
+}
+
+function termBytes(number: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(number)
+  return bytes
 }
 
 function encode(manifest: Manifest): Buffer {

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Keyring } from './keyring.js'
+import { testKeyring } from '../../test/support/keyring.js'
 import type { Manifest } from './manifest.js'
 import { comparePin, decodePin, encodePin, type Pin, pinOf } from './pin.js'
 
-const keyring = new Keyring(Buffer.alloc(32, 2), Buffer.alloc(16, 1), 1)
+const keyring = testKeyring()
 const manifest: Manifest = {
   accumulator: Buffer.alloc(16, 5),
   count: 3,
@@ -16,11 +16,12 @@ const fixed = (length: number): fc.Arbitrary<Buffer> =>
   fc.uint8Array({ minLength: length, maxLength: length }).map((bytes) => Buffer.from(bytes))
 const pins: fc.Arbitrary<Pin> = fc.record(
   {
+    term: fc.constant(1),
     sequence: fc.maxSafeNat(),
     fingerprint: fixed(16),
     audit: fc.record({ sequence: fc.integer({ min: 1 }), mac: fixed(32) }),
   },
-  { requiredKeys: ['sequence', 'fingerprint'] },
+  { requiredKeys: ['term', 'sequence', 'fingerprint'] },
 )
 
 describe('the pin', () => {
@@ -28,20 +29,21 @@ describe('the pin', () => {
     fc.assert(
       fc.property(pins, (pin) => {
         const text = encodePin(keyring, pin)
-        expect(text).toMatch(/^keymux-pin-1:[\w-]+$/)
+        expect(text).toMatch(/^keymux-pin-2:[\w-]+$/)
         expect(decodePin(keyring, text)).toEqual(pin)
         expect(decodePin(keyring, `${text}\n`)).toEqual(pin)
       }),
     )
   })
 
-  test('any change of a character makes it none', () => {
-    const text = encodePin(keyring, pinOf(manifest))
+  test('any change of a character makes it none, or one that no key of this vault made', () => {
+    const text = encodePin(keyring, pinOf(keyring, manifest))
     for (let index = 0; index < text.length; index++) {
       for (const character of ['A', 'b', '=', ' ', '\n', '\u0000', 'é']) {
         if (text[index] === character) continue
         const changed = text.slice(0, index) + character + text.slice(index + 1)
-        expect(decodePin(keyring, changed)).toBeUndefined()
+        const pin = decodePin(keyring, changed)
+        if (pin !== undefined) expect(pin).toMatchObject({ foreign: true })
       }
       expect(decodePin(keyring, text.slice(0, index))).toBeUndefined()
     }
@@ -53,24 +55,40 @@ describe('the pin', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         expect(decodePin(keyring, text)).toBeUndefined()
-        expect(decodePin(keyring, `keymux-pin-1:${text}`)).toBeUndefined()
+        expect(decodePin(keyring, `keymux-pin-2:${text}`)).toBeUndefined()
       }),
     )
-    expect(decodePin(keyring, `keymux-pin-1:${'A'.repeat(10_000_000)}`)).toBeUndefined()
+    expect(decodePin(keyring, `keymux-pin-2:${'A'.repeat(10_000_000)}`)).toBeUndefined()
   })
 
-  test('that of another vault, or signed with another root key, is none', () => {
-    const pin = pinOf(manifest)
-    const others = [
-      new Keyring(Buffer.alloc(32, 9), Buffer.alloc(16, 1), 1),
-      new Keyring(Buffer.alloc(32, 2), Buffer.alloc(16, 9), 1),
-    ]
-    for (const other of others) expect(decodePin(keyring, encodePin(other, pin))).toBeUndefined()
+  test('that of another vault is none', () => {
+    expect(decodePin(keyring, encodePin(testKeyring(2, 9), pinOf(keyring, manifest)))).toBeUndefined()
+  })
+
+  test('one of this vault that its keyset does not know is told from none', () => {
+    const rings = {
+      'other keys': testKeyring(9, 1),
+      'a later term': testKeyring(2, 1, [1, 2]),
+      'a term of the same number and another id': testKeyring(3, 1),
+    }
+    for (const [what, ring] of Object.entries(rings)) {
+      const text = encodePin(ring, pinOf(ring, manifest))
+      expect(decodePin(keyring, text), what).toEqual({
+        foreign: true,
+        term: ring.term.number,
+        sequence: manifest.sequence,
+      })
+    }
+  })
+
+  test('of a former term is read with the keys that stay', () => {
+    const rotated = testKeyring(2, 1, [1, 2])
+    expect(decodePin(rotated, encodePin(keyring, pinOf(keyring, manifest)))).toEqual(pinOf(keyring, manifest))
   })
 })
 
 describe('comparePin', () => {
-  const pin = pinOf(manifest)
+  const pin = pinOf(keyring, manifest)
   test('tells the four cases apart', () => {
     expect(comparePin(pin, manifest)).toBe('ok')
     expect(comparePin(pin, { ...manifest, sequence: 10, count: 4 })).toBe('newer')
@@ -81,7 +99,7 @@ describe('comparePin', () => {
 
   test('an empty vault has a pin too', () => {
     const { audit: _none, ...empty } = { ...manifest, count: 0, sequence: 0, accumulator: Buffer.alloc(16) }
-    const first = pinOf(empty)
+    const first = pinOf(keyring, empty)
     expect(first.audit).toBeUndefined()
     expect(decodePin(keyring, encodePin(keyring, first))).toEqual(first)
     expect(comparePin(first, empty)).toBe('ok')

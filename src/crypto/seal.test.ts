@@ -1,12 +1,13 @@
 import { createCipheriv, createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { testKeyring } from '../../test/support/keyring.js'
 import { isKeymuxError } from '../domain/errors.js'
-import { Keyring } from './keyring.js'
-import { type OpenedRow, openRow, sealRow } from './seal.js'
+import type { Keyring } from './keyring.js'
+import { type OpenedRow, openRow, readRow, sealRow } from './seal.js'
 
 const vaultId = Buffer.alloc(16, 1)
-const keyring = new Keyring(Buffer.alloc(32, 2), vaultId, 3)
+const keyring = testKeyring(2, 1, [1, 3])
 const id = Buffer.alloc(16, 0xaa)
 const address = { table: 'profile', id, revision: 7 }
 const meta = Buffer.from('{"id":"openai:work"}')
@@ -38,7 +39,7 @@ describe('a sealed row', () => {
           const content = key === undefined ? { meta: data } : { meta: data, secret: key }
           const { body, mark } = sealRow(keyring, { table, id: rowId, revision }, content)
           const row = openRow(keyring, table, rowId, new Uint8Array(body))
-          expect(row).toMatchObject({ revision, epoch: 3, mark, hasSecret: key !== undefined })
+          expect(row).toMatchObject({ revision, term: 3, mark, hasSecret: key !== undefined })
           expect(row.meta).toEqual(Buffer.from(data))
           expect(row.openSecret()).toEqual(key === undefined ? undefined : Buffer.from(key))
         },
@@ -65,9 +66,9 @@ describe('a sealed row', () => {
     expect(() => sealRow(keyring, address, { meta, secret: tooLarge })).toThrow(invalid)
   })
 
-  test('shows nothing but epoch, revision and bucketed sizes', () => {
+  test('shows nothing but term, revision and bucketed sizes', () => {
     const { body } = sealRow(keyring, address, { meta, secret })
-    expect(body.subarray(0, 13).toString('hex')).toBe('01000000030000000000000007')
+    expect(body.subarray(0, 13).toString('hex')).toBe('02000000030000000000000007')
     for (const text of ['openai', 'work', 'sk-test', 'profile']) expect(body.includes(text)).toBe(false)
     const short = sealRow(keyring, address, { meta: Buffer.from('a'), secret: Buffer.from('b') }).body
     expect(short.length).toBe(body.length)
@@ -148,15 +149,15 @@ describe('damage', () => {
     }
   })
 
-  test('a revision or epoch made up', () => {
+  test('a revision or term made up', () => {
     for (const revision of ['0000000000000008', '0020000000000000', 'ffffffffffffffff']) {
       const changed = Buffer.from(body)
       changed.write(revision, 5, 'hex')
       expect(() => open(changed)).toThrow(corrupt)
     }
-    for (const epoch of [0, 1, 2, 4, 0xffff_ffff]) {
+    for (const term of [0, 1, 2, 4, 0xffff_ffff]) {
       const changed = Buffer.from(body)
-      changed.writeUInt32BE(epoch, 1)
+      changed.writeUInt32BE(term, 1)
       expect(() => open(changed)).toThrow(corrupt)
     }
   })
@@ -169,8 +170,8 @@ describe('damage', () => {
   })
 
   test("a row of another vault, or under another vault's id", () => {
-    expect(() => open(body, new Keyring(Buffer.alloc(32, 9), vaultId, 3))).toThrow(corrupt)
-    expect(() => open(body, new Keyring(Buffer.alloc(32, 2), Buffer.alloc(16, 9), 3))).toThrow(corrupt)
+    expect(() => open(body, testKeyring(9, 1, [1, 3]))).toThrow(corrupt)
+    expect(() => open(body, testKeyring(2, 9, [1, 3]))).toThrow(corrupt)
   })
 
   test('the secret of one revision behind the metadata of another', () => {
@@ -224,9 +225,8 @@ describe('the layout', () => {
     const [salt, metaNonce, secretNonce] = [Buffer.alloc(16, 4), Buffer.alloc(12, 5), Buffer.alloc(12, 6)]
     const start = Buffer.from([format, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7])
     const head = Buffer.concat([start, salt, metaNonce, length(128 + 16)])
-    const key = createHmac('sha256', keyring.dataKey(3))
-      .update(Buffer.concat([Buffer.from('keymux/1 row'), salt, Buffer.from([1])]))
-      .digest()
+    const info = [Buffer.from('keymux/2 row'), start, salt, id, Buffer.from('profile'), Buffer.from([1])]
+    const key = createHmac('sha512', keyring.keyset.data).update(Buffer.concat(info)).digest().subarray(0, 32)
     const part = (name: string, nonce: Buffer, ...plaintext: Buffer[]): Buffer => {
       const place = [vaultId, id, Buffer.from('profile')].flatMap((bytes) => [length(bytes.length), bytes])
       const cipher = createCipheriv('aes-256-gcm', key, nonce)
@@ -236,35 +236,60 @@ describe('the layout', () => {
     }
     return Buffer.concat([
       head,
-      part('m', metaNonce, Buffer.alloc(16, 9), length(meta.length), meta),
+      part('m', metaNonce, length(meta.length), meta),
       secretNonce,
       part('s', secretNonce, length(secret.length), secret),
     ])
   }
 
   test('is as described', () => {
-    const row = open(byHand(1))
-    expect(row).toMatchObject({ revision: 7, epoch: 3, mark: Buffer.alloc(16, 9), meta })
+    const row = open(byHand(2))
+    expect(row).toMatchObject({ revision: 7, term: 3, meta })
     expect(row.openSecret()).toEqual(secret)
   })
 
   test('of another format is not guessed at', () => {
-    expect(() => open(byHand(2))).toThrow(corrupt)
+    for (const format of [0, 1, 3]) expect(() => open(byHand(format))).toThrow(corrupt)
   })
 })
 
-describe('epochs', () => {
-  test('a row of an earlier epoch still opens, a new one is sealed under the present one', () => {
-    const before = sealRow(new Keyring(Buffer.alloc(32, 2), vaultId, 1), address, { meta, secret }).body
-    expect(open(before)).toMatchObject({ epoch: 1, revision: 7 })
-    expect(open(before).openSecret()).toEqual(secret)
-    expect(open(sealRow(keyring, address, { meta }).body).epoch).toBe(3)
+describe('terms', () => {
+  test('a row of a former term opens no more', () => {
+    const before = sealRow(testKeyring(2, 1, [1]), address, { meta, secret }).body
+    expect(() => open(before)).toThrow(corrupt)
+    expect(open(sealRow(keyring, address, { meta }).body).term).toBe(3)
+  })
+})
+
+describe('the mark', () => {
+  test('follows from the head alone: damage behind it leaves it', () => {
+    const { body, mark } = sealRow(keyring, address, { meta, secret })
+    expect(readRow(keyring, address.table, id, body).mark).toEqual(mark)
+    for (let bit = 29 * 8; bit < body.length * 8; bit += 3) {
+      expect(readRow(keyring, address.table, id, flipped(body, bit)).mark).toEqual(mark)
+    }
+    for (let length = 29; length < body.length; length++) {
+      expect(readRow(keyring, address.table, id, body.subarray(0, length)).mark).toEqual(mark)
+    }
+  })
+
+  test('is another one, or none, for each other head, table and id', () => {
+    const { body, mark } = sealRow(keyring, address, { meta })
+    for (let bit = 0; bit < 29 * 8; bit++) {
+      expect(readRow(keyring, address.table, id, flipped(body, bit)).mark).not.toEqual(mark)
+    }
+    for (let length = 0; length < 29; length++) {
+      expect(readRow(keyring, address.table, id, body.subarray(0, length)).mark).toBeUndefined()
+    }
+    expect(readRow(keyring, 'secret', id, body).mark).not.toEqual(mark)
+    expect(readRow(keyring, address.table, Buffer.alloc(16, 0xab), body).mark).not.toEqual(mark)
+    expect(readRow(testKeyring(2, 1, [1, 4]), address.table, id, body).mark).toBeUndefined()
   })
 })
 
 describe('a locked keyring', () => {
   test('neither seals nor opens, nor opens the secret of a row opened before', () => {
-    const ring = new Keyring(Buffer.alloc(32, 2), vaultId, 3)
+    const ring = testKeyring(2, 1, [1, 3])
     const { body } = sealRow(ring, address, { meta, secret })
     const row = open(body, ring)
     ring.wipe()

@@ -20,6 +20,7 @@ export function slotToJson(slot: Slot): Fields {
     type: slot.type,
     label: slot.label,
     created_at: slot.createdAt.toISOString(),
+    stale_binding: slot.staleBinding,
     params: Object.fromEntries(Object.entries(slot.params).sort(([one], [other]) => (one < other ? -1 : 1))),
     public_key: slot.publicKey.toString('base64url'),
     sealed_keys: slot.sealedKeys.toString('base64url'),
@@ -42,6 +43,7 @@ export function slotFromJson(json: unknown): Slot | undefined {
   const wrappedRoot = bytesOf(json.wrapped_root, KEY_BYTES + BOX_OVERHEAD + KEY_BYTES)
   if (id === undefined || !ID.test(id) || type === undefined || !TYPE.test(type)) return undefined
   if (json.label !== undefined && (label === undefined || !isLabel(label))) return undefined
+  if (json.stale_binding !== undefined && json.stale_binding !== true) return undefined
   if (createdAt === undefined || params === undefined) return undefined
   if (publicKey === undefined || sealedKeys === undefined) return undefined
   if (sealedBinding === undefined || wrappedRoot === undefined) return undefined
@@ -50,6 +52,7 @@ export function slotFromJson(json: unknown): Slot | undefined {
     type,
     ...(label === undefined ? {} : { label }),
     createdAt,
+    ...(json.stale_binding === true ? { staleBinding: true as const } : {}),
     params,
     publicKey,
     sealedKeys,

@@ -25,11 +25,13 @@ export interface Slot {
   readonly sealedBinding: Buffer
   /** The root key, wrapped to the public key and the binding key. */
   readonly wrappedRoot: Buffer
+  /** Somebody who was removed since knows the binding key: its owner makes a new one when he next unlocks. */
+  readonly staleBinding?: true
 }
 
 /** What opens a passphrase slot. */
 export interface PassphraseSecret {
-  /** A text is taken as UTF-8, without normalisation. */
+  /** A text, or its bytes in UTF-8. Slots of this version take it in Unicode's form NFC. */
   readonly passphrase: string | Uint8Array
 }
 
@@ -77,5 +79,5 @@ export interface SlotType<Secret> {
 export function slotContext(slot: Pick<Slot, 'id' | 'type' | 'params'>, vaultId: Uint8Array): Buffer {
   const params = Object.entries(slot.params).sort(([one], [other]) => (one < other ? -1 : 1))
   const flat = params.flatMap(([key, value]) => [key, typeof value, String(value)])
-  return lengthPrefixed('keymux/1 slot', vaultId, slot.id, slot.type, ...flat)
+  return lengthPrefixed('keymux/2 slot', vaultId, slot.id, slot.type, ...flat)
 }

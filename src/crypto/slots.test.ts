@@ -1,10 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import { sealBox } from './box.js'
 import { lengthPrefixed } from './bytes.js'
+import { deriveKey } from './derive.js'
 import { MIN_KDF_COST } from './kdf.js'
-import { deriveKey } from './keyring.js'
 import { type Slot, type SlotSecret, slotContext } from './slot.js'
-import { createSlot, openAnySlot, openSlot, rewrapRoot } from './slots.js'
+import {
+  bindingOf,
+  createSlot,
+  followSlot,
+  openAnySlot,
+  openSlot,
+  renewBinding,
+  rewrapRoot,
+} from './slots.js'
 import { generateX25519 } from './x25519.js'
 
 const root = Buffer.alloc(32, 0x11)
@@ -94,12 +102,28 @@ describe.each([
 })
 
 describe('passphrases', () => {
-  test('composed and decomposed letters are different passphrases', async () => {
+  test('composed and decomposed letters are the same passphrase, as the slot records', async () => {
     const text = 'pa\u00dfwort \u00e9\u{1f511}'
-    const slot = await createSlot(root, vaultId, { type: 'passphrase', passphrase: text }, options)
-    expect(await openSlot(slot, vaultId, { type: 'passphrase', passphrase: Buffer.from(text) })).toEqual(root)
-    const decomposed = { type: 'passphrase', passphrase: text.normalize('NFD') } as const
-    await expect(openSlot(slot, vaultId, decomposed)).rejects.toThrow(code('wrong_passphrase'))
+    const forms = [text, text.normalize('NFD'), Buffer.from(text), Buffer.from(text.normalize('NFD'))]
+    for (const made of forms) {
+      const slot = await createSlot(root, vaultId, { type: 'passphrase', passphrase: made }, options)
+      expect(slot.params).toMatchObject({ normalization: 'nfc' })
+      for (const typed of forms) {
+        expect(await openSlot(slot, vaultId, { type: 'passphrase', passphrase: typed })).toEqual(root)
+      }
+    }
+  })
+
+  test('a slot that records no form takes passphrases as typed', async () => {
+    const bytes = Buffer.from([0xff, 0x65, 0xcc, 0x81])
+    const slot = await createSlot(root, vaultId, { type: 'passphrase', passphrase: bytes }, options)
+    expect(slot.params).not.toHaveProperty('normalization')
+    expect(await openSlot(slot, vaultId, { type: 'passphrase', passphrase: bytes })).toEqual(root)
+  })
+
+  test('a form that is not known is damage', async () => {
+    const slot = { ...passphraseSlot, params: { ...passphraseSlot.params, normalization: 'nfkc' } }
+    await expect(openSlot(slot, vaultId, passphrase)).rejects.toThrow(code('vault_corrupt'))
   })
 
   test('no space is trimmed, no case folded', async () => {
@@ -189,12 +213,42 @@ describe('createSlot', () => {
   )
 })
 
+describe('an open slot', () => {
+  test('follows a new root key without its secret', async () => {
+    const opened = await openAnySlot([passphraseSlot], vaultId, passphrase)
+    const next = rewrapRoot(opened.slot, vaultId, root, nextRoot)
+    expect(followSlot(next, vaultId, opened.keys)).toEqual(nextRoot)
+    expect(bindingOf(next, vaultId, nextRoot)).toEqual(opened.keys.binding)
+    expect(bindingOf(next, vaultId, root)).toBeUndefined()
+  })
+
+  test('gets a binding key that a former member does not know', async () => {
+    const before = await openAnySlot([passphraseSlot], vaultId, passphrase)
+    const stale = rewrapRoot(before.slot, vaultId, root, nextRoot, { stale: true })
+    expect(stale.staleBinding).toBe(true)
+    const opened = await openAnySlot([stale], vaultId, passphrase)
+    const { slot, keys } = renewBinding(opened, vaultId)
+    expect(slot).not.toHaveProperty('staleBinding')
+    expect(keys.binding).not.toEqual(opened.keys.binding)
+    expect(keys.privateKey).toEqual(opened.keys.privateKey)
+    expect(await openSlot(slot, vaultId, passphrase)).toEqual(nextRoot)
+    // What he knows wraps nothing that opens: neither the slot as it was, nor what he wraps with the old root.
+    const forged = rewrapRoot(before.slot, vaultId, root, Buffer.alloc(32, 0x66))
+    expect(followSlot(forged, vaultId, keys)).toBeUndefined()
+    const planted = { ...slot, wrappedRoot: forged.wrappedRoot, sealedBinding: forged.sealedBinding }
+    await expect(openSlot(planted, vaultId, passphrase)).rejects.toThrow(code('vault_corrupt'))
+  })
+})
+
 describe('openAnySlot', () => {
   test('finds the slot that the secret opens', async () => {
     const other = await createSlot(root, vaultId, { type: 'passphrase', passphrase: 'other' }, options)
     const slots = [other, keyFileSlot, passphraseSlot]
-    expect(await openAnySlot(slots, vaultId, passphrase)).toEqual({ slot: passphraseSlot, rootKey: root })
-    expect(await openAnySlot(slots, vaultId, keyFile)).toEqual({ slot: keyFileSlot, rootKey: root })
+    expect(await openAnySlot(slots, vaultId, passphrase)).toMatchObject({
+      slot: passphraseSlot,
+      rootKey: root,
+    })
+    expect(await openAnySlot(slots, vaultId, keyFile)).toMatchObject({ slot: keyFileSlot, rootKey: root })
   })
 
   test('tells no slot, a wrong secret and a damaged slot apart', async () => {

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { KeymuxError } from '../domain/errors.js'
 import { openBox, sealBox } from './box.js'
 import { corrupt, lengthPrefixed } from './bytes.js'
+import { deriveKey } from './derive.js'
 import { KEY_BYTES } from './gcm.js'
-import { deriveKey } from './keyring.js'
 import {
   type Slot,
   type SlotCost,
@@ -30,7 +30,7 @@ import { agreeX25519, generateX25519 } from './x25519.js'
  * wrapping key also depends on a binding key that is known to the slot's owner (sealed with his private key)
  * and to the vault's members (sealed under the root key), as in the PSK mode of HPKE (RFC 9180 section
  * 5.1.2). A former member knows the binding keys and could still forge, though never read, a wrapping; a
- * slot made anew (a changed passphrase) ends that.
+ * binding key made anew ends that: each owner makes one when he next unlocks after a member was removed.
  */
 
 /** Every slot type this version can make and open. A new type is one file and one line here. */
@@ -48,11 +48,21 @@ export interface NewSlotOptions extends SlotCost {
   readonly label?: string
 }
 
-/** What {@link openAnySlot} found. */
+/** What lets the owner of a slot follow a new root key without his secret. */
+export interface SlotKeys {
+  /** X25519, 32 bytes. */
+  readonly privateKey: Buffer
+  /** 32 bytes. */
+  readonly binding: Buffer
+}
+
+/** What {@link openAnySlot} found. The caller wipes the keys, 32 bytes each. */
 export interface OpenedSlot {
   readonly slot: Slot
-  /** 32 bytes; the caller wipes them. */
   readonly rootKey: Buffer
+  readonly keys: SlotKeys
+  /** The key-encryption key, for {@link renewBinding}. */
+  readonly kek: Buffer
 }
 
 /**
@@ -104,18 +114,31 @@ export async function openSlot<Name extends SlotTypeName>(
   vaultId: Uint8Array,
   secret: SlotSecret<Name>,
 ): Promise<Buffer> {
+  const { rootKey, keys, kek } = await unlockSlot(slot, vaultId, secret)
+  for (const key of [kek, keys.privateKey, keys.binding]) key.fill(0)
+  return rootKey
+}
+
+async function unlockSlot<Name extends SlotTypeName>(
+  slot: Slot,
+  vaultId: Uint8Array,
+  secret: SlotSecret<Name>,
+): Promise<OpenedSlot> {
   const type = SLOT_TYPES[secret.type]
   if (slot.type !== secret.type) throw type.wrongSecret()
   const context = slotContext(slot, vaultId)
   const kek = await type.keyEncryptionKey(secret, slot.params, context)
-  const keys = openBox(kek, additionalData(context, 'keys'), slot.sealedKeys)
-  kek.fill(0)
-  if (keys === undefined) throw type.wrongSecret()
-  try {
-    return unwrapRoot(slot, context, keys)
-  } finally {
-    keys.fill(0)
+  const opened = openBox(kek, additionalData(context, 'keys'), slot.sealedKeys)
+  if (opened === undefined) {
+    kek.fill(0)
+    throw type.wrongSecret()
   }
+  const keys = { privateKey: opened.subarray(0, KEY_BYTES), binding: opened.subarray(KEY_BYTES) }
+  const rootKey = unwrapRoot(slot, context, keys)
+  if (rootKey !== undefined) return { slot, rootKey, keys, kek }
+  kek.fill(0)
+  opened.fill(0)
+  throw corruptSlot()
 }
 
 /**
@@ -134,7 +157,7 @@ export async function openAnySlot(
   for (const slot of slots) {
     if (slot.type !== secret.type) continue
     try {
-      return { slot, rootKey: await openSlot(slot, vaultId, secret) }
+      return await unlockSlot(slot, vaultId, secret)
     } catch (error) {
       if (!(error instanceof KeymuxError)) throw error
       // A slot that the secret fits and that is damaged says more than one that it does not fit.
@@ -145,8 +168,52 @@ export async function openAnySlot(
 }
 
 /**
+ * The root key that a slot holds now, for its owner who has opened it before; `undefined` where his keys do not
+ * open it any more. 32 bytes, which the caller wipes.
+ */
+export function followSlot(slot: Slot, vaultId: Uint8Array, keys: SlotKeys): Buffer | undefined {
+  return unwrapRoot(slot, slotContext(slot, vaultId), keys)
+}
+
+/** The binding key of a slot, for who holds the root key; `undefined` where it is not of this root key. */
+export function bindingOf(slot: Slot, vaultId: Uint8Array, rootKey: Uint8Array): Buffer | undefined {
+  const key = bindingSealKey(rootKey, vaultId)
+  const binding = openBox(key, additionalData(slotContext(slot, vaultId), 'binding'), slot.sealedBinding)
+  key.fill(0)
+  return binding
+}
+
+/**
+ * The same slot with a binding key that nobody has known. Needs the key that its owner's secret gives.
+ *
+ * @returns the slot, and the keys that its owner goes on with
+ */
+export function renewBinding(
+  { slot, rootKey, keys, kek }: OpenedSlot,
+  vaultId: Uint8Array,
+): { readonly slot: Slot; readonly keys: SlotKeys } {
+  const context = slotContext(slot, vaultId)
+  const fresh = { privateKey: Buffer.from(keys.privateKey), binding: randomBytes(KEY_BYTES) }
+  const joined = Buffer.concat([fresh.privateKey, fresh.binding])
+  const { staleBinding: _stale, ...kept } = slot
+  try {
+    return {
+      slot: {
+        ...kept,
+        sealedKeys: sealBox(kek, additionalData(context, 'keys'), joined),
+        ...wrapRoot(rootKey, vaultId, context, slot.publicKey, fresh.binding),
+      },
+      keys: fresh,
+    }
+  } finally {
+    joined.fill(0)
+  }
+}
+
+/**
  * The same slot, opened by the same secret, in front of another root key. Works for every type.
  *
+ * @param options `stale`: somebody who leaves knows its binding key
  * @throws KeymuxError `vault_corrupt` when the slot does not belong to `oldRootKey`
  */
 export function rewrapRoot(
@@ -154,14 +221,17 @@ export function rewrapRoot(
   vaultId: Uint8Array,
   oldRootKey: Uint8Array,
   newRootKey: Uint8Array,
+  options: { readonly stale?: boolean } = {},
 ): Slot {
   const context = slotContext(slot, vaultId)
-  const oldKey = bindingSealKey(oldRootKey, vaultId)
-  const binding = openBox(oldKey, additionalData(context, 'binding'), slot.sealedBinding)
-  oldKey.fill(0)
+  const binding = bindingOf(slot, vaultId, oldRootKey)
   if (binding === undefined) throw corruptSlot()
   try {
-    return { ...slot, ...wrapRoot(newRootKey, vaultId, context, slot.publicKey, binding) }
+    return {
+      ...slot,
+      ...(options.stale === true ? { staleBinding: true as const } : {}),
+      ...wrapRoot(newRootKey, vaultId, context, slot.publicKey, binding),
+    }
   } finally {
     binding.fill(0)
   }
@@ -198,17 +268,14 @@ function wrapRoot(
   }
 }
 
-function unwrapRoot(slot: Slot, context: Buffer, keys: Buffer): Buffer {
-  const privateKey = keys.subarray(0, KEY_BYTES)
-  const binding = keys.subarray(KEY_BYTES)
+function unwrapRoot(slot: Slot, context: Buffer, { privateKey, binding }: SlotKeys): Buffer | undefined {
   const ephemeral = slot.wrappedRoot.subarray(0, KEY_BYTES)
   const publicKeys = [ephemeral, slot.publicKey] as const
   const wrapKey = wrappingKey(privateKey, ephemeral, publicKeys, binding, context)
-  if (wrapKey === undefined) throw corruptSlot()
+  if (wrapKey === undefined) return undefined
   const rootKey = openBox(wrapKey, additionalData(context, 'root'), slot.wrappedRoot.subarray(KEY_BYTES))
   wrapKey.fill(0)
-  if (rootKey?.length !== KEY_BYTES) throw corruptSlot()
-  return rootKey
+  return rootKey?.length === KEY_BYTES ? rootKey : undefined
 }
 
 /** HKDF-SHA-256 of shared secret and binding key; both public keys enter it, as in HPKE (RFC 9180 section 4.1). */

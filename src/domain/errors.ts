@@ -65,6 +65,7 @@ export const ERROR_CODES = {
   storage_busy: 8,
   unsafe_permissions: 8,
   vault_too_new: 8,
+  vault_too_old: 8,
   // 126 and 127: what a shell answers for a program that cannot run, or is not there
   program_not_runnable: 126,
   program_not_found: 127,

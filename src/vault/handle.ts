@@ -205,13 +205,10 @@ export class VaultHandle implements Vault {
    * were exchanged. OAuth logins are marked as needing a new one: their tokens may have been used since.
    */
   async acceptRollback(markLogins: () => Promise<void>): Promise<void> {
-    await this.#core.write(async (tx) => {
-      await tx.rebase(await this.#core.sequenceBeyond())
-      await tx.audit('rollback_accepted')
-    })
+    await this.#core.rebase('rollback_accepted')
     await markLogins()
     // Until then the memory speaks of an audit that is no more.
-    await this.#core.remember()
+    await this.#core.accept()
   }
 
   /** Removes records that cannot be opened any more; gives their opaque ids. */

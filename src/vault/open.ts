@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { VaultHeader } from '../crypto/header.js'
-import { decodeHeader, sealHeader, verifyHeader } from '../crypto/header.js'
+import { decodeHeader, HEADER_FORMAT, sealHeader, verifyHeader } from '../crypto/header.js'
 import type { KdfCost } from '../crypto/kdf.js'
 import { Keyring } from '../crypto/keyring.js'
+import { newKeyset, openKeyset, sealKeyset } from '../crypto/keyset.js'
 import { digestHeader, emptyAccumulator, sealManifest } from '../crypto/manifest.js'
 import type { SlotSecret } from '../crypto/slot.js'
 import { createSlot, openAnySlot } from '../crypto/slots.js'
@@ -46,7 +47,7 @@ export async function hasVault(store: Store): Promise<boolean> {
 /**
  * The vault's header as stored: which slots there are. Nothing in it is authenticated yet.
  *
- * @throws KeymuxError `vault_not_found`, `vault_corrupt`, `vault_too_new`
+ * @throws KeymuxError `vault_not_found`, `vault_corrupt`, `vault_too_new`, `vault_too_old`
  */
 export async function inspectVault(store: Store): Promise<VaultHeader> {
   const bytes = await readHeader(store)
@@ -64,9 +65,18 @@ export async function createVault(parts: OpenParts): Promise<OpenedVault> {
   const rootKey = randomBytes(32)
   const vaultId = randomBytes(16)
   const slot = await createSlot(rootKey, vaultId, parts.secret, { now, ...(parts.kdf && { kdf: parts.kdf }) })
-  const keyring = new Keyring(rootKey, vaultId, 1)
+  const keys = newKeyset(now)
+  const keyset = sealKeyset(rootKey, vaultId, keys)
+  const keyring = new Keyring(rootKey, vaultId, keys)
   rootKey.fill(0)
-  const header: VaultHeader = { format: 1, vaultId, createdAt: now, epoch: 1, revision: 1, slots: [slot] }
+  const header: VaultHeader = {
+    format: HEADER_FORMAT,
+    vaultId,
+    createdAt: now,
+    revision: 1,
+    keyset,
+    slots: [slot],
+  }
   const bytes = sealHeader(keyring, header)
   const audit = new AuditLog(keyring, parts.clock, parts.surface, process.pid)
   await parts.store.write(async (tx) => {
@@ -93,7 +103,7 @@ export async function createVault(parts: OpenParts): Promise<OpenedVault> {
  * Opens a vault with the secret of one of its slots.
  *
  * @throws KeymuxError `vault_not_found`, `wrong_passphrase`, `wrong_key_file`, `vault_corrupt`,
- * `vault_tampered`, `vault_rolled_back`, `vault_too_new`
+ * `vault_tampered`, `vault_rolled_back`, `vault_too_new`, `vault_too_old`
  */
 export async function openVault(parts: OpenParts): Promise<OpenedVault> {
   const bytes = await readHeader(parts.store)
@@ -102,8 +112,10 @@ export async function openVault(parts: OpenParts): Promise<OpenedVault> {
   const { header } = decoded
   if (!header.slots.some((each) => each.type === parts.secret.type))
     throw noSuchSlot(header, parts.secret.type)
-  const { rootKey, slot } = await openAnySlot(header.slots, header.vaultId, parts.secret)
-  const keyring = new Keyring(rootKey, header.vaultId, header.epoch)
+  const { rootKey, slot, keys, kek } = await openAnySlot(header.slots, header.vaultId, parts.secret)
+  for (const key of [keys.privateKey, keys.binding, kek]) key.fill(0)
+  const keyset = openKeyset(rootKey, header.vaultId, header.keyset)
+  const keyring = new Keyring(rootKey, header.vaultId, keyset)
   rootKey.fill(0)
   verifyHeader(keyring, decoded)
   const audit = new AuditLog(keyring, parts.clock, parts.surface, process.pid)

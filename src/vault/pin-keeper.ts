@@ -1,9 +1,11 @@
+import { isLineOf } from '../crypto/audit.js'
 import type { Keyring } from '../crypto/keyring.js'
 import type { Manifest } from '../crypto/manifest.js'
-import type { Pin } from '../crypto/pin.js'
-import { decodePin, encodePin, isBehind, pinOf } from '../crypto/pin.js'
+import type { ForeignPin, Pin } from '../crypto/pin.js'
+import { comparePin, decodePin, encodePin, pinOf } from '../crypto/pin.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { Logger } from '../domain/ports.js'
+import type { StoreReader } from '../storage/contract.js'
 
 /** Where the position of a vault is remembered outside its database. */
 export interface PinStore {
@@ -28,6 +30,8 @@ export class PinKeeper {
   readonly #logger: Logger | undefined
   #latest: Manifest | undefined
   #written = -1
+  #accepted = false
+  #saidUnreadable = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(keyring: Keyring, store: PinStore | undefined, logger: Logger | undefined) {
@@ -40,19 +44,28 @@ export class PinKeeper {
    * What is remembered; `undefined` when nothing is, or nothing that can be read. Read it before the snapshot
    * that it is compared with: other processes commit and remember at any time.
    */
-  async pinned(): Promise<Pin | undefined> {
+  async pinned(): Promise<Pin | ForeignPin | undefined> {
     return this.#decode(await this.#store?.read(this.#vaultId()))
   }
 
   /**
    * Compares a freshly opened vault with what was remembered before it was read.
    *
-   * @throws KeymuxError `vault_rolled_back`
+   * @param reader the snapshot that the manifest is of
+   * @throws KeymuxError `vault_rolled_back`, `vault_tampered`
    */
-  compare(manifest: Manifest, pin: Pin | undefined): void {
-    if (pin !== undefined && isBehind(pin, manifest)) throw rolledBack()
+  async compare(manifest: Manifest, pin: Pin | ForeignPin | undefined, reader: StoreReader): Promise<void> {
+    const disagreement = await pinDisagreement(pin, manifest, reader)
+    if (disagreement !== undefined) throw disagreement
     if (pin?.sequence === manifest.sequence) this.#written = manifest.sequence
     this.saw(manifest)
+  }
+
+  /** Writes down the latest position at once, over one that disagrees with it. */
+  async accept(): Promise<void> {
+    this.#accepted = true
+    await this.flush()
+    this.#accepted = false
   }
 
   /** Notes how far the vault has come. */
@@ -80,8 +93,9 @@ export class PinKeeper {
     try {
       await this.#store.update(this.#vaultId(), (text) => {
         // Another process may have come further meanwhile; the memory never goes back.
-        if ((this.#decode(text)?.sequence ?? 0) > manifest.sequence) return undefined
-        return encodePin(this.#keyring, pinOf(manifest))
+        const pin = this.#decode(text)
+        const ahead = pin !== undefined && ('foreign' in pin || pin.sequence > manifest.sequence)
+        return ahead && !this.#accepted ? undefined : encodePin(this.#keyring, pinOf(this.#keyring, manifest))
       })
       this.#written = manifest.sequence
     } catch (error) {
@@ -91,8 +105,16 @@ export class PinKeeper {
     }
   }
 
-  #decode(text: string | undefined): Pin | undefined {
-    return text === undefined ? undefined : decodePin(this.#keyring, text)
+  #decode(text: string | undefined): Pin | ForeignPin | undefined {
+    if (text === undefined) return undefined
+    const pin = decodePin(this.#keyring, text)
+    if (pin === undefined && !this.#saidUnreadable) {
+      this.#saidUnreadable = true
+      this.#logger?.warn(
+        'what was remembered of the vault cannot be read; an older copy would not be noticed',
+      )
+    }
+    return pin
   }
 
   #vaultId(): string {
@@ -100,12 +122,49 @@ export class PinKeeper {
   }
 }
 
+/** What a vault and what is remembered of it disagree about; `undefined` when nothing. */
+export async function pinDisagreement(
+  pin: Pin | ForeignPin | undefined,
+  manifest: Manifest,
+  reader: StoreReader,
+): Promise<KeymuxError | undefined> {
+  if (pin === undefined) return undefined
+  if ('foreign' in pin) return otherKeys()
+  const verdict = comparePin(pin, manifest)
+  if (verdict === 'rolled_back') return rolledBack()
+  if (verdict === 'forked' || (verdict === 'newer' && !(await hasLine(reader, pin)))) return forked()
+  return undefined
+}
+
+/** A copy that went its own way is no later state of what was seen: the line of audit that was last then is another. */
+async function hasLine(reader: StoreReader, { audit }: Pin): Promise<boolean> {
+  if (audit === undefined) return true
+  const [line] = await reader.readLog(audit.sequence, 1)
+  return line?.sequence === audit.sequence && isLineOf(line.body, audit.mac)
+}
+
+const ACCEPT = 'if you put it back yourself, accept it with keymux vault check --accept-rollback'
+
 export function rolledBack(): KeymuxError {
   return new KeymuxError(
     'vault_rolled_back',
     'the vault is older than it was when this machine last used it',
-    {
-      hint: 'if you put it back yourself, accept it with keymux vault check --accept-rollback',
-    },
+    { hint: ACCEPT },
+  )
+}
+
+function forked(): KeymuxError {
+  return new KeymuxError(
+    'vault_rolled_back',
+    'the vault is not the one that this machine last used, but a copy that went its own way',
+    { hint: ACCEPT },
+  )
+}
+
+function otherKeys(): KeymuxError {
+  return new KeymuxError(
+    'vault_rolled_back',
+    'the vault has not the keys that it had when this machine last used it: it is an older copy, or somebody put keys of his own there',
+    { hint: ACCEPT },
   )
 }

@@ -40,10 +40,10 @@ export interface CoreTransaction {
   putHeader(header: VaultHeader, bytes: Uint8Array): Promise<void>
   audit(event: string, subject?: string, detail?: string): Promise<void>
   /**
-   * Takes the present rows and the present log for the truth, whatever the manifest says. The new sequence
-   * number is higher than `beyond`.
+   * Takes the present rows, header and log for the truth, whatever the manifest says. The new sequence number is
+   * higher than `beyond`.
    */
-  rebase(beyond: number): Promise<void>
+  rebase(beyond: number, headerDigest: Uint8Array): Promise<void>
   readonly reader: StoreReader
 }
 

@@ -21,24 +21,16 @@ export class VaultTransaction implements CoreTransaction {
   readonly #parts: CoreParts
   readonly #tx: StoreTransaction
   readonly #ledger: ManifestSum
-  readonly #damaged: ReadonlySet<string>
   readonly #before: Manifest
   #headerDigest: Uint8Array
   #audit: ChainHead | undefined
   #rebased = false
   #floor = 0
 
-  constructor(
-    parts: CoreParts,
-    tx: StoreTransaction,
-    ledger: ManifestSum,
-    damaged: ReadonlySet<string>,
-    before: Manifest,
-  ) {
+  constructor(parts: CoreParts, tx: StoreTransaction, ledger: ManifestSum, before: Manifest) {
     this.#parts = parts
     this.#tx = tx
     this.#ledger = ledger
-    this.#damaged = damaged
     this.#before = before
     this.#headerDigest = before.headerDigest
     this.#audit = before.audit
@@ -63,7 +55,7 @@ export class VaultTransaction implements CoreTransaction {
       rowId: id.toString('hex'),
       row: {
         revision: address.revision,
-        epoch: keyring.epoch,
+        term: keyring.term.number,
         mark: sealed.mark,
         meta,
         hasSecret: secret !== undefined,
@@ -90,9 +82,10 @@ export class VaultTransaction implements CoreTransaction {
     this.#audit = await this.#parts.audit.append(this.#tx, this.#audit, event, subject, detail)
   }
 
-  async rebase(beyond: number): Promise<void> {
+  async rebase(beyond: number, headerDigest: Uint8Array): Promise<void> {
     this.#rebased = true
     this.#floor = beyond
+    this.#headerDigest = headerDigest
     const last = await this.#tx.lastLog()
     this.#audit = last === undefined ? undefined : { sequence: last.sequence, mac: entryMac(last.body) }
   }
@@ -123,21 +116,17 @@ export class VaultTransaction implements CoreTransaction {
   }
 
   /**
-   * Sum and count after these changes. While some other row is damaged its unknown mark stays in the sum,
-   * so that the difference is not forgotten; once the last one is replaced the present rows are the truth.
+   * Sum and count after these changes. They follow from the manifest of before, which was verified or, in a vault
+   * that is only looked at, was not: what is wrong with it stays wrong, unless the present rows are taken for the
+   * truth.
    */
   #sums(): { accumulator: Uint8Array; count: number } {
-    let sum = this.#ledger.sum
-    let count = this.#ledger.count
+    let sum = this.#rebased ? this.#ledger.sum : markNumber(Buffer.from(this.#before.accumulator))
+    let count = this.#rebased ? this.#ledger.count : this.#before.count
     for (const [key, mark] of this.marks) {
       const old = this.#ledger.get(key)
       sum += (mark ?? 0n) - (old ?? 0n)
       count += (mark === undefined ? 0 : 1) - (old === undefined ? 0 : 1)
-    }
-    const mended = [...this.#damaged].every((key) => this.marks.has(key) || key.startsWith('state/'))
-    if (!this.#rebased && !mended) {
-      sum += markNumber(Buffer.from(this.#before.accumulator)) - this.#ledger.sum
-      count += this.#before.count - this.#ledger.count
     }
     return { accumulator: markBytes(wrap(sum)), count }
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Keyring } from '../crypto/keyring.js'
-import { openRow, sealRow } from '../crypto/seal.js'
+import { openUnsaved, sealUnsaved } from '../crypto/unsaved.js'
 import type { OAuthCredential } from '../domain/profile.js'
 
 /** New tokens that could not be stored, and those they replace. */
@@ -50,21 +50,17 @@ export class SealedSpill implements SpillPlace {
   async write(spilled: Spilled): Promise<void> {
     const rowId = this.#rowId(spilled.used)
     const secret = Buffer.from(JSON.stringify(spilled))
-    const { body } = sealRow(
-      this.#keyring,
-      { table: TABLE, id: rowId, revision: 1 },
-      { meta: new Uint8Array(), secret },
-    )
+    const sealed = sealUnsaved(this.#keyring, rowId, secret)
     secret.fill(0)
-    await this.#files.write(rowId.toString('hex'), body)
+    await this.#files.write(rowId.toString('hex'), sealed)
   }
 
   async read(spent: SpentToken): Promise<Spilled | undefined> {
     const rowId = this.#rowId(spent)
-    const body = await this.#files.read(rowId.toString('hex'))
-    if (body === undefined) return undefined
+    const sealed = await this.#files.read(rowId.toString('hex'))
+    if (sealed === undefined) return undefined
     try {
-      const bytes = openRow(this.#keyring, TABLE, rowId, body).openSecret()
+      const bytes = openUnsaved(this.#keyring, rowId, sealed)
       if (bytes === undefined) return undefined
       const { used, fresh } = JSON.parse(bytes.toString()) as Spilled
       bytes.fill(0)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { openTestHandle } from '../../test/support/handle.js'
+import { openTestHandle, type TestHandle } from '../../test/support/handle.js'
 import type { Store, StoredRow } from '../storage/contract.js'
 import { createMemoryStore, type MemoryStore } from '../storage/memory/index.js'
 import { createFakeClock } from '../testing/fake-clock.js'
@@ -18,6 +18,21 @@ async function victim(): Promise<{ memory: MemoryStore; attacker: Store }> {
   return { memory, attacker: memory.connect() }
 }
 
+/** Length of the head of a row: what its mark in the manifest follows from. */
+const ROW_HEAD = 29
+
+/** A row whose body was damaged behind its head. */
+function cut(row: StoredRow): Uint8Array {
+  return (row.body ?? new Uint8Array()).slice(0, -1)
+}
+
+/** Keeps what can be opened, as `keymux vault check --salvage` does. */
+async function salvage(owner: TestHandle): Promise<void> {
+  await owner.vault.dropDamaged()
+  await owner.vault.acceptRollback(async () => {})
+  await owner.close()
+}
+
 const rowsOf = (store: Store, table?: string): Promise<StoredRow[]> =>
   store.read((reader) => reader.scan(table))
 
@@ -26,6 +41,24 @@ async function put(store: Store, row: StoredRow, body: Uint8Array | undefined): 
     if (body === undefined) await tx.deleteRow(row.table, row.id)
     else await tx.putRow(row.table, row.id, body)
   })
+}
+
+/** The same bytes in another place. */
+async function copyOf(memory: MemoryStore): Promise<MemoryStore> {
+  const copy = createMemoryStore()
+  const source = await memory.connect().read(async (reader) => ({
+    rows: await reader.scan(),
+    header: await reader.getBlob('header'),
+    manifest: await reader.getBlob('manifest'),
+    log: await reader.readLog(1, 1000),
+  }))
+  await copy.connect().write(async (tx) => {
+    for (const row of source.rows) if (row.body !== undefined) await tx.putRow(row.table, row.id, row.body)
+    await tx.putBlob('header', source.header ?? new Uint8Array())
+    await tx.putBlob('manifest', source.manifest ?? new Uint8Array())
+    for (const line of source.log) await tx.appendLog(line.body)
+  })
+  return copy
 }
 
 function memoryPins(): PinStore & { readonly kept: Map<string, string> } {
@@ -98,18 +131,28 @@ describe('somebody who can write the bytes but has no key', () => {
     })
   })
 
-  test('cannot exchange two records: both are damaged, the third still works', async () => {
+  test('cannot exchange two records; what opens can be saved', async () => {
     const { memory, attacker } = await victim()
     const [one, two] = await rowsOf(attacker, 'profile')
     if (one?.body === undefined || two?.body === undefined) throw new Error('no rows')
     await put(attacker, one, two.body)
     await put(attacker, two, one.body)
-    const owner = await openTestHandle({ store: memory.connect(), clock })
+    await expect(openTestHandle({ store: memory.connect(), clock })).rejects.toMatchObject({
+      code: 'vault_tampered',
+    })
+    const owner = await openTestHandle({ store: memory.connect(), clock, lenient: true })
     expect(owner.profiles.damaged()).toHaveLength(2)
-    const [left] = await owner.profiles.list()
-    expect((await owner.resolver.resolve('openai')).profile.id).toBe(left?.id)
     expect(await owner.vault.get('NAMED')).toBe('a named secret')
-    expect((await owner.vault.check()).filter((problem) => problem.code === 'vault_corrupt')).toHaveLength(2)
+    const problems = await owner.vault.check()
+    expect(problems.map((problem) => problem.code)).toEqual([
+      'vault_corrupt',
+      'vault_corrupt',
+      'vault_tampered',
+    ])
+    await salvage(owner)
+    const again = await openTestHandle({ store: memory.connect(), clock })
+    expect(await again.vault.check()).toEqual([])
+    expect(await again.profiles.list()).toHaveLength(1)
   })
 
   test('cannot bring back a slot that was removed', async () => {
@@ -139,6 +182,12 @@ describe('somebody who can write the bytes but has no key', () => {
         const damaged = Uint8Array.from(body)
         damaged[at] = (damaged[at] ?? 0) ^ (1 << (at % 8))
         await put(attacker, row, damaged)
+        if (at < ROW_HEAD && row.table !== 'state') {
+          await expect(openTestHandle({ store: memory.connect(), clock })).rejects.toMatchObject({
+            code: 'vault_tampered',
+          })
+          continue
+        }
         const owner = await openTestHandle({ store: memory.connect(), clock })
         const seen = await owner.profiles.list()
         let unreadable = owner.profiles.damaged().length
@@ -161,6 +210,95 @@ describe('somebody who can write the bytes but has no key', () => {
       }
       await put(attacker, row, body)
     }
+  })
+})
+
+describe('damage beside a roll-back', () => {
+  type Forgery = (
+    attacker: Store,
+    before: readonly StoredRow[],
+    present: readonly StoredRow[],
+  ) => Promise<void>
+  const ofTable = (rows: readonly StoredRow[], table: string): StoredRow => {
+    const row = rows.find((each) => each.table === table)
+    if (row === undefined) throw new Error(`no row of ${table}`)
+    return row
+  }
+  const forgeries: Record<string, Forgery> = {
+    'an older profile': (attacker, before) => {
+      const old = ofTable(before, 'profile')
+      return put(attacker, old, old.body)
+    },
+    'an older secret': (attacker, before) => {
+      const old = ofTable(before, 'secret')
+      return put(attacker, old, old.body)
+    },
+    'a removed profile': (attacker, _before, present) =>
+      put(attacker, ofTable(present, 'profile'), undefined),
+    'a removed secret': (attacker, _before, present) => put(attacker, ofTable(present, 'secret'), undefined),
+    'an added row': (attacker, before) =>
+      put(
+        attacker,
+        { ...ofTable(before, 'profile'), id: Buffer.alloc(16, 9) },
+        ofTable(before, 'profile').body,
+      ),
+    'a row of a table of its own': (attacker, before) =>
+      put(attacker, { ...ofTable(before, 'profile'), table: 'other' }, ofTable(before, 'profile').body),
+    'an exchanged row': (attacker, _before, present) => {
+      const other = present.filter((each) => each.table === 'profile').at(-1)
+      return put(attacker, ofTable(present, 'profile'), other?.body)
+    },
+  }
+  const damages: Record<string, (present: readonly StoredRow[]) => StoredRow[]> = {
+    'a state row': (present) => [ofTable(present, 'state')],
+    'the last profile': (present) => present.filter((each) => each.table === 'profile').slice(-1),
+    'every state row': (present) => present.filter((each) => each.table === 'state'),
+  }
+  const cases = Object.keys(forgeries).flatMap((forgery) =>
+    Object.keys(damages).map((damage) => [forgery, damage] as const),
+  )
+
+  test.each(cases)(
+    '%s beside %s damaged in place is noticed, by who opens and by who runs',
+    async (forgery, damage) => {
+      const { memory, attacker } = await victim()
+      const before = await rowsOf(attacker)
+      const owner = await openTestHandle({ store: memory.connect(), clock })
+      for (const name of ['a', 'b', 'c']) {
+        await owner.profiles.add({ provider: 'openai', name, secret: `sk-new-${name}` }, { replace: true })
+        await owner.profiles.markFailure(`openai:${name}`, 'format')
+      }
+      await owner.vault.set('NAMED', 'a newer secret')
+      const present = await rowsOf(attacker)
+      for (const row of damages[damage]?.(present) ?? []) await put(attacker, row, cut(row))
+      await forgeries[forgery]?.(attacker, before, present)
+
+      const tampered = expect.objectContaining({ code: 'vault_tampered', exitCode: 6 })
+      await expect(openTestHandle({ store: memory.connect(), clock })).rejects.toThrow(tampered)
+      await expect(owner.resolver.resolve('openai')).rejects.toThrow(tampered)
+      // Nothing that comes later takes the forged rows for the truth.
+      await expect(owner.profiles.markFailure('openai:a', 'format')).rejects.toThrow(tampered)
+      const lenient = await openTestHandle({ store: memory.connect(), clock, lenient: true })
+      await lenient.vault.set('ANOTHER', 'value')
+      await lenient.vault.dropDamaged()
+      expect((await lenient.vault.check()).map(({ code }) => code)).toEqual(['vault_tampered'])
+      await salvage(lenient)
+      const again = await openTestHandle({ store: memory.connect(), clock })
+      expect(await again.vault.check()).toEqual([])
+      expect(await again.vault.get('ANOTHER')).toBe('value')
+    },
+  )
+
+  test('a manifest that cannot be read is named, and what opens can be saved', async () => {
+    const { memory, attacker } = await victim()
+    await attacker.write((tx) => tx.putBlob('manifest', Buffer.alloc(20)))
+    await expect(openTestHandle({ store: memory.connect(), clock })).rejects.toMatchObject({ exitCode: 6 })
+    const lenient = await openTestHandle({ store: memory.connect(), clock, lenient: true })
+    expect((await lenient.vault.check()).map(({ code }) => code)).toEqual(['vault_corrupt'])
+    await salvage(lenient)
+    const again = await openTestHandle({ store: memory.connect(), clock })
+    expect(await again.vault.check()).toEqual([])
+    expect(await again.profiles.list()).toHaveLength(3)
   })
 })
 
@@ -207,13 +345,61 @@ describe('an older copy of the whole vault', () => {
     expect((await accepted.profiles.list()).map((profile) => profile.id)).toEqual(['openai:a'])
   })
 
+  test('is refused although it moved on elsewhere', async () => {
+    const pins = memoryPins()
+    const memory = createMemoryStore()
+    const first = await openTestHandle({ store: memory.connect(), clock, pins })
+    await first.profiles.add({ provider: 'openai', name: 'a', secret: 'sk-a' })
+    await first.close()
+    const copy = await copyOf(memory)
+    const here = await openTestHandle({ store: memory.connect(), clock, pins })
+    for (const name of ['b', 'c']) await here.profiles.add({ provider: 'openai', name, secret: 'sk' })
+    await here.close()
+    const elsewhere = await openTestHandle({ store: copy.connect(), clock })
+    for (let turn = 0; turn < 12; turn++) await elsewhere.vault.set(`S${turn}`, 'value')
+    await elsewhere.close()
+    await expect(openTestHandle({ store: copy.connect(), clock, pins })).rejects.toMatchObject({
+      code: 'vault_rolled_back',
+      exitCode: 6,
+      message: expect.stringContaining('went its own way'),
+    })
+    const lenient = await openTestHandle({ store: copy.connect(), clock, pins, lenient: true })
+    expect((await lenient.vault.check()).map(({ code }) => code)).toContain('vault_rolled_back')
+    await lenient.vault.acceptRollback(async () => {})
+    await lenient.close()
+    const again = await openTestHandle({ store: copy.connect(), clock, pins })
+    expect(await again.vault.check()).toEqual([])
+  })
+
+  test('with keys that this machine has not seen is refused, and accepted when its owner says so', async () => {
+    const pins = memoryPins()
+    const memory = createMemoryStore()
+    await (await openTestHandle({ store: memory.connect(), clock, pins })).close()
+    const [[id, text]] = [...pins.kept] as [[string, string]]
+    const bytes = Buffer.from(text.slice('keymux-pin-2:'.length), 'base64url')
+    // Another term; another MAC under a term that is known.
+    for (const at of [19, 20, 40, bytes.length - 1]) {
+      const changed = Buffer.from(bytes)
+      changed[at] = (changed[at] ?? 0) ^ 1
+      pins.kept.set(id, `keymux-pin-2:${changed.toString('base64url')}`)
+      await expect(openTestHandle({ store: memory.connect(), clock, pins })).rejects.toMatchObject({
+        code: 'vault_rolled_back',
+        exitCode: 6,
+      })
+    }
+    const lenient = await openTestHandle({ store: memory.connect(), clock, pins, lenient: true })
+    await lenient.vault.acceptRollback(async () => {})
+    await lenient.close()
+    await (await openTestHandle({ store: memory.connect(), clock, pins })).close()
+  })
+
   test('a damaged or missing memory of it does not lock the owner out', async () => {
     const pins = memoryPins()
     const memory = createMemoryStore()
     await (await openTestHandle({ store: memory.connect(), clock, pins })).close()
     for (const id of pins.kept.keys()) pins.kept.set(id, 'garbage')
     await (await openTestHandle({ store: memory.connect(), clock, pins })).close()
-    expect([...pins.kept.values()][0]).toMatch(/^keymux-pin-1:/)
+    expect([...pins.kept.values()][0]).toMatch(/^keymux-pin-2:/)
   })
 })
 
@@ -349,7 +535,7 @@ describe('a damaged record', () => {
     await owner.profiles.markFailure('openai:a', 'auth')
     const [profile] = await rowsOf(attacker, 'profile')
     const [state] = await rowsOf(attacker, 'state')
-    for (const row of [profile, state]) if (row !== undefined) await put(attacker, row, new Uint8Array(5))
+    for (const row of [profile, state]) if (row !== undefined) await put(attacker, row, cut(row))
     expect(await owner.vault.dropDamaged()).toHaveLength(2)
     expect(owner.profiles.damaged()).toEqual([])
     await owner.close()
@@ -392,7 +578,7 @@ describe('a damaged record', () => {
     const { memory, attacker } = await victim()
     const [row] = await rowsOf(attacker, 'profile')
     if (row?.body === undefined) throw new Error('no row')
-    await put(attacker, row, new Uint8Array(3))
+    await put(attacker, row, cut(row))
     const owner = await openTestHandle({ store: memory.connect(), clock })
     expect(await owner.vault.dropDamaged()).toHaveLength(1)
     expect(await owner.vault.check()).toEqual([])

@@ -3,14 +3,13 @@ import type { VaultHeader } from '../crypto/header.js'
 import { decodeHeader, verifyHeader } from '../crypto/header.js'
 import type { Keyring } from '../crypto/keyring.js'
 import type { Manifest } from '../crypto/manifest.js'
-import { digestHeader, openManifest } from '../crypto/manifest.js'
-import { isBehind, type Pin } from '../crypto/pin.js'
-import type { OpenedRow } from '../crypto/seal.js'
-import { openRow } from '../crypto/seal.js'
+import { digestHeader, emptyAccumulator, HEADER_DIGEST_BYTES, openManifest } from '../crypto/manifest.js'
+import type { ForeignPin, Pin } from '../crypto/pin.js'
+import { readRow } from '../crypto/seal.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { Store, StoredRow, StoreReader } from '../storage/contract.js'
 import { ManifestSum, markNumber } from './manifest-sum.js'
-import { rolledBack } from './pin-keeper.js'
+import { pinDisagreement, rolledBack } from './pin-keeper.js'
 import type { CoreDelta, CoreParts, CoreTransaction, RowChange, TableName } from './rows.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
 import { VaultTransaction } from './transaction.js'
@@ -33,6 +32,9 @@ export class VaultCore {
   #header: VaultHeader
   #headerDigest: Buffer
   #manifest: Manifest | undefined
+  #manifestDamage: KeymuxError | undefined
+  /** Of all rows that were read: the sequence number was at least that. */
+  #highestRevision = 0
   #cursor = -1
   #syncing: Promise<void> | undefined
   #closed = false
@@ -98,7 +100,7 @@ export class VaultCore {
     const result = await this.#parts.store.write(async (tx) => {
       // Inside a write the cursor is the position this transaction will have, if it comes to an end.
       await this.#catchUp(tx, (await tx.cursor()) - 1)
-      const own = new VaultTransaction(this.#parts, tx, this.#ledger, this.#damaged, this.#mustHaveManifest())
+      const own = new VaultTransaction(this.#parts, tx, this.#ledger, this.#mustHaveManifest())
       const value = await body(own)
       const manifest = await own.finish()
       const cursor = await tx.cursor()
@@ -112,23 +114,29 @@ export class VaultCore {
     return result
   }
 
-  /** A sequence number that no process of this machine can have seen of this vault yet. */
-  async sequenceBeyond(): Promise<number> {
-    const pinned = (await this.#parts.pins.pinned())?.sequence ?? 0
-    return Math.max(pinned, this.#manifest?.sequence ?? 0) + UNSEEN
+  /**
+   * Takes what is there for the truth, within a transaction of its own: rows, header and log, under a sequence
+   * number that no process of this machine can have seen of this vault yet.
+   */
+  async rebase(event: string): Promise<void> {
+    await this.write(async (tx) => {
+      const pinned = (await this.#parts.pins.pinned())?.sequence ?? 0
+      const beyond = Math.max(pinned, this.#mustHaveManifest().sequence) + UNSEEN
+      await tx.rebase(beyond, this.#headerDigest)
+      await tx.audit(event)
+    })
   }
 
-  /** Remembers the present position outside the database now, not within a second. */
-  remember(): Promise<void> {
-    return this.#parts.pins.flush()
+  /** Remembers the present position outside the database now, whatever was remembered before. */
+  accept(): Promise<void> {
+    return this.#parts.pins.accept()
   }
 
   /** The end of the audit as remembered outside the vault, unless the vault itself is older than that. */
   async pinnedAudit(): Promise<ChainHead | undefined> {
     const pinned = await this.#parts.pins.pinned()
-    return pinned !== undefined && pinned.sequence <= (this.#manifest?.sequence ?? 0)
-      ? pinned.audit
-      : undefined
+    if (pinned === undefined || 'foreign' in pinned) return undefined
+    return pinned.sequence <= (this.#manifest?.sequence ?? 0) ? pinned.audit : undefined
   }
 
   /** What is wrong with the vault as a whole: records missing, put back or exchanged, an older copy. */
@@ -138,10 +146,12 @@ export class VaultCore {
     const pin = await this.#parts.pins.pinned()
     await this.sync()
     const manifest = this.#mustHaveManifest()
+    if (this.#manifestDamage !== undefined) return [this.#manifestDamage]
     const problems: KeymuxError[] = []
     if (!this.#headerDigest.equals(manifest.headerDigest)) problems.push(tampered(HEADER_CHANGED))
-    if (this.#damaged.size === 0 && !this.#ledger.matches(manifest)) problems.push(tampered(ROWS_CHANGED))
-    if (pin !== undefined && isBehind(pin, manifest)) problems.push(rolledBack())
+    if (!this.#ledger.matches(manifest)) problems.push(tampered(ROWS_CHANGED))
+    const disagreement = await this.#parts.store.read((reader) => pinDisagreement(pin, manifest, reader))
+    if (disagreement !== undefined) problems.push(disagreement)
     return problems
   }
 
@@ -166,12 +176,12 @@ export class VaultCore {
     }
   }
 
-  #readOnce(pin?: Pin): Promise<void> {
+  #readOnce(pin?: Pin | ForeignPin): Promise<void> {
     return this.#parts.store.read(async (reader) => this.#catchUp(reader, await reader.cursor(), pin))
   }
 
   /** Takes over what was committed up to `position`. @param pin what was remembered before the snapshot began */
-  async #catchUp(reader: StoreReader, position: number, pin?: Pin): Promise<void> {
+  async #catchUp(reader: StoreReader, position: number, pin?: Pin | ForeignPin): Promise<void> {
     if (position === this.#cursor) return
     const set = await reader.changesSince(this.#cursor)
     const changes: RowChange[] = []
@@ -191,17 +201,12 @@ export class VaultCore {
     const rowId = Buffer.from(row.id).toString('hex')
     const key = `${table}/${rowId}`
     this.#damaged.delete(key)
-    let opened: OpenedRow | undefined
-    if (row.body !== undefined) {
-      try {
-        opened = openRow(this.#parts.keyring, table, row.id, row.body)
-      } catch (error) {
-        if (!(error instanceof KeymuxError) || error.code !== 'vault_corrupt') throw error
-        this.#damaged.add(key)
-      }
-    }
-    if (table !== 'state') this.#ledger.set(key, opened && markNumber(opened.mark))
-    changes.push({ table, rowId, row: opened })
+    const { body } = row
+    const read = body === undefined ? undefined : readRow(this.#parts.keyring, table, row.id, body)
+    if (body !== undefined && read?.row === undefined) this.#damaged.add(key)
+    if (table !== 'state') this.#ledger.set(key, read?.mark && markNumber(read.mark))
+    this.#highestRevision = Math.max(this.#highestRevision, read?.row?.revision ?? 0)
+    changes.push({ table, rowId, row: read?.row })
   }
 
   /** Another process may have added or removed a slot; the header must still be ours. */
@@ -216,20 +221,40 @@ export class VaultCore {
     this.#headerDigest = digest
   }
 
-  async #checkedManifest(reader: StoreReader, pin: Pin | undefined): Promise<Manifest> {
-    const sealed = await reader.getBlob(MANIFEST_BLOB)
-    if (sealed === undefined) throw tampered('its manifest is gone')
-    const manifest = openManifest(this.#parts.keyring, sealed)
-    if (this.#parts.lenient === true) return manifest
+  async #checkedManifest(reader: StoreReader, pin: Pin | ForeignPin | undefined): Promise<Manifest> {
+    if (this.#parts.lenient === true) return this.#anyManifest(reader)
+    const manifest = await this.#storedManifest(reader)
     if (!this.#headerDigest.equals(manifest.headerDigest)) throw tampered(HEADER_CHANGED)
-    // A row that cannot be opened has no mark to compare; the others stay usable, and `check` reports it.
-    if (this.#damaged.size === 0 && !this.#ledger.matches(manifest)) {
-      throw tampered(ROWS_CHANGED)
-    }
-    if (this.#cursor < 0) this.#parts.pins.compare(manifest, pin)
+    // A row that cannot be opened has a mark all the same, unless its head is damaged. The others stay usable, and
+    // `check` reports it.
+    if (!this.#ledger.matches(manifest)) throw tampered(ROWS_CHANGED)
+    if (this.#cursor < 0) await this.#parts.pins.compare(manifest, pin, reader)
     else if (manifest.sequence < (this.#manifest?.sequence ?? 0)) throw rolledBack()
     else this.#parts.pins.saw(manifest)
     return manifest
+  }
+
+  async #storedManifest(reader: StoreReader): Promise<Manifest> {
+    const sealed = await reader.getBlob(MANIFEST_BLOB)
+    if (sealed === undefined) throw tampered('its manifest is gone')
+    return openManifest(this.#parts.keyring, sealed)
+  }
+
+  /** For who only looks, or mends: in the place of a manifest that cannot be read, one that nothing agrees with. */
+  async #anyManifest(reader: StoreReader): Promise<Manifest> {
+    this.#manifestDamage = undefined
+    try {
+      return await this.#storedManifest(reader)
+    } catch (error) {
+      if (!(error instanceof KeymuxError) || error.exitCode !== tampered('').exitCode) throw error
+      this.#manifestDamage = error
+      return {
+        accumulator: emptyAccumulator(),
+        count: 0,
+        sequence: this.#highestRevision,
+        headerDigest: Buffer.alloc(HEADER_DIGEST_BYTES),
+      }
+    }
   }
 
   #adopt(own: VaultTransaction, manifest: Manifest, cursor: number): void {

@@ -23,17 +23,21 @@ export const vaultCheck: CommandSpec = {
       summary: 'take an older or changed vault for the truth; its OAuth profiles need a new login',
     },
     { flags: '--drop-damaged', summary: 'remove the records that cannot be opened any more' },
+    { flags: '--salvage', summary: 'keep what can be opened, drop the rest, and take that for the truth' },
   ],
   examples: [
     { line: 'keymux vault check', does: 'after a crash, or when in doubt' },
     { line: 'keymux vault check --accept-rollback', does: 'after you put back a copy yourself' },
+    { line: 'keymux vault check --salvage', does: 'after the disk damaged it, when there is no backup' },
   ],
   async run(context, input) {
     // Strict opening would stop at the first sign of what is to be looked at here.
     const handle = await context.open({ lenient: true })
+    const salvage = input.flag('salvage')
     const findings = await examine(handle, context, {
       accept: input.flag('accept-rollback'),
-      drop: input.flag('drop-damaged'),
+      drop: input.flag('drop-damaged') || salvage,
+      salvage,
     })
     print(findings, context)
     return findings.problems.length === 0 ? undefined : PROBLEMS_FOUND
@@ -43,12 +47,12 @@ export const vaultCheck: CommandSpec = {
 async function examine(
   handle: KeymuxHandle,
   { signal }: CliContext,
-  { accept, drop }: { accept: boolean; drop: boolean },
+  { accept, drop, salvage }: { accept: boolean; drop: boolean; salvage: boolean },
 ): Promise<Findings> {
   const { vault } = handle
   const dropped = drop ? await vault.dropDamaged() : []
   const found = await vault.check({ signal })
-  const accepted = accept && found.some(isDisputed)
+  const accepted = (accept && found.some(isDisputed)) || (salvage && found.length > 0)
   const loginNeeded = accepted ? await acceptRollback(handle) : []
   const problems = accepted ? await vault.check({ signal }) : found
   return { problems, accepted, loginNeeded, dropped }
@@ -91,8 +95,6 @@ function hints(problems: readonly VaultProblem[]): string[] {
           'If you put the vault back yourself: keymux vault check --accept-rollback. If not, somebody else did.',
         ]
       : []),
-    ...(damaged
-      ? ['The other records stay usable. Restore a backup, or remove these with --drop-damaged.']
-      : []),
+    ...(damaged ? ['Restore a backup, or keep what can be opened with keymux vault check --salvage.'] : []),
   ]
 }
