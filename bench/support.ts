@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { StoredProfiles } from '../src/profiles/manager.js'
-import { splitProfile } from '../src/profiles/record.js'
+import { newUid, splitProfile } from '../src/profiles/record.js'
 import { SealedBackend } from '../src/profiles/sealed-backend.js'
 import type { Profiles } from '../src/profiles/types.js'
 import { buildProfile } from '../src/profiles/validate.js'
@@ -110,7 +110,7 @@ export async function fillBenchVault(folder: string, count: number): Promise<voi
         defaultRegistry,
         new Date(),
       )
-      const { meta, secrets } = splitProfile(profile)
+      const { meta, secrets } = splitProfile(profile, { uid: newUid() })
       await tx.putProfile(meta, secrets)
     }
   })

@@ -93,11 +93,11 @@ export class KvBackend implements ProfileBackend {
     const changes: ProfileChange[] = []
     for (const profile of store.list()) {
       changes.push({ kind: 'profile', id: profile.id, record: recordOf(profile) })
-      changes.push({ kind: 'state', id: profile.id, state: stateOf(store, profile) })
+      changes.push({ kind: 'state', uid: profile.id, state: stateOf(store, profile) })
     }
     for (const [provider, id] of Object.entries(store.lastGood))
-      changes.push({ kind: 'last_good', provider, id })
-    for (const [id, refresh] of this.#refreshes) changes.push({ kind: 'refresh', id, refresh })
+      changes.push({ kind: 'last_good', provider, uid: id })
+    for (const [uid, refresh] of this.#refreshes) changes.push({ kind: 'refresh', uid, refresh })
     for (const [key, stats] of this.#accounts) changes.push({ kind: 'account', key, stats })
     this.#sink({ full: true, changes })
   }
@@ -108,8 +108,8 @@ export class KvBackend implements ProfileBackend {
       else this.#accounts.set(change.key, change.stats)
     }
     if (change.kind !== 'refresh') return
-    if (change.refresh === undefined) this.#refreshes.delete(change.id)
-    else this.#refreshes.set(change.id, change.refresh)
+    if (change.refresh === undefined) this.#refreshes.delete(change.uid)
+    else this.#refreshes.set(change.uid, change.refresh)
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -132,7 +132,9 @@ class KvTransaction implements ProfileTransaction {
     this.#store = store
   }
 
-  async putProfile(meta: ProfileMeta, secrets: ProfileSecrets): Promise<ProfileRecord> {
+  /** The original's format has no uid: here a profile is what it is called. */
+  async putProfile(given: ProfileMeta, secrets: ProfileSecrets): Promise<ProfileRecord> {
+    const meta = { ...given, uid: given.id }
     const record: ProfileRecord = { meta, openSecrets: () => secrets }
     const known = this.#store.get(meta.id)
     this.#store.set(
@@ -151,8 +153,8 @@ class KvTransaction implements ProfileTransaction {
     this.changes.push({ kind: 'profile', id, record: undefined })
   }
 
-  async putState(id: string, state: ProfileState | undefined): Promise<void> {
-    const profile = this.#store.get(id as ProfileId)
+  async putState(uid: string, state: ProfileState | undefined): Promise<void> {
+    const profile = this.#store.get(uid as ProfileId)
     if (profile !== undefined) {
       const { lastUsedAt: _used, lastError: _error, lastErrorAt: _at, ...rest } = profile
       const facts = {
@@ -161,13 +163,13 @@ class KvTransaction implements ProfileTransaction {
         lastErrorAt: state?.lastErrorAt,
       }
       this.#store.set({ ...rest, ...withoutUndefined(facts) })
-      this.#store.usageStats[id] = state?.stats ?? newUsageStats()
+      this.#store.usageStats[uid] = state?.stats ?? newUsageStats()
     }
-    this.changes.push({ kind: 'state', id, state })
+    this.changes.push({ kind: 'state', uid, state })
   }
 
-  async putRefresh(id: string, refresh: RefreshState | undefined): Promise<void> {
-    this.changes.push({ kind: 'refresh', id, refresh })
+  async putRefresh(uid: string, refresh: RefreshState | undefined): Promise<void> {
+    this.changes.push({ kind: 'refresh', uid, refresh })
   }
 
   /** Windows of an account have no place in the original's format: they last as long as this process. */
@@ -175,10 +177,10 @@ class KvTransaction implements ProfileTransaction {
     this.changes.push({ kind: 'account', key, stats })
   }
 
-  async putLastGood(provider: string, id: string | undefined): Promise<void> {
-    if (id === undefined) delete this.#store.lastGood[provider]
-    else this.#store.markAuthProfileGood(provider, id)
-    this.changes.push({ kind: 'last_good', provider, id })
+  async putLastGood(provider: string, uid: string | undefined): Promise<void> {
+    if (uid === undefined) delete this.#store.lastGood[provider]
+    else this.#store.markAuthProfileGood(provider, uid)
+    this.changes.push({ kind: 'last_good', provider, uid })
   }
 
   /** The original's vault keeps no audit. */
@@ -186,7 +188,8 @@ class KvTransaction implements ProfileTransaction {
 }
 
 function recordOf(profile: AuthProfile): ProfileRecord {
-  const { meta, secrets } = splitProfile(profile)
+  const { generation } = profile.oauth ?? {}
+  const { meta, secrets } = splitProfile(profile, withoutUndefined({ uid: profile.id, generation }))
   return { meta, openSecrets: () => secrets }
 }
 

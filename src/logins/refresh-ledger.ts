@@ -77,7 +77,7 @@ export class RefreshLedger {
       const open = attempt !== undefined && attempt.digest === digest && attempt.deadlineAt > now
       if (open && !waited) return { kind: 'wait', until: attempt.deadlineAt }
       const begun = { digest, startedAt: now, deadlineAt }
-      await tx.putRefresh(entry.id, withoutUndefined({ attempt: begun, backoff }))
+      await tx.putRefresh(entry.uid, withoutUndefined({ attempt: begun, backoff }))
       return { kind: 'go', oauth }
     })
   }
@@ -98,7 +98,7 @@ export class RefreshLedger {
       const { profileName } = stored
       const oauth = { ...tokens, profileName, generation: (stored.generation ?? 0) + 1 }
       await this.#put(tx, entry, oauth)
-      await tx.putRefresh(entry.id, undefined)
+      await tx.putRefresh(entry.uid, undefined)
       await tx.audit('refreshed', entry.id)
       return oauth
     })
@@ -120,11 +120,11 @@ export class RefreshLedger {
       const until = failure.untilAfter(failures)
       if (loginEnded) {
         await this.#put(tx, entry, { ...stored, loginNeeded: true })
-        await tx.putRefresh(entry.id, undefined)
+        await tx.putRefresh(entry.uid, undefined)
       } else {
         const next = { failures, until, reason }
         await tx.putRefresh(
-          entry.id,
+          entry.uid,
           withoutUndefined({ attempt: resolved ? undefined : attempt, backoff: next }),
         )
       }
@@ -150,7 +150,8 @@ export class RefreshLedger {
 
   async #put(tx: ProfileTransaction, entry: Entry, oauth: OAuthCredential): Promise<void> {
     const updatedAt = this.#parts.now()
-    const { meta, secrets } = splitProfile({ ...entry.freshProfile(), oauth, updatedAt })
+    const identity = withoutUndefined({ ...entry.record.meta, generation: oauth.generation })
+    const { meta, secrets } = splitProfile({ ...entry.freshProfile(), oauth, updatedAt }, identity)
     await tx.putProfile(meta, secrets)
   }
 
@@ -169,7 +170,7 @@ export class RefreshLedger {
   }
 
   #stateOf(entry: Entry): RefreshState {
-    return this.#parts.refreshOf(entry.id) ?? {}
+    return this.#parts.refreshOf(entry.uid) ?? {}
   }
 }
 

@@ -35,10 +35,10 @@ export interface RefreshAttempt {
 /** One thing that is different now. `undefined` means it is gone. */
 export type ProfileChange =
   | { readonly kind: 'profile'; readonly id: string; readonly record: ProfileRecord | undefined }
-  | { readonly kind: 'state'; readonly id: string; readonly state: ProfileState | undefined }
-  | { readonly kind: 'refresh'; readonly id: string; readonly refresh: RefreshState | undefined }
+  | { readonly kind: 'state'; readonly uid: string; readonly state: ProfileState | undefined }
+  | { readonly kind: 'refresh'; readonly uid: string; readonly refresh: RefreshState | undefined }
   | { readonly kind: 'account'; readonly key: string; readonly stats: ProfileUsageStats | undefined }
-  | { readonly kind: 'last_good'; readonly provider: string; readonly id: string | undefined }
+  | { readonly kind: 'last_good'; readonly provider: string; readonly uid: string | undefined }
 
 /** Changes in the order in which they took effect. */
 export interface ProfileDelta {
@@ -68,14 +68,15 @@ export type AuditEvent =
 
 /** The writing side of a backend's transaction. Nothing takes effect unless the whole transaction does. */
 export interface ProfileTransaction {
+  /** Gives what is stored; its uid is the one to file the profile's state under. */
   putProfile(meta: ProfileMeta, secrets: ProfileSecrets): Promise<ProfileRecord>
   deleteProfile(id: string): Promise<void>
   /** `undefined` forgets it. */
-  putState(id: string, state: ProfileState | undefined): Promise<void>
+  putState(uid: string, state: ProfileState | undefined): Promise<void>
   /** `undefined` forgets it. */
-  putRefresh(id: string, refresh: RefreshState | undefined): Promise<void>
+  putRefresh(uid: string, refresh: RefreshState | undefined): Promise<void>
   putAccount(key: string, stats: ProfileUsageStats | undefined): Promise<void>
-  putLastGood(provider: string, id: string | undefined): Promise<void>
+  putLastGood(provider: string, uid: string | undefined): Promise<void>
   audit(event: AuditEvent, subject: string, detail?: string): Promise<void>
 }
 

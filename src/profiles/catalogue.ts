@@ -2,7 +2,7 @@ import { profileProvider } from '../domain/ids.js'
 import type { ProfileUsageStats } from '../domain/usage.js'
 import type { ProfileChange, ProfileDelta, ProfileState, RefreshState } from './backend.js'
 import type { StandingContext } from './entry.js'
-import { accountKey, Entry } from './entry.js'
+import { accountKey, Entry, newUse } from './entry.js'
 import { Layered } from './layered.js'
 import type { Outcome } from './outcome.js'
 import { ProviderGroup } from './provider-group.js'
@@ -17,12 +17,14 @@ interface Account {
 /** Every profile of a vault in memory, by id and by provider, following the changes that the backend tells. */
 export class Catalogue {
   readonly entries: Map<string, Entry> = new Map()
+  /** The same, by what does not change with a name. */
+  readonly byUid: Map<string, Entry> = new Map()
   readonly groups: Map<string, ProviderGroup> = new Map()
-  /** Of the few profiles whose renewal is under way or has failed, by id. */
+  /** Of the few profiles whose renewal is under way or has failed, by uid. */
   readonly refreshes: Map<string, RefreshState> = new Map()
   readonly #accounts = new Map<string, Account>()
-  /** States that arrived before their profile. */
-  readonly #orphanStates = new Map<string, ProfileState>()
+  /** What is remembered of profiles that are not there: not yet, or under another name in a moment. By uid. */
+  readonly #orphans = new Map<string, Entry['use']>()
   readonly #context: StandingContext
   #damaged: readonly string[] = []
 
@@ -37,7 +39,7 @@ export class Catalogue {
   group(provider: string): ProviderGroup {
     let group = this.groups.get(provider)
     if (group === undefined) {
-      group = new ProviderGroup(this.#context)
+      group = new ProviderGroup(this.#context, this.byUid)
       this.groups.set(provider, group)
     }
     return group
@@ -57,11 +59,11 @@ export class Catalogue {
 
   /** Lets an outcome take effect that is still to be written down. */
   push(outcome: Outcome, now: Date): void {
-    const entry = this.entries.get(outcome.id)
+    const entry = this.byUid.get(outcome.uid)
     if (entry === undefined) return
     const group = this.group(entry.provider)
     group.change(entry, now, () => entry.changeUse((use) => use.push(outcome.state)))
-    if (outcome.event === 'success') group.setLastGood(entry.id, now)
+    if (outcome.event === 'success') group.setLastGood(entry.uid, now)
     const { account } = outcome
     if (account !== undefined) this.#changeAccount(account.key, now, (use) => use.push(account.change))
   }
@@ -69,8 +71,8 @@ export class Catalogue {
   /** Takes outcomes away that are written down. */
   drop(outcomes: readonly Outcome[], now: Date): void {
     const changes = new Set<unknown>(outcomes.flatMap(({ state, account }) => [state, account?.change]))
-    for (const id of new Set(outcomes.map((outcome) => outcome.id))) {
-      const entry = this.entries.get(id)
+    for (const uid of new Set(outcomes.map((outcome) => outcome.uid))) {
+      const entry = this.byUid.get(uid)
       if (entry === undefined) continue
       this.group(entry.provider).change(entry, now, () => entry.changeUse((use) => use.drop(changes)))
     }
@@ -87,10 +89,11 @@ export class Catalogue {
 
   #clear(): void {
     this.entries.clear()
+    this.byUid.clear()
     this.groups.clear()
     this.refreshes.clear()
     this.#accounts.clear()
-    this.#orphanStates.clear()
+    this.#orphans.clear()
   }
 
   #take(change: ProfileChange, now: Date): void {
@@ -100,16 +103,16 @@ export class Catalogue {
         else this.#put(change.record, now)
         break
       case 'state':
-        this.#putState(change.id, change.state, now)
+        this.#putState(change.uid, change.state, now)
         break
       case 'refresh':
-        this.#putRefresh(change.id, change.refresh, now)
+        this.#putRefresh(change.uid, change.refresh, now)
         break
       case 'account':
         this.#changeAccount(change.key, now, (use) => use.store(change.stats))
         break
       case 'last_good':
-        this.group(change.provider).setLastGood(change.id, now)
+        this.group(change.provider).setLastGood(change.uid, now)
     }
   }
 
@@ -124,14 +127,15 @@ export class Catalogue {
       return
     }
     const entry = new Entry(record)
-    entry.backoff = this.refreshes.get(entry.id)?.backoff
-    const early = this.#orphanStates.get(entry.id)
-    if (early !== undefined) {
-      this.#orphanStates.delete(entry.id)
-      entry.replaceState(early)
-    }
+    const { uid } = entry
+    entry.backoff = this.refreshes.get(uid)?.backoff
+    const former = this.byUid.get(uid)
+    const use = former?.use ?? this.#orphans.get(uid)
+    if (use !== undefined) entry.takeUse(use, former?.lastUsedMs)
+    this.#orphans.delete(uid)
     this.#joinAccount(entry)
     this.entries.set(entry.id, entry)
+    this.byUid.set(uid, entry)
     this.group(entry.provider).add(entry, now)
   }
 
@@ -140,24 +144,30 @@ export class Catalogue {
     if (entry === undefined) return
     this.#leaveAccount(entry)
     this.entries.delete(id)
+    if (this.byUid.get(entry.uid) === entry) {
+      this.byUid.delete(entry.uid)
+      if (!entry.use.isUntouched) this.#orphans.set(entry.uid, entry.use)
+    }
     this.group(profileProvider(id)).remove(entry)
   }
 
-  #putState(id: string, state: ProfileState | undefined, now: Date): void {
-    const entry = this.entries.get(id)
+  #putState(uid: string, state: ProfileState | undefined, now: Date): void {
+    const entry = this.byUid.get(uid)
     if (entry !== undefined) {
       this.group(entry.provider).change(entry, now, () => entry.replaceState(state))
-    } else if (state !== undefined) {
-      this.#orphanStates.set(id, state)
+    } else if (state === undefined) {
+      this.#orphans.delete(uid)
     } else {
-      this.#orphanStates.delete(id)
+      const use = this.#orphans.get(uid) ?? newUse()
+      use.store(state)
+      this.#orphans.set(uid, use)
     }
   }
 
-  #putRefresh(id: string, refresh: RefreshState | undefined, now: Date): void {
-    if (refresh === undefined) this.refreshes.delete(id)
-    else this.refreshes.set(id, refresh)
-    const entry = this.entries.get(id)
+  #putRefresh(uid: string, refresh: RefreshState | undefined, now: Date): void {
+    if (refresh === undefined) this.refreshes.delete(uid)
+    else this.refreshes.set(uid, refresh)
+    const entry = this.byUid.get(uid)
     if (entry === undefined || entry.backoff === refresh?.backoff) return
     this.group(entry.provider).change(entry, now, () => {
       entry.backoff = refresh?.backoff

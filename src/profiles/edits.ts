@@ -1,3 +1,4 @@
+import { withoutUndefined } from '../domain/defined.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import { newProfileId, parseProfileName } from '../domain/ids.js'
 import type { CallOptions } from '../domain/ports.js'
@@ -9,8 +10,8 @@ import type { SpentToken } from '../vault/unsaved-tokens.js'
 import type { ProfileState, ProfileTransaction } from './backend.js'
 import type { Entry } from './entry.js'
 import type { ProfileIndex } from './profile-index.js'
-import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
-import { credentialChanged, splitProfile } from './record.js'
+import type { ProfileIdentity, ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
+import { credentialChanged, newUid, splitProfile } from './record.js'
 import { cleanMessage } from './stored-message.js'
 import type { AddOptions, ChangeOptions, ImportedUsage, NewProfile, ProfilePatch } from './types.js'
 import { buildProfile, checkProfile } from './validate.js'
@@ -66,7 +67,7 @@ export class ProfileEdits {
 
   async importProfile(profile: AuthProfile, usage?: ImportedUsage, options: AddOptions = {}): Promise<void> {
     checkProfile(profile, this.#index.config.providers)
-    const secrets = Object.values(splitProfile(profile).secrets)
+    const secrets = Object.values(splitProfile(profile, { uid: '' }).secrets)
     const { lastError } = profile
     const clean =
       lastError === undefined ? profile : { ...profile, lastError: cleanMessage(lastError, secrets) }
@@ -77,9 +78,9 @@ export class ProfileEdits {
           hint: 'use --replace to overwrite it',
         })
       }
-      await this.#store(tx, clean, known, ended)
-      if (usage !== undefined) await tx.putState(profile.id, importedState(clean, usage.stats))
-      if (usage?.lastGood === true) await tx.putLastGood(profile.provider, profile.id)
+      const { uid } = await this.#store(tx, clean, known, ended)
+      if (usage !== undefined) await tx.putState(uid, importedState(clean, usage.stats))
+      if (usage?.lastGood === true) await tx.putLastGood(profile.provider, uid)
       await tx.audit('imported', profile.id)
     })
   }
@@ -123,20 +124,13 @@ export class ProfileEdits {
       }
       const { lastUsedAt: _used, lastError: _error, lastErrorAt: _at, ...profile } = entry.freshProfile()
       const oauth = profile.oauth === undefined ? {} : { oauth: { ...profile.oauth, profileName: name } }
-      const { meta, secrets } = splitProfile({
-        ...profile,
-        ...oauth,
-        id: fresh,
-        name,
-        updatedAt: this.#index.now(),
-      })
-      await tx.putProfile(meta, secrets)
-      await tx.putState(fresh, entry.stateWithUse())
-      await tx.putRefresh(fresh, this.#index.catalogue.refreshes.get(entry.id))
-      await tx.putRefresh(entry.id, undefined)
-      if (entry.lastGood) await tx.putLastGood(entry.provider, fresh)
+      const { meta, secrets } = splitProfile(
+        { ...profile, ...oauth, id: fresh, name, updatedAt: this.#index.now() },
+        entry.record.meta,
+      )
+      const { uid } = (await tx.putProfile(meta, secrets)).meta
+      if (uid !== entry.uid) await this.#moveState(tx, entry, uid)
       await tx.deleteProfile(entry.id)
-      await tx.putState(entry.id, undefined)
       await tx.audit('renamed', entry.id, fresh)
     })
     return this.#index.mustFind(renamedId).freshProfile()
@@ -147,8 +141,8 @@ export class ProfileEdits {
       const entry = this.#index.mustFind(id)
       ended.push(...spentTokens(entry))
       await tx.deleteProfile(entry.id)
-      await tx.putState(entry.id, undefined)
-      await tx.putRefresh(entry.id, undefined)
+      await tx.putState(entry.uid, undefined)
+      await tx.putRefresh(entry.uid, undefined)
       if (entry.lastGood) await tx.putLastGood(entry.provider, undefined)
       await tx.audit('removed', entry.id)
     })
@@ -162,6 +156,15 @@ export class ProfileEdits {
     await this.#index.transact(options, async (tx) => {
       for (const each of [id].flat()) await tx.audit(event, this.#index.mustFind(each).id)
     })
+  }
+
+  /** Files what is remembered of a profile under another uid, where a profile's name is its uid. */
+  async #moveState(tx: ProfileTransaction, entry: Entry, uid: string): Promise<void> {
+    await tx.putState(uid, entry.stateWithUse())
+    await tx.putRefresh(uid, this.#index.catalogue.refreshes.get(entry.uid))
+    if (entry.lastGood) await tx.putLastGood(entry.provider, uid)
+    await tx.putRefresh(entry.uid, undefined)
+    await tx.putState(entry.uid, undefined)
   }
 
   /**
@@ -183,33 +186,38 @@ export class ProfileEdits {
     profile: AuthProfile,
     known: Entry | undefined,
     ended: SpentToken[],
-  ): Promise<void> {
-    const { meta, secrets } = splitProfile(profile)
+  ): Promise<ProfileMeta> {
+    const before = known?.record.meta
+    const { meta, secrets } = splitProfile(profile, { uid: before?.uid ?? newUid() })
     const changed =
       known !== undefined && credentialChanged(known.record, { meta, openSecrets: () => secrets })
-    await tx.putProfile(withGeneration(meta, known, changed), secrets)
+    const record = await tx.putProfile({ ...meta, ...generations(meta, before, changed) }, secrets)
+    const { uid } = record.meta
     const usedAt = profile.lastUsedAt
     if (known === undefined) {
-      if (usedAt === undefined && profile.lastError === undefined) return
-      await tx.putState(profile.id, importedState(profile))
+      if (usedAt !== undefined || profile.lastError !== undefined)
+        await tx.putState(uid, importedState(profile))
     } else if (changed) {
       // Whoever leaves the refresh token as it is may still need what was got with it.
       ended.push(...spentTokens(known).filter((token) => token.refreshToken !== profile.oauth?.refreshToken))
-      await tx.putRefresh(profile.id, undefined)
+      await tx.putRefresh(uid, undefined)
       const { lastError: _message, lastErrorAt: _at, ...state } = known.stateWithUse()
-      await tx.putState(profile.id, { ...state, stats: applyReset(state.stats) })
+      await tx.putState(uid, { ...state, stats: applyReset(state.stats) })
     }
+    return record.meta
   }
 }
 
-/** Metadata that counts the credentials of an OAuth profile: other tokens are another generation. */
-function withGeneration(meta: ProfileMeta, known: Entry | undefined, changed: boolean): ProfileMeta {
-  const { generation: _callers, ...rest } = meta
-  if (meta.mode !== 'oauth') return rest
-  const before = known?.record.meta.generation ?? 0
-  const first = known === undefined && (meta.hasSecret || meta.hasRefresh)
-  const generation = first || changed ? before + 1 : before
-  return generation === 0 ? rest : { ...rest, generation }
+/** Counts the credentials of a profile: another key, other tokens are another generation. */
+function generations(
+  meta: ProfileMeta,
+  before: ProfileMeta | undefined,
+  changed: boolean,
+): Pick<ProfileIdentity, 'generation' | 'replacedAt'> {
+  const { generation = 0, replacedAt } = before ?? {}
+  const first = generation === 0 && (meta.hasSecret || meta.hasRefresh || meta.reference !== undefined)
+  if (changed || first) return { generation: generation + 1, replacedAt: generation + 1 }
+  return withoutUndefined({ generation: before?.generation, replacedAt })
 }
 
 /**

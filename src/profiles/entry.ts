@@ -40,7 +40,7 @@ export class Entry {
   readonly name: string
   record: ProfileRecord
   /** What is remembered of its use. */
-  readonly use: Layered<ProfileState> = new Layered(NEVER_USED)
+  use: Layered<ProfileState> = newUse()
   accountStats: ProfileUsageStats | undefined
   /** The wait after renewals that failed. */
   backoff: RefreshState['backoff']
@@ -66,6 +66,18 @@ export class Entry {
     this.record = record
     this.mode = record.meta.mode
     this.priority = record.meta.priority
+  }
+
+  /** What it is filed under, whatever it is called. */
+  get uid(): string {
+    return this.record.meta.uid
+  }
+
+  /** Takes over what is remembered of a profile that had another name, or was not there yet. */
+  takeUse(use: Layered<ProfileState>, lastUsedMs = 0): void {
+    this.use = use
+    this.lastUsedMs = Math.max(this.state.stats.lastUsed?.getTime() ?? 0, lastUsedMs)
+    this.#profile = undefined
   }
 
   /** Takes a newer record of the same profile. */
@@ -182,6 +194,11 @@ export class Entry {
       lastErrorAt: this.state.lastErrorAt,
     })
   }
+}
+
+/** The memory of use of a profile that was never used. */
+export function newUse(): Layered<ProfileState> {
+  return new Layered(NEVER_USED)
 }
 
 /** A failed renewal stands in nobody's way as long as the access token is good. */

@@ -8,8 +8,10 @@ export class Layered<T> {
   /** How many of those, from the oldest on, the transaction under way writes down. */
   #marked = 0
   #value: T
+  readonly #first: T
 
   constructor(stored: T) {
+    this.#first = stored
     this.#stored = stored
     this.#value = stored
   }
@@ -17,6 +19,11 @@ export class Layered<T> {
   /** What counts here. */
   get value(): T {
     return this.#value
+  }
+
+  /** Whether it is still what it was made with. */
+  get isUntouched(): boolean {
+    return this.#value === this.#first
   }
 
   get stored(): T {

@@ -52,7 +52,7 @@ export class StoredProfiles implements Profiles {
       now: () => index.now(),
       find: (id) => index.mustFind(id),
       entries: () => index.catalogue.entries.values(),
-      refreshOf: (id) => index.catalogue.refreshes.get(id),
+      refreshOf: (uid) => index.catalogue.refreshes.get(uid),
     }
   }
 

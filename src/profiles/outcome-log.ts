@@ -45,17 +45,17 @@ export class OutcomeLog {
   async drain(tx: ProfileTransaction): Promise<readonly Outcome[]> {
     const batch = this.#pending
     if (batch.length === 0) return batch
-    const present = batch.filter(({ id }) => this.#catalogue.entries.has(id))
+    const present = batch.filter(({ uid }) => this.#catalogue.byUid.has(uid))
     const accounts = new Set(batch.flatMap(({ account }) => (account === undefined ? [] : [account.key])))
-    const lastGood = new Map<string, Outcome['id']>()
-    for (const { provider, id, event } of present) if (event === 'success') lastGood.set(provider, id)
-    for (const id of new Set(present.map((outcome) => outcome.id))) {
-      const entry = this.#catalogue.entries.get(id)
+    const lastGood = new Map<string, string>()
+    for (const { provider, uid, event } of present) if (event === 'success') lastGood.set(provider, uid)
+    for (const uid of new Set(present.map((outcome) => outcome.uid))) {
+      const entry = this.#catalogue.byUid.get(uid)
       entry?.use.mark()
-      await tx.putState(id, entry?.stateWithUse())
+      await tx.putState(uid, entry?.stateWithUse())
     }
     for (const key of accounts) await tx.putAccount(key, this.#catalogue.markAccount(key))
-    for (const [provider, id] of lastGood) await tx.putLastGood(provider, id)
+    for (const [provider, uid] of lastGood) await tx.putLastGood(provider, uid)
     for (const { event, id, detail } of present) await tx.audit(event, id, detail)
     return batch
   }

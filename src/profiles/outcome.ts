@@ -17,6 +17,7 @@ import { cleanMessage } from './stored-message.js'
 /** What became of one request, as changes of what is remembered of its profile and of the profile's account. */
 export interface Outcome {
   readonly id: ProfileId
+  readonly uid: string
   readonly provider: string
   readonly state: Change<ProfileState>
   readonly account?: { readonly key: string; readonly change: Change<ProfileUsageStats | undefined> }
@@ -54,6 +55,7 @@ export function failureOutcome(
   const shared = account !== undefined && (reason === 'rate_limit' || reason === 'billing')
   return {
     id: entry.id,
+    uid: entry.uid,
     provider: entry.provider,
     state: (before) => ({ ...before, stats: failed(before.stats), ...error }),
     ...(shared
@@ -74,6 +76,7 @@ export function successOutcome(entry: Entry, model: string | undefined, now: Dat
   const { account } = entry.record.meta
   return {
     id: entry.id,
+    uid: entry.uid,
     provider: entry.provider,
     state: ({ lastError: _message, lastErrorAt: _at, ...before }) => ({
       ...before,

@@ -33,7 +33,7 @@ export class Outcomes {
     await this.#index.transact(options, async (tx) => {
       const entry = this.#index.mustFind(id)
       const message = error instanceof Error ? error.message : String(error)
-      await tx.putState(entry.id, {
+      await tx.putState(entry.uid, {
         ...entry.stateWithUse(),
         ...lastError(entry, message, this.#index.now()),
       })
@@ -105,7 +105,7 @@ export class Outcomes {
       if (entry === undefined || this.#index.look(entry).standing.state !== 'disabled') return false
       const stats = applyTrial(entry.use.base.stats, this.#index.now())
       if (stats === undefined) return false
-      await tx.putState(entry.id, entry.stateWithUse(stats))
+      await tx.putState(entry.uid, entry.stateWithUse(stats))
       return true
     })
   }
@@ -123,7 +123,7 @@ export class Outcomes {
       for (const { id } of due) {
         const entry = this.#index.find(id)
         if (entry !== undefined)
-          await tx.putState(id, entry.stateWithUse(cleared(entry.use.base.stats, entry.provider)))
+          await tx.putState(entry.uid, entry.stateWithUse(cleared(entry.use.base.stats, entry.provider)))
       }
     })
     return true
@@ -134,11 +134,11 @@ export class Outcomes {
       const entries = id === undefined ? this.#index.sorted() : [this.#index.mustFind(id)]
       const changed: string[] = []
       for (const entry of entries) {
-        const refresh = this.#index.catalogue.refreshes.get(entry.id)
+        const refresh = this.#index.catalogue.refreshes.get(entry.uid)
         const backing = refresh?.backoff !== undefined
         if (!isHeld(entry.state.stats) && !isHeld(entry.accountStats) && !backing) continue
-        if (backing) await tx.putRefresh(entry.id, refresh.attempt && { attempt: refresh.attempt })
-        await tx.putState(entry.id, entry.stateWithUse(applyReset(entry.use.base.stats)))
+        if (backing) await tx.putRefresh(entry.uid, refresh.attempt && { attempt: refresh.attempt })
+        await tx.putState(entry.uid, entry.stateWithUse(applyReset(entry.use.base.stats)))
         const account = entry.record.meta.account
         if (account !== undefined && entry.accountStats !== undefined) {
           await tx.putAccount(accountKey(entry.provider, account), applyReset(entry.accountStats))
@@ -163,7 +163,7 @@ export class Outcomes {
         const audited = state.auditedUses?.[surface]
         const due = audited === undefined || Math.abs(nowMs - audited) > AUDIT_USE_EVERY_MS
         const auditedUses = { ...state.auditedUses, [surface]: nowMs }
-        await tx.putState(id, due ? { ...state, auditedUses } : state)
+        await tx.putState(entry.uid, due ? { ...state, auditedUses } : state)
         await this.#writeCutAccount(tx, entry)
         if (due) await tx.audit('used', id)
       }
@@ -178,13 +178,13 @@ export class Outcomes {
   }
 
   async #put(tx: ProfileTransaction, entry: Entry, outcome: Outcome): Promise<void> {
-    await tx.putState(entry.id, outcome.state(entry.stateWithUse()))
+    await tx.putState(entry.uid, outcome.state(entry.stateWithUse()))
     const { account } = entry.record.meta
     if (account !== undefined && outcome.account !== undefined) {
       const shared = this.#index.catalogue.accountStats(entry.provider, account)
       await tx.putAccount(outcome.account.key, outcome.account.change(shared))
     }
-    if (outcome.event === 'success' && !entry.lastGood) await tx.putLastGood(entry.provider, entry.id)
+    if (outcome.event === 'success' && !entry.lastGood) await tx.putLastGood(entry.provider, entry.uid)
     await tx.audit(outcome.event, entry.id, outcome.detail)
   }
 

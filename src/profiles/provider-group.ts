@@ -25,23 +25,27 @@ interface View {
  */
 export class ProviderGroup {
   readonly entries: Map<string, Entry> = new Map()
+  /** The uid of the profile that served last. */
   lastGood: string | undefined
   readonly #views = new Map<string, View>()
   readonly #alarms = new TimeHeap<Entry>()
   readonly #context: StandingContext
+  readonly #byUid: ReadonlyMap<string, Entry>
   #lookedAt = 0
   #version: number
   #lastStamp = 0
   #nextAlarm = Number.POSITIVE_INFINITY
 
-  constructor(context: StandingContext) {
+  /** @param byUid every entry, those of other providers included */
+  constructor(context: StandingContext, byUid: ReadonlyMap<string, Entry>) {
     this.#context = context
+    this.#byUid = byUid
     this.#version = context.version?.() ?? 0
   }
 
   add(entry: Entry, now: Date): void {
     this.entries.set(entry.name, entry)
-    entry.lastGood = this.lastGood === entry.id
+    entry.lastGood = this.lastGood === entry.uid
     entry.look(now, this.#context)
     this.#enlist(entry)
   }
@@ -59,13 +63,13 @@ export class ProviderGroup {
     this.#enlist(entry)
   }
 
-  setLastGood(id: string | undefined, now: Date): void {
+  setLastGood(uid: string | undefined, now: Date): void {
     const before = this.lastGood
-    this.lastGood = id
-    for (const entry of [before, id].map((each) => this.#byId(each))) {
+    this.lastGood = uid
+    for (const entry of [before, uid].map((each) => this.#byUid.get(each ?? ''))) {
       if (entry !== undefined) {
         this.change(entry, now, () => {
-          entry.lastGood = entry.id === id
+          entry.lastGood = entry.uid === uid
         })
       }
     }
@@ -125,10 +129,6 @@ export class ProviderGroup {
     const sameMoment = nowMs <= this.#lastStamp && nowMs > this.#lastStamp - 1_000
     this.#lastStamp = sameMoment ? this.#lastStamp + 0.001 : nowMs
     return this.#lastStamp
-  }
-
-  #byId(id: string | undefined): Entry | undefined {
-    return id === undefined ? undefined : this.entries.get(id.slice(id.lastIndexOf(':') + 1))
   }
 
   #lookAtAll(nowMs: number): void {

@@ -14,6 +14,7 @@ import type { ProfileMeta, ProfileSecrets } from './record.js'
 
 interface MetaJson {
   id: ProfileId
+  uid: string
   m: AuthMode
   p?: number
   off?: 1
@@ -25,6 +26,7 @@ interface MetaJson {
   exp?: number
   iat?: number
   gen?: number
+  rep?: number
   email?: string
   cid?: string
   csr?: string
@@ -38,14 +40,15 @@ interface MetaJson {
 
 /** A row of use: of one profile, of its renewals, of one account, or a provider's last good profile. */
 export type StateRow =
-  | { readonly kind: 'profile'; readonly id: string; readonly state: ProfileState }
-  | { readonly kind: 'refresh'; readonly id: string; readonly refresh: RefreshState }
+  | { readonly kind: 'profile'; readonly uid: string; readonly state: ProfileState }
+  | { readonly kind: 'refresh'; readonly uid: string; readonly refresh: RefreshState }
   | { readonly kind: 'account'; readonly key: string; readonly stats: ProfileUsageStats }
-  | { readonly kind: 'last_good'; readonly provider: string; readonly id: string }
+  | { readonly kind: 'last_good'; readonly provider: string; readonly uid: string }
 
 export function encodeMeta(meta: ProfileMeta): Buffer {
   const json: MetaJson = withoutUndefined({
     id: meta.id,
+    uid: meta.uid,
     m: meta.mode,
     p: meta.priority === 0 ? undefined : meta.priority,
     off: meta.enabled ? undefined : (1 as const),
@@ -57,6 +60,7 @@ export function encodeMeta(meta: ProfileMeta): Buffer {
     exp: meta.expiresAt,
     iat: meta.issuedAt,
     gen: meta.generation,
+    rep: meta.replacedAt,
     email: meta.email,
     cid: meta.clientId,
     csr: meta.clientSecretRef,
@@ -74,6 +78,7 @@ export function decodeMeta(bytes: Buffer): ProfileMeta {
   const json = JSON.parse(bytes.toString()) as MetaJson
   const meta: { -readonly [K in keyof ProfileMeta]: ProfileMeta[K] } = {
     id: json.id,
+    uid: json.uid,
     mode: json.m,
     priority: json.p ?? 0,
     enabled: json.off !== 1,
@@ -86,6 +91,7 @@ export function decodeMeta(bytes: Buffer): ProfileMeta {
   if (json.exp !== undefined) meta.expiresAt = json.exp
   if (json.iat !== undefined) meta.issuedAt = json.iat
   if (json.gen !== undefined) meta.generation = json.gen
+  if (json.rep !== undefined) meta.replacedAt = json.rep
   if (json.email !== undefined) meta.email = json.email
   if (json.cid !== undefined) meta.clientId = json.cid
   if (json.csr !== undefined) meta.clientSecretRef = json.csr
@@ -109,11 +115,11 @@ export function decodeSecrets(bytes: Buffer | undefined): ProfileSecrets {
 /** The name a row of use is filed under; its row id is derived from it. */
 export function stateRowName(row: {
   kind: StateRow['kind']
-  id?: string
+  uid?: string
   key?: string
   provider?: string
 }): string {
-  return `${row.kind}\u0000${row.key ?? row.id ?? row.provider}`
+  return `${row.kind}\u0000${row.key ?? row.uid ?? row.provider}`
 }
 
 export function encodeState(row: StateRow): Buffer {
@@ -121,25 +127,25 @@ export function encodeState(row: StateRow): Buffer {
     case 'profile':
       return jsonBuffer({
         k: 'p',
-        id: row.id,
+        uid: row.uid,
         st: usageToJson(row.state.stats),
         e: row.state.lastError,
         ea: row.state.lastErrorAt?.getTime(),
         au: row.state.auditedUses,
       })
     case 'refresh':
-      return jsonBuffer({ k: 'r', id: row.id, ...refreshToJson(row.refresh) })
+      return jsonBuffer({ k: 'r', uid: row.uid, ...refreshToJson(row.refresh) })
     case 'account':
       return jsonBuffer({ k: 'a', key: row.key, st: usageToJson(row.stats) })
     case 'last_good':
-      return jsonBuffer({ k: 'g', pr: row.provider, id: row.id })
+      return jsonBuffer({ k: 'g', pr: row.provider, uid: row.uid })
   }
 }
 
 export function decodeState(bytes: Buffer): StateRow {
   const json = JSON.parse(bytes.toString()) as {
     k: 'p' | 'r' | 'a' | 'g'
-    id: string
+    uid: string
     key: string
     pr: string
     st: unknown
@@ -147,8 +153,8 @@ export function decodeState(bytes: Buffer): StateRow {
     ea?: number
     au?: Readonly<Record<string, number>>
   } & RefreshJson
-  if (json.k === 'r') return { kind: 'refresh', id: json.id, refresh: refreshFromJson(json) }
-  if (json.k === 'g') return { kind: 'last_good', provider: json.pr, id: json.id }
+  if (json.k === 'r') return { kind: 'refresh', uid: json.uid, refresh: refreshFromJson(json) }
+  if (json.k === 'g') return { kind: 'last_good', provider: json.pr, uid: json.uid }
   const stats = usageFromJson(json.st, 'state')
   if (json.k === 'a') return { kind: 'account', key: json.key, stats }
   const state: ProfileState = withoutUndefined({
@@ -157,7 +163,7 @@ export function decodeState(bytes: Buffer): StateRow {
     lastErrorAt: json.ea === undefined ? undefined : new Date(json.ea),
     auditedUses: json.au,
   })
-  return { kind: 'profile', id: json.id, state }
+  return { kind: 'profile', uid: json.uid, state }
 }
 
 interface RefreshJson {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { withoutUndefined } from '../domain/defined.js'
 import type { ProfileId } from '../domain/ids.js'
 import { profileName, profileProvider } from '../domain/ids.js'
@@ -17,8 +18,18 @@ export interface ProfileSecrets {
   readonly refreshToken?: string
 }
 
+/** What a profile is, whatever it is called and whatever its credential. */
+export interface ProfileIdentity {
+  /** 16 random bytes in base64url: given once, kept through renames and new credentials, never used again. */
+  readonly uid: string
+  /** Counts the credentials that it has had: new keys, logins, renewals. From 1; absent while it has had none. */
+  readonly generation?: number
+  /** The generation that came in the place of another credential, by hand or by a login, not by a renewal. */
+  readonly replacedAt?: number
+}
+
 /** Everything of a profile but its secrets and the memory of its use. Instants are epoch milliseconds. */
-export interface ProfileMeta {
+export interface ProfileMeta extends ProfileIdentity {
   readonly id: ProfileId
   readonly mode: AuthMode
   readonly priority: number
@@ -31,8 +42,6 @@ export interface ProfileMeta {
   readonly reference?: string
   readonly expiresAt?: number
   readonly issuedAt?: number
-  /** Counts the credentials that an OAuth profile has had. */
-  readonly generation?: number
   readonly email?: string
   readonly clientId?: string
   readonly clientSecretRef?: string
@@ -62,7 +71,10 @@ export interface UsedFacts {
  * Splits a profile into what is listed and what is sealed apart. Credentials of another mode than the profile's own
  * are dropped: nobody has checked them.
  */
-export function splitProfile(profile: AuthProfile): { meta: ProfileMeta; secrets: ProfileSecrets } {
+export function splitProfile(
+  profile: AuthProfile,
+  identity: ProfileIdentity,
+): { meta: ProfileMeta; secrets: ProfileSecrets } {
   const { mode } = profile
   const apiKey = mode === 'api_key' ? profile.apiKey : undefined
   const token = mode === 'token' ? profile.token : undefined
@@ -74,6 +86,9 @@ export function splitProfile(profile: AuthProfile): { meta: ProfileMeta; secrets
     refreshToken: filled(oauth?.refreshToken),
   })
   const meta: ProfileMeta = withoutUndefined({
+    uid: identity.uid,
+    generation: identity.generation,
+    replacedAt: identity.replacedAt,
     id: profile.id,
     mode,
     priority: profile.priority,
@@ -85,7 +100,6 @@ export function splitProfile(profile: AuthProfile): { meta: ProfileMeta; secrets
     reference: filled(apiKey?.keyRef ?? token?.tokenRef),
     expiresAt: (oauth?.expiresAt ?? token?.expiresAt)?.getTime(),
     issuedAt: oauth?.issuedAt?.getTime(),
-    generation: oauth?.generation,
     email: oauth?.email,
     clientId: oauth?.clientId,
     clientSecretRef: filled(oauth?.clientSecretRef),
@@ -97,6 +111,11 @@ export function splitProfile(profile: AuthProfile): { meta: ProfileMeta; secrets
     baseUrl: profile.baseUrl,
   })
   return { meta, secrets }
+}
+
+/** A new uid. */
+export function newUid(): string {
+  return randomBytes(16).toString('base64url')
 }
 
 /**

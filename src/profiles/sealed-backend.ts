@@ -88,12 +88,12 @@ export class SealedBackend implements ProfileBackend {
     if (what === undefined) return
     const gone = state === undefined
     if (what.kind === 'profile')
-      changes.push({ kind: 'state', id: what.id, state: gone ? undefined : what.state })
+      changes.push({ kind: 'state', uid: what.uid, state: gone ? undefined : what.state })
     else if (what.kind === 'refresh')
-      changes.push({ kind: 'refresh', id: what.id, refresh: gone ? undefined : what.refresh })
+      changes.push({ kind: 'refresh', uid: what.uid, refresh: gone ? undefined : what.refresh })
     else if (what.kind === 'account')
       changes.push({ kind: 'account', key: what.key, stats: gone ? undefined : what.stats })
-    else changes.push({ kind: 'last_good', provider: what.provider, id: gone ? undefined : what.id })
+    else changes.push({ kind: 'last_good', provider: what.provider, uid: gone ? undefined : what.uid })
   }
 }
 
@@ -113,22 +113,22 @@ class SealedTransaction implements ProfileTransaction {
     return this.#tx.delete('profile', id)
   }
 
-  putState(id: string, state: ProfileState | undefined): Promise<void> {
-    return this.#putState({ kind: 'profile', id }, state && { kind: 'profile', id, state })
+  putState(uid: string, state: ProfileState | undefined): Promise<void> {
+    return this.#putState({ kind: 'profile', uid }, state && { kind: 'profile', uid, state })
   }
 
-  putRefresh(id: string, refresh: RefreshState | undefined): Promise<void> {
-    return this.#putState({ kind: 'refresh', id }, refresh && { kind: 'refresh', id, refresh })
+  putRefresh(uid: string, refresh: RefreshState | undefined): Promise<void> {
+    return this.#putState({ kind: 'refresh', uid }, refresh && { kind: 'refresh', uid, refresh })
   }
 
   putAccount(key: string, stats: ProfileUsageStats | undefined): Promise<void> {
     return this.#putState({ kind: 'account', key }, stats && { kind: 'account', key, stats })
   }
 
-  putLastGood(provider: string, id: string | undefined): Promise<void> {
+  putLastGood(provider: string, uid: string | undefined): Promise<void> {
     return this.#putState(
       { kind: 'last_good', provider },
-      id === undefined ? undefined : { kind: 'last_good', provider, id },
+      uid === undefined ? undefined : { kind: 'last_good', provider, uid },
     )
   }
 
