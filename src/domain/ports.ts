@@ -1,6 +1,6 @@
 import type { CandidateReason, KeymuxError } from './errors.js'
 import type { AuthMode, AuthProfile, OAuthCredential, OAuthToken } from './profile.js'
-import type { FailureReason } from './usage.js'
+import type { FailureReason, OutcomeOrigin } from './usage.js'
 
 /** A source of time. The system's, or the fake one of `keymux/testing`. */
 export interface Clock {
@@ -83,6 +83,8 @@ export interface Resolution extends ProfileResolutionResult {
   readonly error?: never
   /** When the credential expires, if it does. */
   readonly expiresAt?: Date
+  /** To be handed back with the outcome of a request. From managers of keymux's own. */
+  readonly origin?: OutcomeOrigin
 }
 
 /** What accompanies a reported failure. */
@@ -93,6 +95,11 @@ export interface FailureOptions extends CallOptions {
   readonly model?: string
   /** A message for `last_error`; it is redacted before it is stored. */
   readonly message?: string
+  /**
+   * Which credential the request was sent with: of a {@link Resolution}. A failure of one that was replaced or reset
+   * since has no effect. Absent: the present one.
+   */
+  readonly origin?: OutcomeOrigin
 }
 
 /** Keeps profiles, and what is known of their use. */

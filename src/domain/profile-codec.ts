@@ -89,6 +89,8 @@ export function usageToJson(stats: ProfileUsageStats): JsonObject {
     model_cooldowns: modelsToJson(stats.modelCooldowns ?? {}),
     // Kept even when empty: without it the exponents are taken from the failure counts.
     runs: stats.runs && runsToJson(stats.runs),
+    epoch: stats.epoch || undefined,
+    generation: stats.generation,
   })
 }
 
@@ -111,6 +113,8 @@ export function usageFromJson(value: unknown, path = 'usage_stats'): ProfileUsag
     disabledReason: fields.optionalOneOf('disabled_reason', FAILURE_REASONS),
     disabledStated: fields.optionalFlag('disabled_stated') || undefined,
     trialAt: fields.optionalTime('trial_at'),
+    epoch: fields.optionalInteger('epoch', 0) || undefined,
+    generation: fields.optionalInteger('generation', 0),
     errorCount: fields.optionalInteger('error_count', 0) ?? 0,
     failureCounts: readCounts(fields),
     lastFailureAt: fields.optionalTime('last_failure_at'),

@@ -75,6 +75,23 @@ export interface ProfileUsageStats {
    * `billing` and `auth_permanent`, whose count is the exponent of the disable.
    */
   runs?: Partial<Record<RunClass, FailureRun>>
+  /**
+   * Counts resets, new credentials and disables that a trial has lifted. Outcomes of requests from an earlier epoch
+   * have no effect. 0 when absent.
+   */
+  epoch?: number
+  /** The credential generation that `auth`, `auth_permanent` and `session_expired` were said of. */
+  generation?: number
+}
+
+/** Which credential a request was sent with, and in which epochs: what its outcome speaks of. */
+export interface OutcomeOrigin {
+  /** Of the profile's credentials; 0 while it has had none. */
+  readonly generation: number
+  /** Of what is remembered of the profile. */
+  readonly epoch: number
+  /** Of what is remembered of its account. */
+  readonly accountEpoch: number
 }
 
 /** A class of failures that is counted together. */

@@ -34,6 +34,12 @@ import {
 /** So many time-outs, server errors or refused credentials in a row are no accident. */
 const RUN_LIMIT = 3
 
+/** What an outcome speaks of. */
+export interface SentIn {
+  readonly epoch: number
+  readonly generation: number
+}
+
 /** The circumstances of a failure. */
 export interface FailureContext {
   readonly now: Date
@@ -43,6 +49,8 @@ export interface FailureContext {
   readonly retryAfterMs?: number | undefined
   /** The model of the request. */
   readonly model?: string | undefined
+  /** The credential and epoch that the request was sent in. Absent: the present ones. */
+  readonly sent?: SentIn | undefined
   /** Jitter of the backoff when a provider is overloaded; none without it. */
   readonly random?: Random | undefined
 }

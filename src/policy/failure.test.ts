@@ -454,6 +454,7 @@ describe('a success', () => {
     use.succeed(1)
     expect(use.stats).toEqual({
       lastUsed: at(1),
+      epoch: 1,
       cooldownUntil: at(30 * SECOND),
       cooldownReason: 'rate_limit',
       errorCount: 4,
@@ -483,7 +484,7 @@ it('a reset clears windows and runs, and leaves totals', () => {
   use.fail('session_expired', MINUTE)
   expect(use.cooldown).toBeDefined()
   const { errorCount, failureCounts, lastFailureAt } = use.stats
-  expect(applyReset(use.stats)).toEqual({ errorCount, failureCounts, lastFailureAt, runs: {} })
+  expect(applyReset(use.stats)).toEqual({ epoch: 1, errorCount, failureCounts, lastFailureAt, runs: {} })
   use.stats = applyReset(use.stats)
   use.fail('billing', HOUR)
   expect(use.disable).toBe(6 * HOUR)

@@ -8,7 +8,7 @@ import {
   type ProfileUsageStats,
 } from '../domain/usage.js'
 import { failureWindowMs } from './cooldown.js'
-import { type FailureContext, scopeOf, withEffect } from './effects.js'
+import { type FailureContext, type SentIn, scopeOf, withEffect } from './effects.js'
 import { currentRuns, isForgotten } from './runs.js'
 import {
   bypassesAuthWindows,
@@ -35,6 +35,9 @@ export interface FailureOutcome {
 /**
  * The statistics after one failure, and what it sets aside. Every report counts in the totals; windows and
  * runs follow the reason, and reports that fall into an open window change it only by a stated time.
+ *
+ * A request that was sent in an earlier epoch has no effect at all, and what one says of the credential has none once
+ * a later credential was judged.
  */
 export function applyFailure(
   stats: ProfileUsageStats,
@@ -42,8 +45,10 @@ export function applyFailure(
   context: FailureContext,
 ): FailureOutcome {
   const known = FAILURE_REASONS.includes(reason) ? reason : 'unknown'
-  const { now, config } = context
-  const current = clearExpiredWindows(clampWindows(stats, now, context), now)
+  const { now, config, sent } = context
+  if (isOutdated(stats, known, sent)) return { stats, scope: scopeOf(known, context.model) }
+  const judged = withGeneration(stats, known, sent)
+  const current = clearExpiredWindows(clampWindows(judged, now, context), now)
   const runs = currentRuns(current, now, failureWindowMs(config))
   const counted = withTotals({ ...current, runs }, known, now, failureWindowMs(config))
   return { stats: withEffect(counted, known, context), scope: scopeOf(known, context.model) }
@@ -54,16 +59,20 @@ export interface SuccessContext {
   readonly now: Date
   /** The model that answered. */
   readonly model?: string | undefined
+  /** The credential and epoch that the request was sent in. Absent: the present ones. */
+  readonly sent?: SentIn | undefined
 }
 
 /**
  * The statistics after a success: all runs end, a disable is lifted, and the model that answered is known
  * and not overloaded. Totals stay, and so does a pause: the request may have been sent before the failure
- * that caused it.
+ * that caused it. A lifted disable begins a new epoch: what was sent before has no effect any more.
  */
 export function applySuccess(stats: ProfileUsageStats, context: SuccessContext): ProfileUsageStats {
+  if (context.sent !== undefined && context.sent.epoch < epochOf(stats)) return stats
   const { trialAt: _trial, ...rest } = stats
-  const served = withWindow({ ...rest, lastUsed: context.now, runs: {} }, DISABLE, undefined)
+  const lifted = readWindow(stats, DISABLE) === undefined ? rest : nextEpoch(rest)
+  const served = withWindow({ ...lifted, lastUsed: context.now, runs: {} }, DISABLE, undefined)
   if (!context.model) return served
   const slot = modelSlot(context.model)
   const reason = readWindow(served, slot)?.reason
@@ -71,10 +80,56 @@ export function applySuccess(stats: ProfileUsageStats, context: SuccessContext):
   return disproved ? withWindow(served, slot, undefined) : served
 }
 
-/** The statistics without windows and runs. Totals stay. */
+/** The statistics without windows and runs, in a new epoch. Totals stay. */
 export function applyReset(stats: ProfileUsageStats): ProfileUsageStats {
-  const { modelCooldowns: _models, trialAt: _trial, ...rest } = stats
+  const { modelCooldowns: _models, trialAt: _trial, ...rest } = nextEpoch(stats)
   return withWindow(withWindow({ ...rest, runs: {} }, COOLDOWN, undefined), DISABLE, undefined)
+}
+
+/**
+ * The statistics as they stand for a credential of this generation: what was said of an earlier one counts as not
+ * said. Windows of quota and money stay.
+ */
+export function judgedFor(stats: ProfileUsageStats, generation: number): ProfileUsageStats {
+  return (stats.generation ?? generation) < generation ? withoutVerdicts(stats) : stats
+}
+
+/** Whether an outcome comes too late to mean anything. */
+function isOutdated(stats: ProfileUsageStats, reason: FailureReason, sent: SentIn | undefined): boolean {
+  if (sent === undefined) return false
+  return sent.epoch < epochOf(stats) || (isOfCredential(reason) && sent.generation < (stats.generation ?? 0))
+}
+
+/** A verdict on a credential speaks of its generation, and replaces what was said of earlier ones. */
+function withGeneration(
+  stats: ProfileUsageStats,
+  reason: FailureReason,
+  sent: SentIn | undefined,
+): ProfileUsageStats {
+  if (sent === undefined || !isOfCredential(reason) || stats.generation === sent.generation) return stats
+  return { ...judgedFor(stats, sent.generation), generation: sent.generation }
+}
+
+function withoutVerdicts(stats: ProfileUsageStats): ProfileUsageStats {
+  const { auth: _auth, auth_permanent: _permanent, ...runs } = stats.runs ?? {}
+  const kept = stats.runs === undefined ? stats : { ...stats, runs }
+  return [COOLDOWN, DISABLE].reduce((before, slot) => {
+    const reason = readWindow(before, slot)?.reason
+    return reason !== undefined && isOfCredential(reason) ? withWindow(before, slot, undefined) : before
+  }, kept)
+}
+
+/** Whether a reason says something of the credential itself, which the next one need not share. */
+function isOfCredential(reason: FailureReason): boolean {
+  return reason === 'auth' || reason === 'auth_permanent' || reason === 'session_expired'
+}
+
+function epochOf({ epoch = 0 }: ProfileUsageStats): number {
+  return epoch
+}
+
+function nextEpoch(stats: ProfileUsageStats): ProfileUsageStats {
+  return { ...stats, epoch: epochOf(stats) + 1 }
 }
 
 /** How long a disabled profile is left alone after a trial: 10 minutes, in milliseconds. */

@@ -118,7 +118,9 @@ export class Catalogue {
 
   #put(record: ProfileRecord, now: Date): void {
     const known = this.entries.get(record.meta.id)
-    if (known !== undefined) {
+    // Another profile under the name of one that was removed hears nothing of it.
+    if (known !== undefined && known.uid !== record.meta.uid) this.#drop(known.id)
+    else if (known !== undefined) {
       this.group(known.provider).change(known, now, () => {
         this.#leaveAccount(known)
         known.replaceRecord(record)

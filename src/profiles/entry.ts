@@ -1,9 +1,10 @@
 import type { ProfileId } from '../domain/ids.js'
 import { profileName, profileProvider } from '../domain/ids.js'
 import type { AuthMode, AuthProfile } from '../domain/profile.js'
-import type { ProfileCooldownConfig, ProfileUsageStats } from '../domain/usage.js'
+import type { OutcomeOrigin, ProfileCooldownConfig, ProfileUsageStats } from '../domain/usage.js'
 import { newUsageStats } from '../domain/usage.js'
 import type { RenewalObstacle } from '../oauth/renewable.js'
+import { judgedFor } from '../policy/failure.js'
 import { modelAllowed } from '../policy/model-globs.js'
 import { servableUntil } from '../policy/refresh-due.js'
 import type { RenewalWait, Standing } from '../policy/standing.js'
@@ -58,6 +59,7 @@ export class Entry {
   /** Whether a use has not been written down yet. */
   unflushed = false
   #profile: AuthProfile | undefined
+  #origin: OutcomeOrigin | undefined
 
   constructor(record: ProfileRecord) {
     this.id = record.meta.id
@@ -101,9 +103,26 @@ export class Entry {
     this.#profile = undefined
   }
 
-  /** The memory of use as it counts here. */
+  /** The memory of use as it counts here: what was said of an earlier credential does not. */
   get state(): ProfileState {
-    return this.use.value
+    const { value } = this.use
+    const { generation } = this.record.meta
+    if (value.stats.generation === undefined || generation === undefined) return value
+    const stats = judgedFor(value.stats, generation)
+    return stats === value.stats ? value : { ...value, stats }
+  }
+
+  /** What the outcome of a request speaks of that is sent now. The same object until that changes. */
+  get origin(): OutcomeOrigin {
+    const generation = this.record.meta.generation ?? 0
+    const epoch = this.use.value.stats.epoch ?? 0
+    const accountEpoch = this.accountStats?.epoch ?? 0
+    const known = this.#origin
+    const same =
+      known?.generation === generation && known.epoch === epoch && known.accountEpoch === accountEpoch
+    if (same) return known
+    this.#origin = { generation, epoch, accountEpoch }
+    return this.#origin
   }
 
   /** What a transaction writes: the memory of use that it builds upon, with the latest time of use. */

@@ -7,7 +7,7 @@ import type {
   ResolutionOptions,
 } from '../domain/ports.js'
 import type { AuthProfile } from '../domain/profile.js'
-import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
+import type { FailureReason, OutcomeOrigin, ProfileUsageStats } from '../domain/usage.js'
 import { CandidateSource } from './candidates.js'
 import { ProfileEdits } from './edits.js'
 import { Outcomes } from './outcomes.js'
@@ -21,6 +21,7 @@ import type {
   ProfilePatch,
   Profiles,
   ProfileView,
+  SuccessOptions,
   ViewFilter,
 } from './types.js'
 import { passesFilter, viewOf } from './views.js'
@@ -204,7 +205,7 @@ export class StoredProfiles implements Profiles {
     return this.#outcomes.reportFailure(id, reason, options)
   }
 
-  markSuccess(id: string, options: CallOptions & { readonly model?: string } = {}): Promise<void> {
+  markSuccess(id: string, options: CallOptions & SuccessOptions = {}): Promise<void> {
     return this.#outcomes.markSuccess(id, options)
   }
 
@@ -212,8 +213,12 @@ export class StoredProfiles implements Profiles {
     this.#outcomes.noteFailure(id, reason, options)
   }
 
-  noteSuccess(id: string, options: { readonly model?: string } = {}): void {
-    this.#outcomes.noteSuccess(id, options.model)
+  noteSuccess(id: string, options: SuccessOptions = {}): void {
+    this.#outcomes.noteSuccess(id, options)
+  }
+
+  isReplaced(id: string, { generation }: OutcomeOrigin): boolean {
+    return (this.#index.find(id)?.record.meta.replacedAt ?? 0) > generation
   }
 
   claimTrial(id: string, options: CallOptions = {}): Promise<boolean> {

@@ -158,11 +158,29 @@ describe('what is written before them', () => {
       if (known === undefined) throw new Error('there is no such profile')
       handle.profiles.noteFailure('openai:a', 'timeout')
       handle.profiles.noteFailure('openai:b', 'timeout')
-      return { ...known, apiKey: { key: 'sk-new' } }
+      return { ...known, priority: 9 }
     })
     await handle.profiles.flush()
     for (const { profiles } of [handle, other]) {
       expect((await profiles.view('openai:a')).failureCounts).toEqual({ timeout: 2 })
+      expect((await profiles.view('openai:b')).failureCounts).toEqual({ timeout: 1 })
+    }
+  })
+})
+
+describe('a change that replaces the key', () => {
+  test('ends the say of what was noted of the old one while it was under way', async () => {
+    const { handle, other } = await open()
+    handle.profiles.noteFailure('openai:a', 'timeout')
+    await handle.profiles.change('openai:a', (known) => {
+      if (known === undefined) throw new Error('there is no such profile')
+      handle.profiles.noteFailure('openai:a', 'timeout')
+      handle.profiles.noteFailure('openai:b', 'timeout')
+      return { ...known, apiKey: { key: 'sk-new' } }
+    })
+    await handle.profiles.flush()
+    for (const { profiles } of [handle, other]) {
+      expect((await profiles.view('openai:a')).failureCounts).toEqual({ timeout: 1 })
       expect((await profiles.view('openai:b')).failureCounts).toEqual({ timeout: 1 })
     }
   })

@@ -4,6 +4,7 @@ import type { FailureOptions, Random } from '../domain/ports.js'
 import {
   type FailureReason,
   newUsageStats,
+  type OutcomeOrigin,
   type ProfileCooldownConfig,
   type ProfileUsageStats,
 } from '../domain/usage.js'
@@ -41,15 +42,10 @@ export function failureOutcome(
   error: Pick<ProfileState, 'lastError' | 'lastErrorAt'> = {},
 ): Outcome {
   const chance = random()
-  const effect = {
-    now,
-    provider: entry.provider,
-    config,
-    random: () => chance,
-    model: options.model,
-    retryAfterMs: options.retryAfterMs,
-  }
-  const failed = (stats: ProfileUsageStats): ProfileUsageStats => applyFailure(stats, reason, effect).stats
+  const { model, retryAfterMs, origin = entry.origin } = options
+  const effect = { now, provider: entry.provider, config, random: () => chance, model, retryAfterMs }
+  const failed = (stats: ProfileUsageStats, epoch: number): ProfileUsageStats =>
+    applyFailure(stats, reason, { ...effect, sent: { epoch, generation: origin.generation } }).stats
   const { account } = entry.record.meta
   // Limits and unpaid bills belong to the account: its other keys wait as well.
   const shared = account !== undefined && (reason === 'rate_limit' || reason === 'billing')
@@ -57,12 +53,15 @@ export function failureOutcome(
     id: entry.id,
     uid: entry.uid,
     provider: entry.provider,
-    state: (before) => ({ ...before, stats: failed(before.stats), ...error }),
+    state: (before) => {
+      const stats = failed(before.stats, origin.epoch)
+      return stats === before.stats ? before : { ...before, stats, ...error }
+    },
     ...(shared
       ? {
           account: {
             key: accountKey(entry.provider, account),
-            change: (stats) => failed(stats ?? newUsageStats()),
+            change: (stats) => failed(stats ?? newUsageStats(), origin.accountEpoch),
           },
         }
       : {}),
@@ -71,23 +70,32 @@ export function failureOutcome(
   }
 }
 
-/** A success of `entry`. */
-export function successOutcome(entry: Entry, model: string | undefined, now: Date): Outcome {
+/** A success of `entry`. @param origin what it was sent with; absent: the present credential */
+export function successOutcome(
+  entry: Entry,
+  model: string | undefined,
+  now: Date,
+  origin: OutcomeOrigin = entry.origin,
+): Outcome {
   const { account } = entry.record.meta
+  const { generation, epoch, accountEpoch } = origin
   return {
     id: entry.id,
     uid: entry.uid,
     provider: entry.provider,
-    state: ({ lastError: _message, lastErrorAt: _at, ...before }) => ({
-      ...before,
-      stats: applySuccess(before.stats, { now, model }),
-    }),
+    state: (before) => {
+      const stats = applySuccess(before.stats, { now, model, sent: { epoch, generation } })
+      if (stats === before.stats) return before
+      const { lastError: _message, lastErrorAt: _at, ...kept } = before
+      return { ...kept, stats }
+    },
     ...(account === undefined || entry.accountStats === undefined
       ? {}
       : {
           account: {
             key: accountKey(entry.provider, account),
-            change: (stats) => stats && applySuccess(stats, { now, model }),
+            change: (stats) =>
+              stats && applySuccess(stats, { now, model, sent: { epoch: accountEpoch, generation } }),
           },
         }),
     event: 'success',

@@ -16,7 +16,7 @@ import {
   successOutcome,
 } from './outcome.js'
 import type { ProfileIndex } from './profile-index.js'
-import type { OutcomeReport } from './types.js'
+import type { OutcomeReport, SuccessOptions } from './types.js'
 
 /** A line of audit for each hour in which a surface used a profile: one for each use would fill the disk. */
 const AUDIT_USE_EVERY_MS = 3_600_000
@@ -66,14 +66,14 @@ export class Outcomes {
     }
   }
 
-  async markSuccess(id: string, options: CallOptions & { readonly model?: string } = {}): Promise<void> {
+  async markSuccess(id: string, options: CallOptions & SuccessOptions = {}): Promise<void> {
     await this.#index.ready(options)
     const known = this.#index.mustFind(id)
     this.#index.used(known)
     if (!isNews(known, options.model)) return
     await this.#index.transact(options, async (tx) => {
       const entry = this.#index.mustFind(id)
-      await this.#put(tx, entry, successOutcome(entry, options.model, this.#index.now()))
+      await this.#put(tx, entry, successOutcome(entry, options.model, this.#index.now(), options.origin))
     })
   }
 
@@ -86,13 +86,13 @@ export class Outcomes {
     this.#index.outcomes.add(failureOutcome(entry, reason, options, context, error), context.now)
   }
 
-  noteSuccess(id: string, model?: string): void {
+  noteSuccess(id: string, { model, origin }: SuccessOptions = {}): void {
     const entry = this.#index.find(id)
     if (entry === undefined) return
     this.#index.used(entry)
     if (!isNews(entry, model)) return
     const now = this.#index.now()
-    this.#index.outcomes.add(successOutcome(entry, model, now), now)
+    this.#index.outcomes.add(successOutcome(entry, model, now, origin), now)
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { CallOptions, FailureOptions, ProfileManager } from '../domain/ports.js'
 import type { AuthMode, AuthProfile, OAuthCredential } from '../domain/profile.js'
-import type { FailureReason, FailureScope, ProfileUsageStats } from '../domain/usage.js'
+import type { FailureReason, FailureScope, OutcomeOrigin, ProfileUsageStats } from '../domain/usage.js'
 
 /**
  * What can be said of a profile at an instant: `off` was switched off by its owner, `invalid` has no
@@ -97,6 +97,14 @@ export interface OutcomeReport {
   readonly unusableUntil?: Date
 }
 
+/** What accompanies a success. */
+export interface SuccessOptions {
+  /** The model that answered. */
+  readonly model?: string
+  /** Which credential the request was sent with. Absent: the present one. */
+  readonly origin?: OutcomeOrigin
+}
+
 /** Filter of views. */
 export interface ViewFilter {
   readonly provider?: string
@@ -149,15 +157,17 @@ export interface Profiles extends ProfileManager {
   /** Renames within the provider; usage, windows and last-good go along. @throws KeymuxError `profile_exists` */
   rename(id: string, name: string, options?: CallOptions): Promise<AuthProfile>
   /** A success: ends runs of failures, lifts a disable, sets last-good. */
-  markSuccess(id: string, options?: CallOptions & { readonly model?: string }): Promise<void>
+  markSuccess(id: string, options?: CallOptions & SuccessOptions): Promise<void>
   /**
    * {@link Profiles.markSuccess} and {@link Profiles.reportFailure} for those who cannot wait for the disk: it
    * counts here at once, and is written down together with others some 5 ms later, or when the handle is
    * closed. What cannot be written is kept and tried again. A profile that is gone is passed over. Whoever
    * calls has cut the profile's own secret out of the message; what looks like a secret is cut out here.
    */
-  noteSuccess(id: string, options?: { readonly model?: string }): void
+  noteSuccess(id: string, options?: SuccessOptions): void
   noteFailure(id: string, reason: FailureReason, options?: Omit<FailureOptions, 'signal'>): void
+  /** Whether the profile has another credential by now than the one that a request was sent with, put there by hand. */
+  isReplaced(id: string, origin: OutcomeOrigin): boolean
   /** Records a failure and tells what it meant. */
   reportFailure(id: string, reason: FailureReason, options?: FailureOptions): Promise<OutcomeReport>
   /** Clears windows and runs of one profile, or of all; totals stay. Gives the ids that had something to clear. */

@@ -329,6 +329,7 @@ function resolution(entry: Entry, credential: string, attemptedProfiles: string[
     credential,
     provider: entry.provider,
     attemptedProfiles,
+    origin: entry.origin,
   }
   if (email !== undefined) result.email = email
   if (expiresAt !== undefined) result.expiresAt = new Date(expiresAt)

@@ -628,3 +628,36 @@ describe('many at once', () => {
     expect([...statuses]).toEqual([[200, 300]])
   })
 })
+
+describe('a key that is replaced while a request with the old one is under way', () => {
+  test('is not blamed for it, and is tried itself', async () => {
+    await using lab = await openForwarding()
+    await lab.add('a')
+    lab.upstream.respond(async () => {
+      await lab.handle.profiles.add(
+        { provider: 'openai', name: 'a', secret: 'key-new', baseUrl: `${lab.upstream.url}/v1` },
+        { replace: true },
+      )
+      return badKey()
+    }, 'key-a')
+    const answer = await lab.forward()
+    expect([answer.status, answer.attempts]).toEqual([200, 2])
+    expect(lab.credentials()).toEqual(['key-a', 'key-new'])
+    await lab.handle.profiles.flush()
+    expect(await lab.handle.profiles.view('openai:a')).toMatchObject({ state: 'available', errorCount: 0 })
+  })
+
+  test('is tried once more, not for as long as its owner goes on replacing it', async () => {
+    await using lab = await openForwarding()
+    await lab.add('a')
+    let turn = 0
+    lab.upstream.respond(async () => {
+      await lab.handle.profiles.add(
+        { provider: 'openai', name: 'a', secret: `key-${turn++}`, baseUrl: `${lab.upstream.url}/v1` },
+        { replace: true },
+      )
+      return badKey()
+    })
+    expect((await lab.forward()).attempts).toBe(2)
+  })
+})

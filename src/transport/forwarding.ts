@@ -1,3 +1,4 @@
+import { withoutUndefined } from '../domain/defined.js'
 import { isKeymuxError, type KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { Resolution } from '../domain/ports.js'
 import type { ProviderFamily } from '../domain/provider.js'
@@ -27,6 +28,8 @@ export class Forwarding {
   readonly #course: Course
   readonly #trier: Trier
   readonly #tried = new Set<string>()
+  /** Profiles that get another chance: their owner put a new credential there while the old one was tried. */
+  readonly #replaced = new Set<string>()
   /** Why stages had nobody to offer. */
   #refusals: KeymuxError[] = []
   /** Failures so far: the last that was an answer, the last that was none, the last that was silence. */
@@ -155,16 +158,16 @@ export class Forwarding {
    * @param late tries that are older than this one: if it is answered, it was quicker
    */
   #judge(outcome: TriedProfile, late: readonly LateTry[]): Answer | undefined {
-    const { result, stage, credential } = outcome
+    const { result, stage, credential, origin } = outcome
     const { profile } = outcome.resolution
     const model = this.#outbound.model(stage)
-    this.#tried.add(profile.id)
+    if (!this.#hasNewCredential(outcome)) this.#tried.add(profile.id)
     if (result instanceof Exchange) {
-      this.#parts.profiles.noteSuccess(profile.id, model === undefined ? {} : { model })
+      this.#parts.profiles.noteSuccess(profile.id, withoutUndefined({ model, origin }))
       for (const { tried, failure } of late) this.#noteLate(tried, failure)
       return this.#providers(passedOn(result, credential), profile.id)
     }
-    if (result.telling) this.#note(profile.id, result, model)
+    if (result.telling) this.#note(outcome, result, model)
     const { exchange } = result
     if (exchange !== undefined && (result.scope === 'request' || this.#outbound.isSpent)) {
       return this.#providers(errorPassedOn(exchange, credential, this.#familyOf(stage)), profile.id)
@@ -174,25 +177,30 @@ export class Forwarding {
     return undefined
   }
 
-  #noteLate({ stage, resolution }: TriedProfile, failure: Failure): void {
+  /** Whether its owner has put another credential there meanwhile: the profile is tried once more, with that one. */
+  #hasNewCredential({ resolution, origin }: TriedProfile): boolean {
     const { id } = resolution.profile
-    this.#trier.note(id, failure, 0)
-    this.#note(id, failure, this.#outbound.model(stage))
+    if (origin === undefined || this.#replaced.has(id) || !this.#parts.profiles.isReplaced(id, origin))
+      return false
+    this.#replaced.add(id)
+    return true
+  }
+
+  #noteLate(tried: TriedProfile, failure: Failure): void {
+    this.#trier.note(tried.resolution.profile.id, failure, 0)
+    this.#note(tried, failure, this.#outbound.model(tried.stage))
   }
 
   #familyOf({ provider }: Stage): ProviderFamily | undefined {
     return this.#parts.providers.get(provider)?.family
   }
 
-  #note(profileId: string, failure: Failure, model: string | undefined): void {
+  #note({ resolution, origin }: TriedProfile, failure: Failure, model: string | undefined): void {
     const { reason, scope, message, retryAfterMs } = failure
     // A rate limit of the whole subscription must not be taken for one of the model.
     const ofModel = model !== undefined && !(reason === 'rate_limit' && scope === 'credential')
-    this.#parts.profiles.noteFailure(profileId, reason, {
-      message,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-      ...(ofModel ? { model } : {}),
-    })
+    const details = { message, retryAfterMs, origin, model: ofModel ? model : undefined }
+    this.#parts.profiles.noteFailure(resolution.profile.id, reason, withoutUndefined(details))
   }
 
   /** Keeps what may be the best there is in the end. */

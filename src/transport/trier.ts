@@ -1,9 +1,10 @@
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import type { Resolution } from '../domain/ports.js'
-import type { AuthProfile } from '../domain/profile.js'
+import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { redactKnown } from '../domain/redact.js'
+import type { OutcomeOrigin } from '../domain/usage.js'
 import type { Course } from './course.js'
 import { throwIfEnded } from './ending.js'
 import { Exchange, type Outcome } from './exchange.js'
@@ -19,6 +20,8 @@ export interface TriedProfile {
   readonly resolution: Resolution
   /** The credential that was sent last. */
   readonly credential: string
+  /** What its outcome speaks of. */
+  readonly origin: OutcomeOrigin | undefined
   readonly result: Exchange | Failure
 }
 
@@ -42,17 +45,18 @@ export class Trier {
   async run(stage: Stage, resolution: Resolution): Promise<TriedProfile> {
     const { profile } = resolution
     const course = this.#course
-    let { credential } = resolution
+    let { credential, origin } = resolution
     let renewed = false
     for (;;) {
       const result = await this.#try(stage, profile, credential)
-      const outcome = { stage, resolution, credential, result }
+      const outcome = { stage, resolution, credential, origin, result }
       if (result instanceof Exchange) return outcome
       if (isRefusedLogin(result) && profile.mode === 'oauth' && !renewed && !course.isOver) {
         renewed = true
         const fresh = await this.#renew(profile.id, credential)
         if (fresh === undefined) return outcome
-        credential = fresh
+        credential = fresh.accessToken
+        origin = origin && { ...origin, generation: fresh.generation ?? origin.generation }
       } else if (result.again === 'now' && course.takeRetry(profile.id)) {
         await course.backOff(result.retryAfterMs ?? 0)
       } else return outcome
@@ -121,11 +125,11 @@ export class Trier {
     }
   }
 
-  async #renew(profileId: string, rejected: string): Promise<string | undefined> {
+  async #renew(profileId: string, rejected: string): Promise<OAuthCredential | undefined> {
     const { signal } = this.#course
     try {
-      const { accessToken } = await this.#parts.renewer.renew(profileId, { rejected, signal })
-      return accessToken === rejected ? undefined : accessToken
+      const fresh = await this.#parts.renewer.renew(profileId, { rejected, signal })
+      return fresh.accessToken === rejected ? undefined : fresh
     } catch (error) {
       signal.throwIfAborted()
       this.#parts.logger?.warn('a refused login could not be renewed', {

@@ -172,7 +172,7 @@ export interface Forwarder {
 /** What forwarding works with. */
 export interface ForwarderParts {
   readonly resolver: Pick<Resolver, 'resolve' | 'resolveNow' | 'resolveTrial'>
-  readonly profiles: Pick<Profiles, 'noteSuccess' | 'noteFailure'>
+  readonly profiles: Pick<Profiles, 'noteSuccess' | 'noteFailure' | 'isReplaced'>
   /** Renews a login whose access token was refused. */
   readonly renewer: {
     renew(profileId: string, options: { rejected: string; signal: AbortSignal }): Promise<OAuthCredential>
