@@ -45,10 +45,11 @@ async function importLogin(): Promise<void> {
 }
 
 /** Destroys the sealed body of one record. */
-function damageRecord(): void {
+/** Overwrites a record but for its first bytes. A head has 29. */
+function damageRecord(kept = 29): void {
   const database = new DatabaseSync(home.vault)
-  database.exec(`UPDATE rows SET body = randomblob(length(body)) WHERE tbl = 'profile'
-    AND id = (SELECT min(id) FROM rows WHERE tbl = 'profile')`)
+  database.exec(`UPDATE rows SET body = CAST(substr(body, 1, ${kept}) || randomblob(length(body) - ${kept}) AS BLOB)
+    WHERE tbl = 'profile' AND id = (SELECT min(id) FROM rows WHERE tbl = 'profile')`)
   database.close()
 }
 
@@ -75,7 +76,7 @@ describe('vault status', () => {
       location: home.vault,
       kind: 'sqlite',
       vault_id: expect.stringMatching(/^[0-9a-f]{32}$/),
-      format: 1,
+      format: 2,
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
       unlocked: false,
       slots: [{ id: expect.any(String), type: 'key_file', created_at: expect.any(String) }],
@@ -225,6 +226,27 @@ describe('vault check', () => {
       dropped: [expect.stringMatching(/^profile\//)],
     })
     expect(await home.json(['vault', 'check'])).toEqual({ ok: true, problems: [] })
+  })
+
+  test('refuses a vault with a record whose head is damaged, and saves the others when asked', async () => {
+    await add('openai:a')
+    await add('openai:b')
+    damageRecord(0)
+    for (const args of [['list'], ['resolve', 'openai'], ['add', 'openai:c', '--stdin']]) {
+      const { code, stderr } = await home.run(args, { stdin: 'sk-c' })
+      expect(code).toBe(6)
+      expect(stderr).toContain('keymux vault check')
+    }
+    expect((await home.run(['vault', 'check'])).stderr).toContain('--salvage')
+    expect(await home.json(['vault', 'check', '--salvage'])).toEqual({
+      ok: true,
+      problems: [],
+      accepted: true,
+      login_needed: [],
+      dropped: [expect.stringMatching(/^profile\//)],
+    })
+    expect(await ids()).toHaveLength(1)
+    expect((await add('openai:c')).code).toBe(0)
   })
 
   test('refuses an older copy until its owner accepts it, and then wants new logins', async () => {
