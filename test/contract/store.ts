@@ -2,46 +2,8 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { isKeymuxError } from '../../src/domain/errors.js'
 import type { Store, StoredRow, StoreReader, StoreTransaction } from '../../src/storage/contract.js'
-
-/** One empty place to store things, made afresh for every test. */
-export interface StorePlace {
-  /** Another store object on the same place, as another process would have it. */
-  connect(): Promise<Store>
-  /** Makes the change counter move on by `count`, as that many writes would. */
-  skipChanges(count: number): Promise<void>
-  /** Removes everything. Stores have been closed before. */
-  dispose(): Promise<void>
-}
-
-/** How the suite makes places of a driver. */
-export interface StoreDriver {
-  readonly kind: string
-  makePlace(): Promise<StorePlace>
-  /** Longest time after which another handle's commit must be seen. */
-  readonly seenWithinMs: number
-}
-
-const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values)
-const rowId = (n: number): Uint8Array => {
-  const id = Buffer.alloc(16)
-  id.writeUInt32BE(n, 12)
-  return new Uint8Array(id)
-}
-const hex = (value: Uint8Array | undefined): string | undefined =>
-  value === undefined ? undefined : Buffer.from(value).toString('hex')
-
-/** Rows in a form that can be compared whatever their order. */
-export function comparable(rows: readonly StoredRow[]): string[] {
-  return rows.map((row) => `${row.table}/${hex(row.id)}=${hex(row.body) ?? 'deleted'}`).sort()
-}
-
-function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve = (): void => undefined
-  const promise = new Promise<void>((done) => {
-    resolve = done
-  })
-  return { promise, resolve }
-}
+import { bytes, comparable, deferred, hex, rowId, type StoreDriver, type StorePlace } from './place.js'
+import { stateContract } from './state.js'
 
 const put = (store: Store, n: number, ...body: number[]): Promise<void> =>
   store.write((tx) => tx.putRow('t', rowId(n), bytes(...body)))
@@ -50,8 +12,9 @@ const get = (store: Store, n: number): Promise<Uint8Array | undefined> =>
 const scan = (store: Store, table?: string): Promise<string[]> =>
   store.read(async (reader) => comparable(await reader.scan(table)))
 
-/** The suite that every driver passes. */
+/** The suite that every driver passes: the lane of records here, that of state in `state.ts`. */
 export function storeContract(driver: StoreDriver): void {
+  stateContract(driver)
   describe(`store contract: ${driver.kind}`, () => {
     let place: StorePlace
     let store: Store
@@ -426,7 +389,8 @@ export function storeContract(driver: StoreDriver): void {
       ): Promise<{ cursor: number; full: boolean; rows: string[] }> =>
         from.read(async (reader) => {
           const set = await reader.changesSince(cursor)
-          return { ...set, rows: comparable(set.rows) }
+          expect(set.state).toEqual([])
+          return { cursor: set.cursor, full: set.full, rows: comparable(set.rows) }
         })
 
       it('moves the cursor by one with every write, and not with a failed one', async () => {

@@ -1,11 +1,13 @@
 import { KeymuxError } from '../../domain/errors.js'
 import { closedError } from '../checks.js'
-import type { Store, StoreReader, StoreTransaction } from '../contract.js'
+import type { StateBatch, StateResult, Store, StoreReader, StoreTransaction } from '../contract.js'
 import type { RefreshLocks } from '../locks.js'
 import { SerialQueue } from '../queue.js'
+import { copyBatch } from '../state.js'
 import { MemoryCore } from './core.js'
 import { MemoryLocks } from './locks.js'
-import { MemoryReader, MemoryTransaction } from './transaction.js'
+import { MemoryReader } from './reader.js'
+import { MemoryTransaction } from './transaction.js'
 
 /** Memory that behaves as a vault file does, until the process ends. */
 export interface MemoryStore {
@@ -51,7 +53,27 @@ class MemoryHandle implements Store {
   }
 
   write<T>(body: (tx: StoreTransaction) => Promise<T>): Promise<T> {
-    return this.#enqueue(() => this.#core.writers.run(() => this.#transact(body)))
+    return this.#transact(async (tx, commit) => {
+      const result = await body(tx)
+      commit()
+      this.#seen = this.#core.change
+      return result
+    })
+  }
+
+  async writeState(batch: StateBatch): Promise<StateResult> {
+    const copy = copyBatch(batch)
+    return this.#transact(async (tx, commit) => {
+      const cursor = this.#core.change
+      const applied = tx.applyBatch(copy)
+      if (applied === undefined) return { refused: 'term', conflicts: [], cursor }
+      const { written, conflicts } = applied
+      if (written.length === 0) return { conflicts, cursor }
+      commit()
+      // What others have committed before stays to be seen.
+      if (this.#seen === cursor) this.#seen = this.#core.change
+      return { conflicts, cursor: this.#core.change }
+    })
   }
 
   hasForeignChanges(): boolean {
@@ -73,19 +95,26 @@ class MemoryHandle implements Store {
     return this.#closing
   }
 
-  async #transact<T>(body: (tx: StoreTransaction) => Promise<T>): Promise<T> {
-    const snapshot = this.#core.snapshot()
-    const tx = new MemoryTransaction(this.#core, snapshot)
-    let result: T
-    try {
-      result = await body(tx)
-    } finally {
-      tx.end()
-      this.#core.release(snapshot)
-    }
-    this.#core.commit(tx.staged())
-    this.#seen = this.#core.change
-    return result
+  /** Runs `body` as the only writer. What it does not commit is forgotten. */
+  #transact<T>(body: (tx: MemoryTransaction, commit: () => void) => Promise<T>): Promise<T> {
+    return this.#enqueue(() =>
+      this.#core.writers.run(async () => {
+        const snapshot = this.#core.snapshot()
+        const tx = new MemoryTransaction(this.#core, snapshot)
+        const end = (): void => {
+          tx.end()
+          this.#core.release(snapshot)
+        }
+        try {
+          return await body(tx, () => {
+            end()
+            this.#core.commit(tx.staged())
+          })
+        } finally {
+          end()
+        }
+      }),
+    )
   }
 
   #enqueue<T>(task: () => Promise<T>): Promise<T> {

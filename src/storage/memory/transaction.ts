@@ -1,112 +1,26 @@
-import { assertName, assertRowId, cursorUsable, endedError, wholeNumber } from '../checks.js'
-import type { ChangeSet, LogRow, StoredRow, StoreReader, StoreTransaction } from '../contract.js'
-import type { FoundRow, MemoryCore, Snapshot, Staged, StagedRow } from './core.js'
-
-const keyOf = (id: Uint8Array): string => Buffer.from(id).toString('latin1')
-const idOf = (key: string): Uint8Array => new Uint8Array(Buffer.from(key, 'latin1'))
-
-/** Reads one snapshot. Whatever goes in or comes out is copied, as a driver that talks to a file would. */
-export class MemoryReader implements StoreReader {
-  protected readonly core: MemoryCore
-  protected readonly snapshot: Snapshot
-  #ended = false
-
-  constructor(core: MemoryCore, snapshot: Snapshot) {
-    this.core = core
-    this.snapshot = snapshot
-  }
-
-  /** Makes every later call reject. */
-  end(): void {
-    this.#ended = true
-  }
-
-  protected assertOpen(): void {
-    if (this.#ended) throw endedError()
-  }
-
-  protected findRow(table: string, key: string): Uint8Array | undefined {
-    return this.core.row(this.snapshot, table, key)
-  }
-
-  protected findBlob(name: string): Uint8Array | undefined {
-    return this.core.blob(this.snapshot, name)
-  }
-
-  protected findRows(table?: string): Iterable<FoundRow> {
-    return this.core.rows(this.snapshot, table)
-  }
-
-  protected findLine(sequence: number): Uint8Array | undefined {
-    return this.core.logLine(this.snapshot, sequence)
-  }
-
-  protected position(): number {
-    return this.snapshot.change
-  }
-
-  protected logLength(): number {
-    return this.snapshot.logLength
-  }
-
-  async getBlob(name: string): Promise<Uint8Array | undefined> {
-    this.assertOpen()
-    assertName(name)
-    return this.findBlob(name)?.slice()
-  }
-
-  async getRow(table: string, id: Uint8Array): Promise<Uint8Array | undefined> {
-    this.assertOpen()
-    assertName(table)
-    return this.findRow(table, keyOf(id))?.slice()
-  }
-
-  async scan(table?: string): Promise<StoredRow[]> {
-    this.assertOpen()
-    if (table !== undefined) assertName(table)
-    return [...this.findRows(table)].filter((row) => row.body !== undefined).map(toStored)
-  }
-
-  async cursor(): Promise<number> {
-    this.assertOpen()
-    return this.position()
-  }
-
-  async changesSince(cursor: number): Promise<ChangeSet> {
-    this.assertOpen()
-    const current = this.position()
-    const full = !cursorUsable(cursor, this.snapshot.horizon, current)
-    const wanted = (row: FoundRow): boolean => (full ? row.body !== undefined : row.change > cursor)
-    return { cursor: current, full, rows: [...this.findRows()].filter(wanted).map(toStored) }
-  }
-
-  async lastLog(): Promise<LogRow | undefined> {
-    this.assertOpen()
-    return this.#line(this.logLength())
-  }
-
-  async readLog(from: number, limit: number): Promise<LogRow[]> {
-    this.assertOpen()
-    const lines: LogRow[] = []
-    for (let sequence = wholeNumber(from, 1); lines.length < wholeNumber(limit, 0); sequence++) {
-      const line = this.#line(sequence)
-      if (line === undefined) break
-      lines.push(line)
-    }
-    return lines
-  }
-
-  #line(sequence: number): LogRow | undefined {
-    const body = this.findLine(sequence)
-    return body === undefined ? undefined : { sequence, body: body.slice() }
-  }
-}
+import { assertName, assertRowId } from '../checks.js'
+import type { StateBatch, StateConflict, StateWrite, StoreTransaction } from '../contract.js'
+import {
+  type AppliedWrites,
+  applyWrites,
+  assertCount,
+  assertNextLine,
+  assertWrites,
+  type StateTable,
+} from '../state.js'
+import { type Chain, type FoundRow, NO_CHAIN, type Staged, type StagedRow, type StoredState } from './core.js'
+import { keyOf, MemoryReader } from './reader.js'
+import type { Found } from './versions.js'
 
 /** Prepares changes on top of a snapshot that nobody else can change meanwhile. */
 export class MemoryTransaction extends MemoryReader implements StoreTransaction {
   readonly #rows = new Map<string, Map<string, StagedRow>>()
   readonly #blobs = new Map<string, Uint8Array>()
   readonly #log: Uint8Array[] = []
+  readonly #states = new Map<string, StoredState>()
+  readonly #deletedChains = new Set<string>()
+  #line: Staged['line']
+  #term: number = this.snapshot.term
 
   /** What is to be committed. */
   staged(): Staged {
@@ -114,6 +28,10 @@ export class MemoryTransaction extends MemoryReader implements StoreTransaction 
       rows: [...this.#rows.values()].flatMap((rows) => [...rows.values()]),
       blobs: this.#blobs,
       log: this.#log,
+      states: this.#states,
+      deletedChains: this.#deletedChains,
+      line: this.#line,
+      term: this.#term,
     }
   }
 
@@ -140,7 +58,52 @@ export class MemoryTransaction extends MemoryReader implements StoreTransaction 
   async appendLog(body: Uint8Array): Promise<number> {
     this.assertOpen()
     this.#log.push(body.slice())
-    return this.logLength()
+    return this.present().logLength
+  }
+
+  async writeState(writes: readonly StateWrite[]): Promise<StateConflict[]> {
+    this.assertOpen()
+    assertWrites(writes)
+    return applyWrites(this.#table(), writes).conflicts
+  }
+
+  async setTerm(term: number): Promise<void> {
+    this.assertOpen()
+    assertCount('term', term)
+    this.#term = term
+  }
+
+  async deleteChain(writer: Uint8Array): Promise<void> {
+    this.assertOpen()
+    assertRowId(writer)
+    const key = keyOf(writer)
+    if (this.findChain(key).length > 0) this.#deletedChains.add(key)
+  }
+
+  /** Writes a batch, line included, unless the store is in another term. */
+  applyBatch({ term, writes, line }: StateBatch): AppliedWrites | undefined {
+    if (term !== this.snapshot.term) return undefined
+    const applied = applyWrites(this.#table(), writes)
+    if (line === undefined || applied.written.length === 0) return applied
+    const { writer, sequence, body } = line(applied.written)
+    assertRowId(writer)
+    const key = keyOf(writer)
+    assertNextLine(sequence, this.findChain(key).length)
+    this.#line = { writer: key, body: body.slice() }
+    return applied
+  }
+
+  #table(): StateTable {
+    return {
+      look: (id) => {
+        const found = this.findState(keyOf(id))
+        return found && { revision: found.revision, live: found.body !== undefined }
+      },
+      row: (id) => this.stateRow(id),
+      put: (id, revision, body) => {
+        this.#states.set(keyOf(id), { revision, body: body?.slice() })
+      },
+    }
   }
 
   #stage(row: StagedRow): void {
@@ -149,12 +112,9 @@ export class MemoryTransaction extends MemoryReader implements StoreTransaction 
     rows.set(row.key, row)
   }
 
-  protected override position(): number {
-    return this.snapshot.change + 1
-  }
-
-  protected override logLength(): number {
-    return this.snapshot.logLength + this.#log.length
+  protected override present(): ReturnType<MemoryReader['present']> {
+    const { change, logLength } = this.snapshot
+    return { position: change + 1, logLength: logLength + this.#log.length, term: this.#term }
   }
 
   protected override findRow(table: string, key: string): Uint8Array | undefined {
@@ -170,7 +130,7 @@ export class MemoryTransaction extends MemoryReader implements StoreTransaction 
     for (const row of super.findRows(table)) {
       if (this.#rows.get(row.table)?.has(row.key) !== true) yield row
     }
-    const change = this.position()
+    const change = this.present().position
     for (const [name, rows] of this.#rows) {
       if (table !== undefined && table !== name) continue
       for (const row of rows.values()) yield { ...row, change }
@@ -180,8 +140,20 @@ export class MemoryTransaction extends MemoryReader implements StoreTransaction 
   protected override findLine(sequence: number): Uint8Array | undefined {
     return super.findLine(sequence) ?? this.#log[sequence - 1 - this.snapshot.logLength]
   }
-}
 
-function toStored(row: FoundRow): StoredRow {
-  return { table: row.table, id: idOf(row.key), body: row.body?.slice() }
+  protected override findState(key: string): StoredState | undefined {
+    return this.#states.get(key) ?? super.findState(key)
+  }
+
+  protected override *findStates(): Generator<Found<StoredState>> {
+    for (const found of super.findStates()) {
+      if (!this.#states.has(found.key)) yield found
+    }
+    const change = this.present().position
+    for (const [key, value] of this.#states) yield { key, value, change }
+  }
+
+  protected override findChain(writer: string): Chain {
+    return this.#deletedChains.has(writer) ? NO_CHAIN : super.findChain(writer)
+  }
 }

@@ -15,6 +15,18 @@ const INVARIANTS: readonly (readonly [problem: string, sql: string])[] = [
     'SELECT 1 FROM rows WHERE body IS NULL AND change <= (SELECT horizon FROM state) LIMIT 1',
   ],
   [
+    'a state row is newer than the last change',
+    'SELECT 1 FROM states WHERE change > (SELECT change FROM state) OR change < 1 LIMIT 1',
+  ],
+  [
+    'a deleted state row should have been forgotten',
+    'SELECT 1 FROM states WHERE body IS NULL AND change <= (SELECT horizon FROM state) LIMIT 1',
+  ],
+  [
+    'a chain has gaps',
+    'SELECT 1 FROM (SELECT count(*) AS n, min(sequence) AS a, max(sequence) AS z FROM chains GROUP BY writer) WHERE a <> 1 OR z <> n LIMIT 1',
+  ],
+  [
     'the log has gaps',
     'SELECT 1 FROM (SELECT count(*) AS n, min(sequence) AS a, max(sequence) AS z FROM log) WHERE n > 0 AND (a <> 1 OR z <> n)',
   ],

@@ -2,7 +2,7 @@ import { KeymuxError } from '../../domain/errors.js'
 import { printable } from '../../domain/printable.js'
 import { asColumns, asInteger, type Database } from './driver.js'
 import { corruptError } from './errors.js'
-import { MIGRATIONS } from './migrations/index.js'
+import { MIGRATIONS, type Migration, VERSION_BEFORE } from './migrations/index.js'
 
 /** Marks a database as ours: "KMUX" (https://sqlite.org/pragma.html#pragma_application_id). */
 const APPLICATION_ID = 0x4b4d5558
@@ -11,35 +11,40 @@ const APPLICATION_ID = 0x4b4d5558
 export function createSchema(database: Database): void {
   inTransaction(database, () => {
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
-    apply(database, 0, MIGRATIONS)
+    apply(database, VERSION_BEFORE, MIGRATIONS)
   })
 }
 
 /**
- * Refuses what is not a vault, or a newer one, before anything is written to it.
+ * Refuses what is not a vault, and one of another time, before anything is written to it.
  *
  * @returns whether it has the newest schema
- * @throws KeymuxError `vault_corrupt`, `vault_too_new`
+ * @throws KeymuxError `vault_corrupt`, `vault_too_new`, `vault_too_old`
  */
 export function checkSchema(
   database: Database,
   path: string,
-  migrations: readonly string[] = MIGRATIONS,
+  migrations: readonly Migration[] = MIGRATIONS,
 ): boolean {
   if (pragma(database, 'application_id') !== APPLICATION_ID) throw corruptError(path, 'is not a vault')
-  const version = pragma(database, 'user_version')
-  if (version > migrations.length) throw tooNewError(path)
-  if (version < 1) throw corruptError(path, 'is not a vault')
-  return version === migrations.length
+  const steps = pragma(database, 'user_version') - VERSION_BEFORE
+  if (steps > migrations.length) throw tooNewError(path)
+  if (steps === 0) throw tooOldError(path)
+  if (steps < 0) throw corruptError(path, 'is not a vault')
+  return steps === migrations.length
 }
 
 /**
  * Brings an older vault to the newest schema, in one transaction. Another process may have done so
  * meanwhile.
  *
- * @throws KeymuxError `vault_corrupt`, `vault_too_new`
+ * @throws KeymuxError `vault_corrupt`, `vault_too_new`, `vault_too_old`
  */
-export function migrate(database: Database, path: string, migrations: readonly string[] = MIGRATIONS): void {
+export function migrate(
+  database: Database,
+  path: string,
+  migrations: readonly Migration[] = MIGRATIONS,
+): void {
   inTransaction(database, () => {
     if (checkSchema(database, path, migrations)) return
     apply(database, pragma(database, 'user_version'), migrations)
@@ -53,9 +58,20 @@ export function tooNewError(path: string): KeymuxError {
   })
 }
 
-function apply(database: Database, from: number, migrations: readonly string[]): void {
-  for (const migration of migrations.slice(from)) database.exec(migration)
-  database.exec(`PRAGMA user_version = ${migrations.length}`)
+/** No version that wrote such a vault was released. */
+function tooOldError(path: string): KeymuxError {
+  return new KeymuxError(
+    'vault_too_old',
+    `${printable(path)} was written by an older keymux, in a format of its own`,
+    {
+      hint: 'export it with that keymux (keymux export --out FILE), and import the file into a new vault',
+    },
+  )
+}
+
+function apply(database: Database, from: number, migrations: readonly Migration[]): void {
+  for (const { sql } of migrations.slice(from - VERSION_BEFORE)) database.exec(sql)
+  database.exec(`PRAGMA user_version = ${VERSION_BEFORE + migrations.length}`)
 }
 
 function inTransaction(database: Database, body: () => void): void {

@@ -223,6 +223,25 @@ describe('opening', () => {
     await expect(reading).rejects.toMatchObject({ code: 'vault_corrupt' })
   })
 
+  it('refuses a vault of the format before the first release, and leaves it as it is', async () => {
+    for (const journal of ['wal', 'delete']) {
+      const [made, old] = [join(folder, `${journal}.made`), join(folder, journal)]
+      await makeVault(made)
+      copyFileSync(made, old)
+      chmodSync(old, 0o600)
+      edit(old, `PRAGMA user_version = 1; PRAGMA journal_mode = ${journal}`)
+      const before = readFileSync(old)
+      await expect(open(old)).rejects.toMatchObject({
+        code: 'vault_too_old',
+        message: `${old} was written by an older keymux, in a format of its own`,
+        hint: 'export it with that keymux (keymux export --out FILE), and import the file into a new vault',
+      })
+      await expect(open(old, { create: true })).rejects.toMatchObject({ code: 'vault_too_old' })
+      expect(readFileSync(old).equals(before)).toBe(true)
+    }
+    expect(existsSync(join(folder, 'delete-wal'))).toBe(false)
+  })
+
   it('refuses a newer schema, also one that appears while it is open', async () => {
     await makeVault()
     const store = await open(path)

@@ -39,8 +39,8 @@ const BUSY_TIMEOUT_MS = 5000
  * SQLite's locks (https://sqlite.org/howtocorrupt.html).
  *
  * @throws KeymuxError `vault_not_found`, `vault_exists`, `vault_corrupt`, `vault_too_new`,
- *   `unsafe_permissions`, `storage_unavailable`, `storage_read_only`, `storage_full`, `storage_busy`,
- *   `aborted`, `invalid_value` for a path that cannot be one
+ *   `vault_too_old`, `unsafe_permissions`, `storage_unavailable`, `storage_read_only`, `storage_full`,
+ *   `storage_busy`, `aborted`, `invalid_value` for a path that cannot be one
  */
 export async function openSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
   throwIfAborted(options.signal)

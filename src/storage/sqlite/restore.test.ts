@@ -113,6 +113,36 @@ describe('restoring', () => {
     expect(statSync(kept ?? '').mode & 0o777).toBe(0o600)
   })
 
+  it('puts back the lane of state: rows with their revisions, chains and term', async () => {
+    const store = await open(vault)
+    const writeState = (n: number, expected: number, text?: string, sequence = 1): Promise<unknown> =>
+      store.writeState({
+        term: 0,
+        writes: [{ id: id(n), expected, body: text === undefined ? undefined : bytes(text) }],
+        line: () => ({ writer: id(8), sequence, body: bytes(`line ${sequence}`) }),
+      })
+    await writeState(1, 0, 'then', 1)
+    await writeState(1, 1, 'then too', 2)
+    await writeState(2, 0, 'gone by then', 3)
+    await writeState(2, 1, undefined, 4)
+    await store.backup(copy)
+    const cursor = await store.read((reader) => reader.cursor())
+    await writeState(1, 2, 'now', 5)
+    await writeState(3, 0, 'now', 6)
+    await store.write((tx) => tx.setTerm(3))
+    await restore()
+    await store.read(async (reader) => {
+      const state = [{ id: id(1), revision: 2, body: bytes('then too') }]
+      expect(await reader.scanState()).toEqual(state)
+      expect(await reader.changesSince(cursor)).toMatchObject({ full: true, state })
+      expect(await reader.chains()).toEqual([{ writer: id(8), last: 4 }])
+      expect((await reader.readChain(id(8), 4, 1))[0]?.body).toEqual(bytes('line 4'))
+      expect(await reader.term()).toBe(0)
+    })
+    await writeState(1, 2, 'later', 5)
+    expect(await store.integrityProblems()).toEqual([])
+  })
+
   it('takes another name for each vault that it keeps', async () => {
     await (await madeAndChanged()).close()
     expect([await restore(), await restore()]).toEqual([1, 2].map((n) => `${vault}.before-restore-${n}`))

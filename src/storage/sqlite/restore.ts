@@ -33,7 +33,8 @@ export interface StagedVault {
  * Copies the vault file at `source` beside the vault at `path`, so that it can be looked at before it takes
  * that vault's place. Nothing is left beside `source`.
  *
- * @throws KeymuxError `vault_not_found`, `vault_corrupt`, `vault_too_new`, `unsafe_permissions`, storage errors
+ * @throws KeymuxError `vault_not_found`, `vault_corrupt`, `vault_too_new`, `vault_too_old`,
+ *   `unsafe_permissions`, storage errors
  */
 export async function stageRestore(source: string, path: string): Promise<StagedVault> {
   const [from, to] = [resolve(source), resolve(path)]
@@ -119,13 +120,19 @@ function replaceContent({ database, sql }: Connection): void {
     INSERT INTO main.blobs (name, value) SELECT name, value FROM restored.blobs;
     DELETE FROM main.log;
     INSERT INTO main.log (sequence, body) SELECT sequence, body FROM restored.log;
+    DELETE FROM main.chains;
+    INSERT INTO main.chains (writer, sequence, body) SELECT writer, sequence, body FROM restored.chains;
+    UPDATE main.state SET term = (SELECT term FROM restored.state);
     DELETE FROM main.rows;
+    DELETE FROM main.states;
   `)
-  database
-    .prepare(
-      'INSERT INTO main.rows (tbl, id, change, body) SELECT tbl, id, ?1, body FROM restored.rows WHERE body IS NOT NULL',
-    )
-    .run(change)
+  for (const insert of [
+    'INSERT INTO main.rows (tbl, id, change, body) SELECT tbl, id, ?1, body FROM restored.rows WHERE body IS NOT NULL',
+    `INSERT INTO main.states (id, revision, change, body)
+      SELECT id, revision, ?1, body FROM restored.states WHERE body IS NOT NULL`,
+  ]) {
+    database.prepare(insert).run(change)
+  }
   sql.setState.run(change, change)
 }
 

@@ -3,7 +3,8 @@ import type { StoredRow } from '../contract.js'
 import { asBlob, asColumns, asInteger, asText, DamagedValueError } from './driver.js'
 import { CHUNK_ROWS, type Statements } from './statements.js'
 
-const LENGTH_DIGITS = 8
+/** Digits of a length in a frame. */
+export const HEX_DIGITS = 8
 
 /** Live rows of one table. @throws DamagedValueError */
 export function listTable(sql: Statements, table: string): StoredRow[] {
@@ -45,20 +46,21 @@ export function listChanged(sql: Statements, cursor: number): StoredRow[] {
 function readFrames(frames: Uint8Array, table: string, rows: StoredRow[]): void {
   let at = 0
   while (at < frames.length) {
-    const id = at + LENGTH_DIGITS
+    const id = at + HEX_DIGITS
     const body = id + ROW_ID_LENGTH
-    const end = body + readLength(frames, at)
+    const end = body + readHex(frames, at)
     if (!(end <= frames.length)) throw new DamagedValueError()
     rows.push({ table, id: frames.subarray(id, body), body: frames.subarray(body, end) })
     at = end
   }
 }
 
-function readLength(frames: Uint8Array, at: number): number {
-  let length = 0
-  for (let i = at; i < at + LENGTH_DIGITS; i++) {
+/** A number of 8 hexadecimal digits; not a number beyond the end. */
+export function readHex(frames: Uint8Array, at: number): number {
+  let number = 0
+  for (let i = at; i < at + HEX_DIGITS; i++) {
     const digit = frames[i] ?? Number.NaN
-    length = length * 16 + (digit < 0x3a ? digit - 0x30 : digit - 0x57)
+    number = number * 16 + (digit < 0x3a ? digit - 0x30 : digit - 0x57)
   }
-  return length
+  return number
 }

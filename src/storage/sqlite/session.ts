@@ -6,8 +6,10 @@ import { asColumns, asInteger, DamagedValueError, type Driver } from './driver.j
 import { busyError, storageError } from './errors.js'
 import { contentSignature } from './files.js'
 import { tooNewError } from './migrate.js'
-import { MIGRATIONS } from './migrations/index.js'
-import type { SqliteTransaction, TransactionContext } from './transaction.js'
+import { SCHEMA_VERSION } from './migrations/index.js'
+import type { TransactionContext } from './reader.js'
+import type { Statements } from './statements.js'
+import type { SqliteTransaction } from './transaction.js'
 import { whileBusy } from './wait.js'
 
 /** What a session works on. */
@@ -72,18 +74,19 @@ export class Session {
   /** The first read of a transaction is what fixes the instant it sees. */
   #snapshot(): Snapshot {
     const { sql } = this.#connection
-    const [first, second] = asColumns(sql.state.get())
-    const [change, horizon] = [asInteger(first), asInteger(second)]
-    if (change < 0 || horizon > change) throw new DamagedValueError()
     const version = this.version()
     if (version !== this.#checkedAt) this.#assertKnownSchema()
     this.#checkedAt = version
-    return { sql, change, horizon, version, mapError: this.mapError }
+    const [first, second, third] = asColumns(sql.state.get())
+    const [change, horizon, term] = [asInteger(first), asInteger(second), asInteger(third)]
+    if (change < 0 || horizon > change || term < 0) throw new DamagedValueError()
+    return { sql, change, horizon, term, version, mapError: this.mapError }
   }
 
   #assertKnownSchema(): void {
-    const [version] = asColumns(this.#connection.sql.schemaVersion.get())
-    if (asInteger(version) > MIGRATIONS.length) throw tooNewError(this.#parts.path)
+    const { sql } = this.#connection
+    const [version] = asColumns(sql.schemaVersion.get())
+    if (asInteger(version) > SCHEMA_VERSION) throw tooNewError(this.#parts.path)
   }
 
   /** Makes everything durable. */
@@ -93,7 +96,7 @@ export class Session {
     const change = snapshot.change + 1
     const horizon = change - DELETIONS_REMEMBERED
     try {
-      const forgotten = horizon > 0 && Number(sql.forgetDeletions.run(horizon).changes) > 0
+      const forgotten = horizon > 0 && forgetDeletions(sql, horizon)
       sql.setState.run(change, forgotten ? horizon : snapshot.horizon)
       // After some failures SQLite has rolled back already; then there is nothing to commit.
       if (!database.isTransaction) throw new Error('the transaction is gone')
@@ -175,4 +178,10 @@ export class Session {
     }
     database.close()
   }
+}
+
+/** @returns whether there were any */
+function forgetDeletions(sql: Statements, horizon: number): boolean {
+  const rows = Number(sql.forgetRows.run(horizon).changes)
+  return rows + Number(sql.forgetStates.run(horizon).changes) > 0
 }

@@ -12,6 +12,7 @@ export interface Statements {
   readonly schemaVersion: Statement
   readonly state: Statement
   readonly setState: Statement
+  readonly setTerm: Statement
   readonly getBlob: Statement
   readonly putBlob: Statement
   readonly getRow: Statement
@@ -20,16 +21,29 @@ export interface Statements {
   readonly nextTable: Statement
   readonly chunk: Statement
   readonly changed: Statement
-  readonly forgetDeletions: Statement
+  readonly forgetRows: Statement
   readonly lastLog: Statement
   readonly readLog: Statement
   readonly appendLog: Statement
+  readonly lookState: Statement
+  readonly getState: Statement
+  readonly putState: Statement
+  readonly stateChunk: Statement
+  readonly changedStates: Statement
+  readonly forgetStates: Statement
+  readonly lastOfChain: Statement
+  readonly nextChain: Statement
+  readonly readChain: Statement
+  readonly appendChain: Statement
+  readonly deleteChain: Statement
 }
 
 /**
- * Prepares them all, which also proves that the tables are there. The listing packs 64 rows into one blob
- * of frames (8 hexadecimal digits of length, id, body): handing over a value costs the binding about 2 µs,
- * so one value a row would take twice as long. Rows of a shape that only damage explains are left out.
+ * Prepares them all, which also proves that the tables are there.
+ *
+ * A listing packs 64 rows into one blob of frames (8 hexadecimal digits of length, for state 16 more of the
+ * revision, id, body): handing over a value costs the binding about 2 µs, so one value a row would take twice
+ * as long. Rows of a shape that only damage explains are left out.
  */
 export function prepareStatements(database: Database): Statements {
   const prepare = (sql: string): Statement => {
@@ -43,8 +57,9 @@ export function prepareStatements(database: Database): Statements {
     commit: prepare('COMMIT'),
     dataVersion: prepare('PRAGMA data_version'),
     schemaVersion: prepare('PRAGMA user_version'),
-    state: prepare('SELECT change, horizon FROM state WHERE one = 1'),
+    state: prepare('SELECT change, horizon, term FROM state WHERE one = 1'),
     setState: prepare('UPDATE state SET change = ?1, horizon = ?2 WHERE one = 1'),
+    setTerm: prepare('UPDATE state SET term = ?1 WHERE one = 1'),
     getBlob: prepare('SELECT value FROM blobs WHERE name = ?1'),
     putBlob: prepare(
       'INSERT INTO blobs (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2',
@@ -62,11 +77,31 @@ export function prepareStatements(database: Database): Statements {
         count(*), max(id)
       FROM (SELECT id, body FROM rows WHERE tbl = ?1 AND id > ?2 ORDER BY id LIMIT ${CHUNK_ROWS})`),
     changed: prepare('SELECT tbl, id, body FROM rows WHERE change > ?1'),
-    forgetDeletions: prepare('DELETE FROM rows WHERE body IS NULL AND change <= ?1'),
+    forgetRows: prepare('DELETE FROM rows WHERE body IS NULL AND change <= ?1'),
     lastLog: prepare('SELECT sequence, body FROM log ORDER BY sequence DESC LIMIT 1'),
     readLog: prepare('SELECT sequence, body FROM log WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2'),
     appendLog: prepare(
       'INSERT INTO log (sequence, body) VALUES ((SELECT coalesce(max(sequence), 0) + 1 FROM log), ?1)',
     ),
+    lookState: prepare('SELECT revision, body IS NOT NULL FROM states WHERE id = ?1'),
+    getState: prepare('SELECT revision, body FROM states WHERE id = ?1 AND body IS NOT NULL'),
+    putState: prepare(`INSERT INTO states (id, revision, change, body) VALUES (?1, ?2, ?3, ?4)
+      ON CONFLICT (id) DO UPDATE SET revision = ?2, change = ?3, body = ?4`),
+    stateChunk: prepare(`SELECT
+        CAST(group_concat(printf('%08x%016x', length(body), revision) || id || body, '') FILTER (
+          WHERE typeof(id) = 'blob' AND length(id) = 16 AND typeof(body) = 'blob'
+            AND typeof(revision) = 'integer' AND revision BETWEEN 1 AND ${Number.MAX_SAFE_INTEGER}
+        ) AS BLOB),
+        count(*), max(id)
+      FROM (SELECT id, revision, body FROM states WHERE id > ?1 ORDER BY id LIMIT ${CHUNK_ROWS})`),
+    changedStates: prepare('SELECT id, revision, body FROM states WHERE change > ?1'),
+    forgetStates: prepare('DELETE FROM states WHERE body IS NULL AND change <= ?1'),
+    lastOfChain: prepare('SELECT max(sequence) FROM chains WHERE writer = ?1'),
+    nextChain: prepare('SELECT min(writer) FROM chains WHERE writer > ?1'),
+    readChain: prepare(
+      'SELECT sequence, body FROM chains WHERE writer = ?1 AND sequence >= ?2 ORDER BY sequence LIMIT ?3',
+    ),
+    appendChain: prepare('INSERT INTO chains (writer, sequence, body) VALUES (?1, ?2, ?3)'),
+    deleteChain: prepare('DELETE FROM chains WHERE writer = ?1'),
   }
 }

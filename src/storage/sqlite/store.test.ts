@@ -244,12 +244,28 @@ describe('integrity', () => {
   it.each([
     ['DELETE FROM log WHERE sequence = 2', /log has gaps/],
     ['UPDATE rows SET change = 999', /newer than the last change/],
-    ['UPDATE rows SET body = NULL; UPDATE state SET horizon = change', /should have been forgotten/],
+    [
+      'UPDATE rows SET body = NULL; UPDATE state SET horizon = change',
+      /deleted row should have been forgotten/,
+    ],
+    ['UPDATE states SET change = 999', /state row is newer than the last change/],
+    [
+      'UPDATE states SET body = NULL; UPDATE state SET horizon = change',
+      /deleted state row should have been/,
+    ],
+    ['DELETE FROM chains WHERE sequence = 1', /chain has gaps/],
   ])('notices %s', async (sql, problem) => {
     await store.write(async (tx) => {
       await tx.putRow('t', id(1), Uint8Array.of(1))
       for (let n = 0; n < 3; n++) await tx.appendLog(Uint8Array.of(n))
     })
+    for (const expected of [0, 1]) {
+      await store.writeState({
+        term: 0,
+        writes: [{ id: id(1), expected, body: Uint8Array.of(1) }],
+        line: () => ({ writer: id(9), sequence: expected + 1, body: Uint8Array.of(1) }),
+      })
+    }
     expect(await store.integrityProblems()).toEqual([])
     raw.exec(sql)
     expect((await store.integrityProblems()).join('\n')).toMatch(problem)

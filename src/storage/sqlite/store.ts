@@ -1,13 +1,15 @@
 import { closedError } from '../checks.js'
-import type { Store, StoreReader, StoreTransaction } from '../contract.js'
+import type { StateBatch, StateResult, Store, StoreReader, StoreTransaction } from '../contract.js'
 import type { RefreshLocks } from '../locks.js'
 import { SerialQueue } from '../queue.js'
+import { copyBatch } from '../state.js'
 import { copyVaultFile } from './backup.js'
 import { existsError, readOnlyError } from './errors.js'
 import { findProblems } from './integrity.js'
 import { SqliteLocks } from './locks.js'
+import { SqliteReader } from './reader.js'
 import { type DataVersion, Session, type SessionParts, type Snapshot } from './session.js'
-import { SqliteReader, SqliteTransaction } from './transaction.js'
+import { SqliteTransaction } from './transaction.js'
 import { ChangeWatch, isOutdated } from './watch.js'
 
 /** What a store is made of. */
@@ -50,6 +52,11 @@ export class SqliteStore implements Store {
 
   write<T>(body: (tx: StoreTransaction) => Promise<T>): Promise<T> {
     return this.#enqueue(() => this.#write(body))
+  }
+
+  async writeState(batch: StateBatch): Promise<StateResult> {
+    const copy = copyBatch(batch)
+    return this.#enqueue(() => this.#writeState(copy))
   }
 
   hasForeignChanges(): boolean {
@@ -103,22 +110,46 @@ export class SqliteStore implements Store {
     }
   }
 
-  async #write<T>(body: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+  #write<T>(body: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    return this.#transact(async (tx, snapshot) => {
+      const result = await body(tx)
+      this.#commit(tx, snapshot)
+      this.#saw(snapshot)
+      return result
+    })
+  }
+
+  /** SQLite's version does not tell of own commits: what others have committed before stays to be seen. */
+  #writeState(batch: StateBatch): Promise<StateResult> {
+    return this.#transact(async (tx, snapshot) => {
+      const cursor = snapshot.change
+      const applied = tx.applyBatch(batch)
+      if (applied === undefined) return { refused: 'term', conflicts: [], cursor }
+      const { written, conflicts } = applied
+      if (written.length === 0) return { conflicts, cursor }
+      this.#commit(tx, snapshot)
+      return { conflicts, cursor: cursor + 1 }
+    })
+  }
+
+  /** Undoes what `body` does not commit. */
+  async #transact<T>(body: (tx: SqliteTransaction, snapshot: Snapshot) => Promise<T>): Promise<T> {
     if (this.#session.connection.access !== 'write') throw readOnlyError(this.location)
     const snapshot = await this.#session.begin('beginImmediate')
     const tx = new SqliteTransaction(snapshot)
     try {
       if (this.#mustBeFirst && snapshot.change > 0) throw existsError(this.location)
-      const result = await body(tx)
-      tx.end()
-      this.#session.commit(tx, snapshot)
-      this.#mustBeFirst = false
-      this.#saw(snapshot)
-      return result
+      return await body(tx, snapshot)
     } finally {
       tx.end()
       this.#session.rollback()
     }
+  }
+
+  #commit(tx: SqliteTransaction, snapshot: Snapshot): void {
+    tx.end()
+    this.#session.commit(tx, snapshot)
+    this.#mustBeFirst = false
   }
 
   #saw(snapshot: Snapshot): void {

@@ -1,90 +1,22 @@
 import type { KeymuxError } from '../../domain/errors.js'
-import { assertName, assertRowId, cursorUsable, endedError, wholeNumber } from '../checks.js'
-import type { ChangeSet, LogRow, StoredRow, StoreReader, StoreTransaction } from '../contract.js'
-import { asBlob, asColumns, asInteger } from './driver.js'
-import { listAll, listChanged, listTable } from './rows.js'
+import { assertName, assertRowId } from '../checks.js'
+import type { StateBatch, StateConflict, StateWrite, StoreTransaction } from '../contract.js'
+import {
+  type AppliedWrites,
+  applyWrites,
+  assertCount,
+  assertNextLine,
+  assertWrites,
+  type StateTable,
+} from '../state.js'
+import { SqliteReader } from './reader.js'
 import type { Statements } from './statements.js'
-
-/** What a transaction needs of its store. */
-export interface TransactionContext {
-  readonly sql: Statements
-  /** Position of the snapshot. */
-  readonly change: number
-  /** Changes up to this one are no longer told apart. */
-  readonly horizon: number
-  readonly mapError: (error: unknown) => KeymuxError
-}
-
-/** Reads the snapshot of the connection's open transaction. */
-export class SqliteReader implements StoreReader {
-  protected readonly context: TransactionContext
-  #ended = false
-
-  constructor(context: TransactionContext) {
-    this.context = context
-  }
-
-  /** Makes every later call reject. */
-  end(): void {
-    this.#ended = true
-  }
-
-  /** Runs one operation. It happens at once, so that even a call nobody waits for belongs to this transaction. */
-  protected async attempt<T>(operation: (sql: Statements) => T): Promise<T> {
-    if (this.#ended) throw endedError()
-    try {
-      return operation(this.context.sql)
-    } catch (error) {
-      throw this.context.mapError(error)
-    }
-  }
-
-  protected position(): number {
-    return this.context.change
-  }
-
-  async getBlob(name: string): Promise<Uint8Array | undefined> {
-    assertName(name)
-    return this.attempt((sql) => firstBlob(sql.getBlob.get(name)))
-  }
-
-  async getRow(table: string, id: Uint8Array): Promise<Uint8Array | undefined> {
-    assertName(table)
-    return this.attempt((sql) => firstBlob(sql.getRow.get(table, id)))
-  }
-
-  async scan(table?: string): Promise<StoredRow[]> {
-    if (table !== undefined) assertName(table)
-    return this.attempt((sql) => (table === undefined ? listAll(sql) : listTable(sql, table)))
-  }
-
-  cursor(): Promise<number> {
-    return this.attempt(() => this.position())
-  }
-
-  changesSince(cursor: number): Promise<ChangeSet> {
-    return this.attempt((sql) => {
-      const current = this.position()
-      const full = !cursorUsable(cursor, this.context.horizon, current)
-      return { cursor: current, full, rows: full ? listAll(sql) : listChanged(sql, cursor) }
-    })
-  }
-
-  lastLog(): Promise<LogRow | undefined> {
-    return this.attempt((sql) => {
-      const row = sql.lastLog.get()
-      return row === undefined ? undefined : toLogRow(row)
-    })
-  }
-
-  readLog(from: number, limit: number): Promise<LogRow[]> {
-    return this.attempt((sql) => sql.readLog.all(wholeNumber(from, 1), wholeNumber(limit, 0)).map(toLogRow))
-  }
-}
+import { getState, lastOfChain, lookState } from './states.js'
 
 /** Writes in the connection's open transaction. */
 export class SqliteTransaction extends SqliteReader implements StoreTransaction {
   #failure: KeymuxError | undefined
+  #term: number = this.context.term
 
   /**
    * The first failure of an operation. SQLite may have rolled back by itself then, and what follows would
@@ -103,15 +35,17 @@ export class SqliteTransaction extends SqliteReader implements StoreTransaction 
     return super.attempt(operation)
   }
 
-  async #change<T>(operation: (sql: Statements) => T): Promise<T> {
-    return this.attempt((sql) => {
-      try {
-        return operation(sql)
-      } catch (error) {
-        this.#failure = this.context.mapError(error)
-        throw this.#failure
-      }
-    })
+  #change<T>(operation: (sql: Statements) => T): Promise<T> {
+    return this.attempt(() => this.#run(operation))
+  }
+
+  #run<T>(operation: (sql: Statements) => T): T {
+    try {
+      return operation(this.context.sql)
+    } catch (error) {
+      this.#failure = this.context.mapError(error)
+      throw this.#failure
+    }
   }
 
   async putBlob(name: string, value: Uint8Array): Promise<void> {
@@ -133,14 +67,49 @@ export class SqliteTransaction extends SqliteReader implements StoreTransaction 
   appendLog(body: Uint8Array): Promise<number> {
     return this.#change((sql) => Number(sql.appendLog.run(body).lastInsertRowid))
   }
-}
 
-function firstBlob(row: unknown): Uint8Array | undefined {
-  const [value] = asColumns(row)
-  return value === undefined ? undefined : asBlob(value)
-}
+  async writeState(writes: readonly StateWrite[]): Promise<StateConflict[]> {
+    assertWrites(writes)
+    const { conflicts } = await this.#change((sql) => applyWrites(this.#states(sql), writes))
+    return conflicts
+  }
 
-function toLogRow(row: unknown): LogRow {
-  const [sequence, body] = asColumns(row)
-  return { sequence: asInteger(sequence), body: asBlob(body) }
+  async setTerm(term: number): Promise<void> {
+    assertCount('term', term)
+    await this.#change((sql) => {
+      sql.setTerm.run(term)
+      this.#term = term
+    })
+  }
+
+  override term(): Promise<number> {
+    return this.attempt(() => this.#term)
+  }
+
+  async deleteChain(writer: Uint8Array): Promise<void> {
+    assertRowId(writer)
+    await this.#change((sql) => sql.deleteChain.run(writer))
+  }
+
+  /** Writes a batch, line included, unless the store is in another term. What it throws fails the transaction. */
+  applyBatch({ term, writes, line }: StateBatch): AppliedWrites | undefined {
+    if (term !== this.context.term) return undefined
+    const applied = this.#run((sql) => applyWrites(this.#states(sql), writes))
+    if (line === undefined || applied.written.length === 0) return applied
+    const { writer, sequence, body } = line(applied.written)
+    this.#run((sql) => {
+      assertRowId(writer)
+      assertNextLine(sequence, lastOfChain(sql, writer))
+      sql.appendChain.run(writer, sequence, body)
+    })
+    return applied
+  }
+
+  #states(sql: Statements): StateTable {
+    return {
+      look: (id) => lookState(sql, id),
+      row: (id) => getState(sql, id),
+      put: (id, revision, body) => sql.putState.run(id, revision, this.position(), body ?? null),
+    }
+  }
 }

@@ -65,6 +65,7 @@ const store: Store = {
     if (answered) dieAt('after_commit')
     return result
   },
+  writeState: (batch) => inner.writeState(batch),
   hasForeignChanges: () => inner.hasForeignChanges(),
   integrityProblems: () => inner.integrityProblems(),
   backup: (to) => inner.backup(to),

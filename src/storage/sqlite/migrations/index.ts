@@ -1,7 +1,21 @@
 import { initial } from './0001-initial.js'
 
+/** One step from a schema version to the next. */
+export interface Migration {
+  /** What is run. */
+  readonly sql: string
+  /** Every statement of the schema afterwards, to the letter as SQLite keeps it in `sqlite_schema`. */
+  readonly schema: readonly string[]
+}
+
+/** The version before the first migration. Vaults of it were never released, and are refused. */
+export const VERSION_BEFORE = 1
+
 /**
- * What brings a database from one schema version to the next: entry n leads from version n to n + 1.
- * Entries are only ever added, and never changed once released.
+ * What brings a database from one schema version to the next: entry n leads from version n + 1 to n + 2, entry 0
+ * from an empty database. Entries are only ever added, and never changed once released.
  */
-export const MIGRATIONS: readonly string[] = [initial]
+export const MIGRATIONS: readonly Migration[] = [initial]
+
+/** The newest schema version. */
+export const SCHEMA_VERSION: number = VERSION_BEFORE + MIGRATIONS.length
