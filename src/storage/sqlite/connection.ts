@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { KeymuxError } from '../../domain/errors.js'
 import { printable } from '../../domain/printable.js'
 import { asColumns, type Database, type Driver } from './driver.js'
-import { cannotOpen, corruptError, readOnlyError, systemCode } from './errors.js'
+import { cannotOpen, readOnlyError, systemCode } from './errors.js'
 import { companions, FileIdentity } from './files.js'
 import { checkSchema, migrate } from './migrate.js'
 import { prepareStatements, type Statements } from './statements.js'
@@ -91,7 +91,6 @@ function configure(database: Database, path: string, access: Access): void {
   } else if (!current) {
     throw readOnlyError(path)
   }
-  refuseCode(database, path)
 }
 
 /** Sets the journal mode, which the file remembers. */
@@ -107,12 +106,6 @@ function useWriteAheadLog(database: Database, path: string): void {
       },
     )
   }
-}
-
-/** No vault of ours has triggers or views: they would run within our own statements. */
-function refuseCode(database: Database, path: string): void {
-  const statement = database.prepare(`SELECT 1 FROM sqlite_schema WHERE type NOT IN ('table', 'index')`)
-  if (statement.get() !== undefined) throw corruptError(path, 'holds what no vault holds')
 }
 
 function isWritable(path: string): boolean {

@@ -82,6 +82,14 @@ describe('migrations', () => {
     expect(() => migrate(database, '/my/vault')).toThrow(expect.objectContaining(error))
   })
 
+  it('never migrates what is not to the letter of its version', () => {
+    database.exec('CREATE TABLE more (x)')
+    expect(() => migrate(database, 'v', NEXT)).toThrow(/holds what no vault holds/)
+    expect(version()).toBe(SCHEMA_VERSION)
+    database.exec('DROP TABLE more; VACUUM')
+    expect(checkSchema(database, 'v')).toBe(true)
+  })
+
   it.each([0, -5])('refuses version %d: no vault ever had it', (number) => {
     database.exec(`PRAGMA user_version = ${number}`)
     expect(() => checkSchema(database, 'v')).toThrow(expect.objectContaining({ code: 'vault_corrupt' }))

@@ -3,6 +3,7 @@ import { printable } from '../../domain/printable.js'
 import { asColumns, asInteger, type Database } from './driver.js'
 import { corruptError } from './errors.js'
 import { MIGRATIONS, type Migration, VERSION_BEFORE } from './migrations/index.js'
+import { hasSchema } from './schema.js'
 
 /** Marks a database as ours: "KMUX" (https://sqlite.org/pragma.html#pragma_application_id). */
 const APPLICATION_ID = 0x4b4d5558
@@ -16,7 +17,8 @@ export function createSchema(database: Database): void {
 }
 
 /**
- * Refuses what is not a vault, and one of another time, before anything is written to it.
+ * Refuses what is not a vault, one of another time, and one whose schema is not to the letter that of its
+ * version, before anything is written to it and before anything in it could run.
  *
  * @returns whether it has the newest schema
  * @throws KeymuxError `vault_corrupt`, `vault_too_new`, `vault_too_old`
@@ -30,7 +32,9 @@ export function checkSchema(
   const steps = pragma(database, 'user_version') - VERSION_BEFORE
   if (steps > migrations.length) throw tooNewError(path)
   if (steps === 0) throw tooOldError(path)
-  if (steps < 0) throw corruptError(path, 'is not a vault')
+  const last = migrations[steps - 1]
+  if (last === undefined) throw corruptError(path, 'is not a vault')
+  if (!hasSchema(database, last.schema)) throw corruptError(path, 'holds what no vault holds')
   return steps === migrations.length
 }
 

@@ -5,7 +5,7 @@ import { type Connection, connect } from './connection.js'
 import { asColumns, asInteger, DamagedValueError, type Driver } from './driver.js'
 import { busyError, storageError } from './errors.js'
 import { contentSignature } from './files.js'
-import { tooNewError } from './migrate.js'
+import { checkSchema, tooNewError } from './migrate.js'
 import { SCHEMA_VERSION } from './migrations/index.js'
 import type { TransactionContext } from './reader.js'
 import type { Statements } from './statements.js'
@@ -34,6 +34,8 @@ export class Session {
   readonly #parts: SessionParts
   #connection: Connection
   #checkedAt: DataVersion
+  /** Differs after every change of the schema (https://sqlite.org/pragma.html#pragma_schema_version). */
+  #schemaCookie: number
   #written = false
 
   constructor(parts: SessionParts) {
@@ -41,6 +43,7 @@ export class Session {
     this.#connection = parts.connection
     this.mapError = (error) => storageError(error, parts.path)
     this.#checkedAt = this.version()
+    this.#schemaCookie = this.#readSchemaCookie()
   }
 
   get connection(): Connection {
@@ -83,10 +86,18 @@ export class Session {
     return { sql, change, horizon, term, version, mapError: this.mapError }
   }
 
+  /** Before any table is read: another process may have migrated the vault, or planted something in it. */
   #assertKnownSchema(): void {
-    const { sql } = this.#connection
+    const { sql, database } = this.#connection
     const [version] = asColumns(sql.schemaVersion.get())
     if (asInteger(version) > SCHEMA_VERSION) throw tooNewError(this.#parts.path)
+    const cookie = this.#readSchemaCookie()
+    if (cookie !== this.#schemaCookie) checkSchema(database, this.#parts.path)
+    this.#schemaCookie = cookie
+  }
+
+  #readSchemaCookie(): number {
+    return asInteger(asColumns(this.#connection.sql.schemaCookie.get())[0])
   }
 
   /** Makes everything durable. */
@@ -162,6 +173,7 @@ export class Session {
     this.#connection.database.close()
     this.#connection = fresh
     this.#checkedAt = this.version()
+    this.#schemaCookie = this.#readSchemaCookie()
   }
 
   /**

@@ -1,62 +1,63 @@
-import type { Database, Statement } from './driver.js'
+import type { Database, SqlValue, Statement } from './driver.js'
 
 /** Rows that one step of a listing fetches. */
 export const CHUNK_ROWS = 64
 
-/** Every statement of a store, prepared once. Rows come as arrays. */
+/** A statement whose rows come as arrays. */
+export type PreparedStatement = Omit<Statement, 'setReturnArrays'>
+
+/** Every statement of a store, prepared at most once. */
 export interface Statements {
-  readonly begin: Statement
-  readonly beginImmediate: Statement
-  readonly commit: Statement
-  readonly dataVersion: Statement
-  readonly schemaVersion: Statement
-  readonly state: Statement
-  readonly setState: Statement
-  readonly setTerm: Statement
-  readonly getBlob: Statement
-  readonly putBlob: Statement
-  readonly getRow: Statement
-  readonly putRow: Statement
-  readonly deleteRow: Statement
-  readonly nextTable: Statement
-  readonly chunk: Statement
-  readonly changed: Statement
-  readonly forgetRows: Statement
-  readonly lastLog: Statement
-  readonly readLog: Statement
-  readonly appendLog: Statement
-  readonly lookState: Statement
-  readonly getState: Statement
-  readonly putState: Statement
-  readonly stateChunk: Statement
-  readonly changedStates: Statement
-  readonly forgetStates: Statement
-  readonly lastOfChain: Statement
-  readonly nextChain: Statement
-  readonly readChain: Statement
-  readonly appendChain: Statement
-  readonly deleteChain: Statement
+  readonly begin: PreparedStatement
+  readonly beginImmediate: PreparedStatement
+  readonly commit: PreparedStatement
+  readonly dataVersion: PreparedStatement
+  readonly schemaVersion: PreparedStatement
+  readonly schemaCookie: PreparedStatement
+  readonly state: PreparedStatement
+  readonly setState: PreparedStatement
+  readonly setTerm: PreparedStatement
+  readonly getBlob: PreparedStatement
+  readonly putBlob: PreparedStatement
+  readonly getRow: PreparedStatement
+  readonly putRow: PreparedStatement
+  readonly deleteRow: PreparedStatement
+  readonly nextTable: PreparedStatement
+  readonly chunk: PreparedStatement
+  readonly changed: PreparedStatement
+  readonly forgetRows: PreparedStatement
+  readonly lastLog: PreparedStatement
+  readonly readLog: PreparedStatement
+  readonly appendLog: PreparedStatement
+  readonly lookState: PreparedStatement
+  readonly getState: PreparedStatement
+  readonly putState: PreparedStatement
+  readonly stateChunk: PreparedStatement
+  readonly changedStates: PreparedStatement
+  readonly forgetStates: PreparedStatement
+  readonly lastOfChain: PreparedStatement
+  readonly nextChain: PreparedStatement
+  readonly readChain: PreparedStatement
+  readonly appendChain: PreparedStatement
+  readonly deleteChain: PreparedStatement
 }
 
 /**
- * Prepares them all, which also proves that the tables are there.
+ * Each is prepared when it is first used: all of them together take longer than a command needs for its own.
  *
  * A listing packs 64 rows into one blob of frames (8 hexadecimal digits of length, for state 16 more of the
  * revision, id, body): handing over a value costs the binding about 2 µs, so one value a row would take twice
  * as long. Rows of a shape that only damage explains are left out.
  */
 export function prepareStatements(database: Database): Statements {
-  const prepare = (sql: string): Statement => {
-    const statement = database.prepare(sql)
-    statement.setReturnArrays(true)
-    return statement
-  }
+  const prepare = (sql: string): PreparedStatement => new LazyStatement(database, sql)
   return {
     begin: prepare('BEGIN'),
     beginImmediate: prepare('BEGIN IMMEDIATE'),
     commit: prepare('COMMIT'),
     dataVersion: prepare('PRAGMA data_version'),
     schemaVersion: prepare('PRAGMA user_version'),
+    schemaCookie: prepare('PRAGMA schema_version'),
     state: prepare('SELECT change, horizon, term FROM state WHERE one = 1'),
     setState: prepare('UPDATE state SET change = ?1, horizon = ?2 WHERE one = 1'),
     setTerm: prepare('UPDATE state SET term = ?1 WHERE one = 1'),
@@ -103,5 +104,36 @@ export function prepareStatements(database: Database): Statements {
     ),
     appendChain: prepare('INSERT INTO chains (writer, sequence, body) VALUES (?1, ?2, ?3)'),
     deleteChain: prepare('DELETE FROM chains WHERE writer = ?1'),
+  }
+}
+
+class LazyStatement implements PreparedStatement {
+  readonly #database: Database
+  readonly #sql: string
+  #prepared: Statement | undefined
+
+  constructor(database: Database, sql: string) {
+    this.#database = database
+    this.#sql = sql
+  }
+
+  #statement(): Statement {
+    if (this.#prepared !== undefined) return this.#prepared
+    const statement = this.#database.prepare(this.#sql)
+    statement.setReturnArrays(true)
+    this.#prepared = statement
+    return statement
+  }
+
+  run(...values: SqlValue[]): ReturnType<Statement['run']> {
+    return this.#statement().run(...values)
+  }
+
+  get(...values: SqlValue[]): unknown {
+    return this.#statement().get(...values)
+  }
+
+  all(...values: SqlValue[]): unknown[] {
+    return this.#statement().all(...values)
   }
 }

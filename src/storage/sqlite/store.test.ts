@@ -15,7 +15,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Store } from '../contract.js'
+import { connect } from './connection.js'
+import { loadDriver } from './driver.js'
 import { openSqliteStore, type SqliteStoreOptions } from './index.js'
+import { SqliteStore } from './store.js'
 
 let folder: string
 let path: string
@@ -92,16 +95,24 @@ describe('a failing operation', () => {
   it.each(['ABORT', 'ROLLBACK', 'FAIL'])(
     'fails the transaction even if its body carries on (%s)',
     async (how) => {
-      raw.exec(`CREATE TRIGGER refuse BEFORE INSERT ON log BEGIN SELECT RAISE(${how}, 'planned'); END`)
-      const writing = store.write(async (tx) => {
+      const driver = await loadDriver()
+      const connection = connect(driver, path)
+      // A temporary one is of this connection alone.
+      connection.database.exec(
+        `CREATE TEMP TRIGGER refuse BEFORE INSERT ON main.log BEGIN SELECT RAISE(${how}, 'planned'); END`,
+      )
+      const parts = { driver, path, connection, busyTimeoutMs: 60, mustBeFirst: false, now: () => 0 }
+      const failing = new SqliteStore(parts)
+      opened.push(failing)
+      const writing = failing.write(async (tx) => {
         await tx.putRow('t', id(1), Uint8Array.of(1))
         await tx.appendLog(Uint8Array.of(1)).catch(() => undefined)
         await tx.putRow('t', id(2), Uint8Array.of(1)).catch(() => undefined)
       })
       await expect(writing).rejects.toMatchObject({ code: 'vault_corrupt' })
-      expect(await count()).toBe(0)
-      raw.exec('DROP TRIGGER refuse')
-      await put(3)
+      expect(await count(failing)).toBe(0)
+      connection.database.exec('DROP TRIGGER refuse')
+      await put(3, failing)
       expect(await count()).toBe(1)
     },
   )
