@@ -54,6 +54,30 @@ describe.skipIf('missing' in mounts)(title, () => {
     expect(await run('put 3')).toBe('ok ')
   })
 
+  it('refuses a change of state, keeps all before it, and goes on once there is room', async () => {
+    await run(`ballast ${disk}/ballast 400000`)
+    await run(`open ${disk}/vault.db create`)
+    expect(await run('state 1 0')).toBe('ok 0')
+    let acknowledged = 0
+    for (let again = 0; again < 5; again++) {
+      const answer = await run('fillState 10000')
+      expect(answer).toMatch(/^ok \d+ storage_full$/)
+      acknowledged = numbers(answer)
+    }
+    expect(acknowledged).toBeGreaterThan(20)
+    expect(await run('countState')).toBe(`ok ${acknowledged + 1}`)
+    expect(await run('state 1 7')).toBe('ok 1')
+    expect(await run('problems')).toBe('ok ')
+
+    await run(`remove ${disk}/ballast`)
+    expect(await run('state 1 1')).toBe('ok 0')
+    await run('close')
+    expect(await run(`open ${disk}/vault.db`)).toBe('ok ')
+    expect(await run('countState')).toBe(`ok ${acknowledged + 1}`)
+    expect(await run('state 1 2')).toBe('ok 0')
+    expect(await run('problems')).toBe('ok ')
+  })
+
   it('makes no half vault, and a whole one once there is room', async () => {
     expect(await run(`ballast ${disk}/ballast 3000000`)).toContain('ENOSPC')
     expect(await run(`open ${disk}/vault.db create`)).toBe('error storage_full')

@@ -10,7 +10,7 @@ afterAll(() => lab.dispose())
 const source = join(lab.folder, 'sound.db')
 const log = join(lab.folder, 'sound.db.log')
 
-/** A small vault with everything in it: rows of several sizes, deleted ones, blobs, a log. */
+/** A small vault with everything in it: rows of several sizes, deleted ones, blobs, a log, state. */
 beforeAll(async () => {
   const store = await openSqliteStore(source, { create: true })
   const id = (n: number): Uint8Array => new Uint8Array(16).fill(n)
@@ -25,6 +25,14 @@ beforeAll(async () => {
     await tx.putBlob('manifest', body(64))
     for (let n = 0; n < 4; n++) await tx.appendLog(body(50 + n))
   })
+  for (const [i, size] of [30, 300, 90].entries()) {
+    await store.writeState({
+      term: 0,
+      writes: [{ id: id(i + 1), expected: 0, body: body(size) }],
+      line: () => ({ writer: id(9), sequence: i + 1, body: body(40 + i) }),
+    })
+  }
+  await store.writeState({ term: 0, writes: [{ id: id(2), expected: 1, body: undefined }] })
   await store.close()
 })
 

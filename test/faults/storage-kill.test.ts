@@ -8,8 +8,8 @@ const lab = makeLab()
 afterAll(() => lab.dispose())
 
 /** Kills a writer `rounds` times at random instants and holds every next start against what was acknowledged. */
-async function killRepeatedly(path: string, rounds: number, seed: number): Promise<number> {
-  const program = await lab.program('storage-writer')
+async function killRepeatedly(name: string, path: string, rounds: number, seed: number): Promise<number> {
+  const program = await lab.program(name)
   const random = seededRandom(seed)
   let acknowledged = 0
   for (let round = 0; round <= rounds; round++) {
@@ -53,10 +53,18 @@ function checkStart(report: readonly unknown[], acknowledged: number): number {
 describe('kill -9', () => {
   it('loses no acknowledged write in 200 kills', { timeout: 240_000 }, async () => {
     const halves = await Promise.all([
-      killRepeatedly(join(lab.folder, 'one.db'), 100, 1),
-      killRepeatedly(join(lab.folder, 'two.db'), 100, 2),
+      killRepeatedly('storage-writer', join(lab.folder, 'one.db'), 100, 1),
+      killRepeatedly('storage-writer', join(lab.folder, 'two.db'), 100, 2),
     ])
     for (const acknowledged of halves) expect(acknowledged).toBeGreaterThan(100)
+  })
+
+  it('loses no acknowledged change of state in 80 kills', { timeout: 240_000 }, async () => {
+    const halves = await Promise.all([
+      killRepeatedly('storage-state-writer', join(lab.folder, 'state-one.db'), 40, 4),
+      killRepeatedly('storage-state-writer', join(lab.folder, 'state-two.db'), 40, 5),
+    ])
+    for (const acknowledged of halves) expect(acknowledged).toBeGreaterThan(40)
   })
 
   it('during creation never stands in the way of the next one', { timeout: 120_000 }, async () => {

@@ -25,6 +25,29 @@ describe('several processes on one vault', () => {
     await store.close()
   })
 
+  it('lose none of 4 × 500 changes of one row of state', { timeout: 120_000 }, async () => {
+    const path = join(lab.folder, 'state.db')
+    const program = await lab.program('storage-state-counter')
+    const writers = [0, 1, 2, 3].map((name) => start(process.execPath, [program, path, '500', String(name)]))
+    for (const writer of writers) expect(await writer.ended).toMatchObject({ code: 0, errors: '' })
+    const store = await openSqliteStore(path)
+    await store.read(async (reader) => {
+      const rows = await reader.scanState()
+      expect(rows.map(({ revision, body }) => [revision, Buffer.from(body).toString()])).toEqual([
+        [2000, '2000'],
+      ])
+      expect(await reader.cursor()).toBe(2000)
+      const heads = await reader.chains()
+      expect(heads.map(({ last }) => last)).toEqual([500, 500, 500, 500])
+      const lines = await Promise.all(heads.map(({ writer }) => reader.readChain(writer, 1, 1000)))
+      // Every revision is told of by the one process that wrote it.
+      const told = lines.flat().map(({ body }) => Number(Buffer.from(body).toString()))
+      expect(told.sort((a, b) => a - b)).toEqual(Array.from({ length: 2000 }, (_, n) => n + 1))
+    })
+    expect(await store.integrityProblems()).toEqual([])
+    await store.close()
+  })
+
   it('see each other within 50 ms', async () => {
     const path = join(lab.folder, 'seen.db')
     const store = await openSqliteStore(path, { create: true })
@@ -37,6 +60,10 @@ describe('several processes on one vault', () => {
       expect(store.hasForeignChanges()).toBe(true)
       const count = await store.read(async (reader) => (await reader.scan('t')).length)
       expect(count).toBe(round + 1)
+      expect(await other.run(`state ${round} 0`)).toBe('ok 0')
+      await sleep(50)
+      expect(store.hasForeignChanges()).toBe(true)
+      expect(await store.read(async (reader) => (await reader.scanState()).length)).toBe(round + 1)
     }
     expect(await other.end()).toMatchObject({ code: 0 })
     await store.close()

@@ -27,6 +27,15 @@ const describe = async (reader: StoreReader): Promise<Map<string, string>> => {
   for (const name of ['header', 'manifest']) {
     found.set(name, Buffer.from((await reader.getBlob(name)) ?? []).toString('hex'))
   }
+  for (const { id, revision, body } of await reader.scanState())
+    found.set(`state ${Buffer.from(id).toString('hex')}`, `${revision} ${Buffer.from(body).toString('hex')}`)
+  for (const { writer } of await reader.chains()) {
+    for (const line of await reader.readChain(writer, 1, 1000))
+      found.set(
+        `chain ${Buffer.from(writer).toString('hex')} ${line.sequence}`,
+        Buffer.from(line.body).toString('hex'),
+      )
+  }
   await reader.changesSince(0)
   await reader.changesSince(3)
   await reader.lastLog()
@@ -59,6 +68,14 @@ async function open(): Promise<string> {
       await tx.putRow('t', new Uint8Array(16).fill(1), Uint8Array.of(1, 2, 3))
       await tx.deleteRow('t', new Uint8Array(16).fill(2))
       await tx.appendLog(Uint8Array.of(1))
+    })
+    await store.writeState({
+      term: 0,
+      writes: [1, 2, 3].map((n) => ({
+        id: new Uint8Array(16).fill(n),
+        expected: n % 3,
+        body: Uint8Array.of(n),
+      })),
     })
     return problems.length > 0 ? `${outcome}, reported` : outcome
   } catch (error) {

@@ -13,26 +13,30 @@ function store(): Store {
   return opened
 }
 
+/** How something is put under a number, durably. */
+type Put = (n: number, body: Uint8Array) => Promise<unknown>
+
 const rowId = (n: string): Uint8Array => new Uint8Array(Buffer.from(n.padStart(16)))
 
-let filled = 0
-
-/** Puts further rows of 4 KB until that fails, and gives the number of all that were acknowledged. */
-async function fill(limit: number): Promise<string> {
-  let acknowledged = filled
-  try {
-    while (acknowledged < filled + limit) {
-      const body = new Uint8Array(4096).fill(acknowledged % 251)
-      await store().write((tx) => tx.putRow('fill', rowId(String(acknowledged)), body))
-      acknowledged++
+/** Puts further bodies of 4 KB until that fails, and gives the number of all that were acknowledged. */
+function filler(put: Put): (limit: string) => Promise<string> {
+  let filled = 0
+  return async (limit) => {
+    const end = filled + Number(limit)
+    try {
+      for (; filled < end; filled++) await put(filled, new Uint8Array(4096).fill(filled % 251))
+      return `${filled}`
+    } catch (error) {
+      if (!isKeymuxError(error)) throw error
+      return `${filled} ${error.code}`
     }
-    return `${acknowledged}`
-  } catch (error) {
-    if (!isKeymuxError(error)) throw error
-    return `${acknowledged} ${error.code}`
-  } finally {
-    filled = acknowledged
   }
+}
+
+/** @returns how many conflicts there were */
+async function writeState(n: string, expected: number, body: Uint8Array): Promise<number> {
+  const { conflicts } = await store().writeState({ term: 0, writes: [{ id: rowId(n), expected, body }] })
+  return conflicts.length
 }
 
 const commands: Record<string, (...args: string[]) => Promise<unknown>> = {
@@ -51,7 +55,10 @@ const commands: Record<string, (...args: string[]) => Promise<unknown>> = {
       return (await reader.scan()).length
     }),
   count: (table) => store().read(async (reader) => (await reader.scan(table)).length),
-  fill: (limit = '0') => fill(Number(limit)),
+  fill: filler((n, body) => store().write((tx) => tx.putRow('fill', rowId(String(n)), body))),
+  state: (n = '', expected = '0') => writeState(n, Number(expected), new Uint8Array(Buffer.from(n))),
+  countState: () => store().read(async (reader) => (await reader.scanState()).length),
+  fillState: filler((n, body) => writeState(`fill ${n}`, 0, body)),
   foreign: async () => store().hasForeignChanges(),
   problems: async () => (await store().integrityProblems()).join('; '),
   backup: (path = '') => store().backup(path),
