@@ -64,6 +64,8 @@ export interface OpenKeymuxOptions {
 export interface ComposeOptions extends Omit<OpenKeymuxOptions, 'config'> {
   readonly config?: KeymuxConfigInput | string | KeymuxConfigSource
   readonly surface?: string
+  /** The process ends in a moment. What it learns of profiles leaves a line of audit each. */
+  readonly shortLived?: boolean
   /** Refuse with `vault_exists` where there is a vault, and make one. */
   readonly mustNotExist?: boolean
   /** Open although the vault looks rolled back or tampered with. */
@@ -169,6 +171,7 @@ async function assemble(
     cooldown: live.cooldown,
     canRefresh: options.refresher === undefined ? 'configured' : true,
     surface: options.surface ?? 'library',
+    shortLived: options.shortLived === true,
     ...(logger === undefined ? {} : { logger }),
   })
   nativeProfiles.set(vault, profiles)

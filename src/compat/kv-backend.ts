@@ -13,6 +13,7 @@ import type {
   ProfileState,
   ProfileTransaction,
   RefreshState,
+  StateEdit,
 } from '../profiles/backend.js'
 import type { ProfileMeta, ProfileRecord, ProfileSecrets } from '../profiles/record.js'
 import { splitProfile, toProfile } from '../profiles/record.js'
@@ -84,6 +85,17 @@ export class KvBackend implements ProfileBackend {
     })
   }
 
+  changeState(edits: readonly StateEdit[]): Promise<void> {
+    return this.transact(async (tx) => {
+      for (const { next } of edits) {
+        const value = next()
+        if (value?.kind === 'profile') await tx.putState(value.uid, value.state)
+        else if (value?.kind === 'account') await tx.putAccount(value.key, value.stats)
+        else if (value !== undefined) await tx.putLastGood(value.provider, value.uid)
+      }
+    })
+  }
+
   async #read(): Promise<ProfileStore> {
     if (!(await this.#vault.has(STORE_SECRET_NAME))) return new ProfileStore()
     return ProfileStore.fromJSON(await this.#vault.get(STORE_SECRET_NAME))
@@ -148,9 +160,11 @@ class KvTransaction implements ProfileTransaction {
     return record
   }
 
-  async deleteProfile(id: string): Promise<void> {
+  async deleteProfile(id: string, uid?: string): Promise<void> {
     this.#store.delete(id as ProfileId)
     this.changes.push({ kind: 'profile', id, record: undefined })
+    if (uid === undefined) return
+    this.changes.push({ kind: 'state', uid, state: undefined }, { kind: 'refresh', uid, refresh: undefined })
   }
 
   async putState(uid: string, state: ProfileState | undefined): Promise<void> {

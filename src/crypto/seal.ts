@@ -169,6 +169,12 @@ export function readRow(keyring: Keyring, table: string, id: Uint8Array, body: U
   return { mark, row: { revision, term, mark, meta, hasSecret: secretLength > 0, openSecret } }
 }
 
+/** The term that a stored row names; `undefined` where its head is damaged. Nothing vouches for it. */
+export function termOfRow(body: Uint8Array): number | undefined {
+  if (body.byteLength < HEAD_BYTES || body[0] !== FORMAT) return undefined
+  return new DataView(body.buffer, body.byteOffset).getUint32(TERM_AT)
+}
+
 /** Opens one part of the row whose first bytes are in `head`; `undefined` where it is damaged. */
 function openPart(
   keyring: Keyring,

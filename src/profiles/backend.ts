@@ -66,11 +66,31 @@ export type AuditEvent =
   | 'success'
   | 'reset'
 
+/** What is remembered, by what it is filed under. */
+export type StateValue =
+  | { readonly kind: 'profile'; readonly uid: string; readonly state: ProfileState }
+  | { readonly kind: 'account'; readonly key: string; readonly stats: ProfileUsageStats }
+  | { readonly kind: 'last_good'; readonly provider: string; readonly uid: string }
+
+/** A change of something that is remembered, on its own: without a transaction and without a line of audit. */
+export interface StateEdit {
+  readonly of:
+    | Pick<StateValue & { kind: 'profile' }, 'kind' | 'uid'>
+    | Pick<StateValue & { kind: 'account' }, 'kind' | 'key'>
+    | Pick<StateValue & { kind: 'last_good' }, 'kind' | 'provider'>
+  /**
+   * What it is to be, given all that the sink has been told; `undefined` leaves it. Asked again when another process
+   * was quicker.
+   */
+  readonly next: () => StateValue | undefined
+}
+
 /** The writing side of a backend's transaction. Nothing takes effect unless the whole transaction does. */
 export interface ProfileTransaction {
   /** Gives what is stored; its uid is the one to file the profile's state under. */
   putProfile(meta: ProfileMeta, secrets: ProfileSecrets): Promise<ProfileRecord>
-  deleteProfile(id: string): Promise<void>
+  /** @param uid forget what is remembered of its use as well, which is filed under this */
+  deleteProfile(id: string, uid?: string): Promise<void>
   /** `undefined` forgets it. */
   putState(uid: string, state: ProfileState | undefined): Promise<void>
   /** `undefined` forgets it. */
@@ -95,6 +115,8 @@ export interface ProfileBackend {
    * sink once they are durable and before the promise resolves.
    */
   transact<T>(body: (tx: ProfileTransaction) => Promise<T>): Promise<T>
+  /** Changes what is remembered, each on its own. Durable when it resolves; the sink has been told by then. */
+  changeState(edits: readonly StateEdit[]): Promise<void>
   /** Sets who is told. Called once, before anything else. */
   connect(sink: (delta: ProfileDelta) => void): void
 }

@@ -50,11 +50,16 @@ export class Catalogue {
     return this.#accounts.get(accountKey(provider, account))?.use.base
   }
 
-  /** The same, with every change that is known when the transaction begins. */
-  markAccount(key: string): ProfileUsageStats | undefined {
+  /** Lets the transaction that begins write these changes of an account down, and gives what they come to. */
+  markAccount(key: string, changes: ReadonlySet<unknown>): ProfileUsageStats | undefined {
     const { use } = this.#account(key)
-    use.mark()
-    return use.value
+    use.mark(changes)
+    return use.base
+  }
+
+  /** What is stored of an account, under some of the changes that are ahead of it. */
+  accountWith(key: string, changes: ReadonlySet<unknown>): ProfileUsageStats | undefined {
+    return this.#account(key).use.with(changes)
   }
 
   /** Lets an outcome take effect that is still to be written down. */
@@ -87,13 +92,24 @@ export class Catalogue {
     for (const change of delta.changes) this.#take(change, now)
   }
 
+  /** What is still to be written down stays: it is found again by uid, and by the key of the account. */
   #clear(): void {
+    const uses = [...this.byUid].filter(([, entry]) => entry.use.hasAhead)
+    const accounts = [...this.#accounts].filter(([, { use }]) => use.hasAhead)
     this.entries.clear()
     this.byUid.clear()
     this.groups.clear()
     this.refreshes.clear()
     this.#accounts.clear()
     this.#orphans.clear()
+    for (const [uid, { use }] of uses) {
+      use.forgetStored()
+      this.#orphans.set(uid, use)
+    }
+    for (const [key, { use }] of accounts) {
+      use.forgetStored()
+      this.#accounts.set(key, { use, members: new Set() })
+    }
   }
 
   #take(change: ProfileChange, now: Date): void {

@@ -140,9 +140,7 @@ export class ProfileEdits {
     await this.#endLogins(options, async (tx, ended) => {
       const entry = this.#index.mustFind(id)
       ended.push(...spentTokens(entry))
-      await tx.deleteProfile(entry.id)
-      await tx.putState(entry.uid, undefined)
-      await tx.putRefresh(entry.uid, undefined)
+      await tx.deleteProfile(entry.id, entry.uid)
       if (entry.lastGood) await tx.putLastGood(entry.provider, undefined)
       await tx.audit('removed', entry.id)
     })

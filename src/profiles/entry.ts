@@ -127,9 +127,17 @@ export class Entry {
 
   /** What a transaction writes: the memory of use that it builds upon, with the latest time of use. */
   stateWithUse(stats: ProfileUsageStats = this.use.base.stats): ProfileState {
-    const { base } = this.use
-    if (this.lastUsedMs === 0) return { ...base, stats }
-    return { ...base, stats: { ...stats, lastUsed: new Date(this.lastUsedMs) } }
+    return this.#used({ ...this.use.base, stats })
+  }
+
+  /** What is stored, under some of the changes that are ahead of it, with the latest time of use. */
+  stateWith(changes: ReadonlySet<unknown>): ProfileState {
+    return this.#used(this.use.with(changes))
+  }
+
+  #used(state: ProfileState): ProfileState {
+    if (this.lastUsedMs === 0) return state
+    return { ...state, stats: { ...state.stats, lastUsed: new Date(this.lastUsedMs) } }
   }
 
   /** Works out the standing at `now`. */

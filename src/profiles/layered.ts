@@ -1,12 +1,14 @@
 /** A change that takes effect here before it is written down. */
 export type Change<T> = (value: T) => T
 
+const NONE: ReadonlySet<unknown> = new Set()
+
 /** A value as it is stored, and under changes that are still to be written down. */
 export class Layered<T> {
   #stored: T
   #ahead: readonly Change<T>[] = []
-  /** How many of those, from the oldest on, the transaction under way writes down. */
-  #marked = 0
+  /** Those that the transaction under way writes down. */
+  #marked: ReadonlySet<unknown> = NONE
   #value: T
   readonly #first: T
 
@@ -30,10 +32,28 @@ export class Layered<T> {
     return this.#stored
   }
 
-  /** What a transaction builds upon: all but the changes that came after its beginning. */
+  /** What a transaction builds upon: what is stored, and the changes that it writes down. */
   get base(): T {
-    if (this.#marked === this.#ahead.length) return this.#value
-    return applied(this.#stored, this.#ahead.slice(0, this.#marked))
+    return this.with(this.#marked)
+  }
+
+  /** What is stored, under some of the changes that are ahead of it. */
+  with(changes: ReadonlySet<unknown>): T {
+    if (changes.size === 0) return this.#stored
+    return applied(
+      this.#stored,
+      this.#ahead.filter((change) => changes.has(change)),
+    )
+  }
+
+  /** Whether changes are still to be written down. */
+  get hasAhead(): boolean {
+    return this.#ahead.length > 0
+  }
+
+  /** Forgets what is stored, as long as nothing is told of it; what is still to be written down stays. */
+  forgetStored(): void {
+    this.store(this.#first)
   }
 
   /** Takes what is stored now. */
@@ -48,15 +68,15 @@ export class Layered<T> {
     this.#value = change(this.#value)
   }
 
-  /** The transaction that begins writes all changes down. */
-  mark(): void {
-    this.#marked = this.#ahead.length
+  /** The transaction that begins writes these changes down. */
+  mark(changes: ReadonlySet<unknown>): void {
+    this.#marked = changes
   }
 
   /** Takes changes away: they are stored by now, or never will be. */
   drop(changes: ReadonlySet<unknown>): void {
     this.#ahead = this.#ahead.filter((change) => !changes.has(change))
-    this.#marked = 0
+    this.#marked = NONE
     this.#compute()
   }
 

@@ -1,6 +1,6 @@
 import { isKeymuxError } from '../domain/errors.js'
 import type { Logger } from '../domain/ports.js'
-import type { ProfileTransaction } from './backend.js'
+import type { ProfileTransaction, StateEdit } from './backend.js'
 import type { Catalogue } from './catalogue.js'
 import { Deferral } from './deferral.js'
 import type { Outcome } from './outcome.js'
@@ -12,6 +12,14 @@ const RETRY_AFTER_MS = 1_000
 const MOST_PENDING = 1_000
 const LET_GO = 100
 
+/** How outcomes are written down. */
+export interface OutcomeWriter {
+  /** Changes what is remembered, without anything else. */
+  readonly change: (edits: readonly StateEdit[]) => Promise<void>
+  /** Begins a transaction that changes nothing of its own, for who leaves a line of audit with each outcome. */
+  readonly transact?: (() => Promise<void>) | undefined
+}
+
 /**
  * Outcomes of requests that count in this process already and are not written down yet: the answer to a request
  * need not wait for the disk. They are written together, a few milliseconds later, and with any other change
@@ -21,14 +29,18 @@ export class OutcomeLog {
   readonly #catalogue: Catalogue
   readonly #logger: Logger | undefined
   readonly #deferral: Deferral
-  readonly #flush: () => Promise<void>
+  readonly #writer: OutcomeWriter
+  readonly #now: () => Date
   #pending: readonly Outcome[] = []
+  /** Those that are being written at this moment. */
+  readonly #underWay = new Set<Outcome>()
+  #writing: Promise<void> = Promise.resolve()
   #closed = false
 
-  /** @param flush begins a transaction that changes nothing of its own */
-  constructor(catalogue: Catalogue, flush: () => Promise<void>, logger: Logger | undefined) {
+  constructor(catalogue: Catalogue, writer: OutcomeWriter, now: () => Date, logger: Logger | undefined) {
     this.#catalogue = catalogue
-    this.#flush = flush
+    this.#writer = writer
+    this.#now = now
     this.#logger = logger
     this.#deferral = new Deferral(() => this.#writeLater())
   }
@@ -41,22 +53,34 @@ export class OutcomeLog {
     if (!this.#closed) this.#deferral.arm(WRITE_AFTER_MS)
   }
 
+  /** Lets an outcome take effect and writes it down, with those that wait. Where that fails it never was. */
+  async record(outcome: Outcome): Promise<void> {
+    this.#catalogue.push(outcome, this.#now())
+    this.#pending = [...this.#pending, outcome]
+    try {
+      // Another write that is under way may have begun before this outcome was there.
+      while (this.#pending.includes(outcome)) await this.flush()
+    } catch (error) {
+      this.settle([outcome], this.#now())
+      throw error
+    }
+  }
+
   /** Puts everything that waits into a transaction that begins, and gives what it put. */
   async drain(tx: ProfileTransaction): Promise<readonly Outcome[]> {
-    const batch = this.#pending
+    const batch = this.#waiting()
     if (batch.length === 0) return batch
-    const present = batch.filter(({ uid }) => this.#catalogue.byUid.has(uid))
-    const accounts = new Set(batch.flatMap(({ account }) => (account === undefined ? [] : [account.key])))
-    const lastGood = new Map<string, string>()
-    for (const { provider, uid, event } of present) if (event === 'success') lastGood.set(provider, uid)
-    for (const uid of new Set(present.map((outcome) => outcome.uid))) {
+    const { uids, accounts, lastGood, changes } = this.#parts(batch)
+    for (const uid of uids) {
       const entry = this.#catalogue.byUid.get(uid)
-      entry?.use.mark()
+      entry?.use.mark(changes)
       await tx.putState(uid, entry?.stateWithUse())
     }
-    for (const key of accounts) await tx.putAccount(key, this.#catalogue.markAccount(key))
+    for (const key of accounts) await tx.putAccount(key, this.#catalogue.markAccount(key, changes))
     for (const [provider, uid] of lastGood) await tx.putLastGood(provider, uid)
-    for (const { event, id, detail } of present) await tx.audit(event, id, detail)
+    for (const { event, id, uid, detail } of batch) {
+      if (this.#catalogue.byUid.has(uid)) await tx.audit(event, id, detail)
+    }
     return batch
   }
 
@@ -64,6 +88,7 @@ export class OutcomeLog {
   settle(batch: readonly Outcome[], now: Date): void {
     if (batch.length === 0) return
     const written = new Set(batch)
+    for (const outcome of batch) this.#underWay.delete(outcome)
     this.#pending = this.#pending.filter((outcome) => !written.has(outcome))
     this.#catalogue.drop(batch, now)
     if (this.#pending.length === 0) this.#deferral.disarm()
@@ -71,7 +96,76 @@ export class OutcomeLog {
 
   /** Writes down what waits. Rejects when that fails; it goes on waiting then. */
   async flush(): Promise<void> {
-    if (this.#pending.length > 0) await this.#flush()
+    if (this.#writer.transact !== undefined) {
+      if (this.#pending.length > 0) await this.#writer.transact()
+      return
+    }
+    this.#writing = this.#writing.catch(() => {}).then(() => this.#write())
+    await this.#writing
+  }
+
+  async #write(): Promise<void> {
+    const batch = this.#waiting()
+    if (batch.length === 0) return
+    for (const outcome of batch) this.#underWay.add(outcome)
+    try {
+      await this.#writer.change(this.#edits(batch))
+      this.settle(batch, this.#now())
+    } finally {
+      for (const outcome of batch) this.#underWay.delete(outcome)
+    }
+  }
+
+  #edits(batch: readonly Outcome[]): StateEdit[] {
+    const { uids, accounts, lastGood, changes } = this.#parts(batch)
+    return [
+      ...uids.map(
+        (uid): StateEdit => ({
+          of: { kind: 'profile', uid },
+          next: () => {
+            const entry = this.#catalogue.byUid.get(uid)
+            return entry && { kind: 'profile', uid, state: entry.stateWith(changes) }
+          },
+        }),
+      ),
+      ...accounts.map(
+        (key): StateEdit => ({
+          of: { kind: 'account', key },
+          next: () => {
+            const stats = this.#catalogue.accountWith(key, changes)
+            return stats && { kind: 'account', key, stats }
+          },
+        }),
+      ),
+      ...[...lastGood].map(
+        ([provider, uid]): StateEdit => ({
+          of: { kind: 'last_good', provider },
+          next: () => ({ kind: 'last_good', provider, uid }),
+        }),
+      ),
+    ]
+  }
+
+  /** What outcomes change, of those whose profile is there. */
+  #parts(batch: readonly Outcome[]): {
+    readonly uids: string[]
+    readonly accounts: string[]
+    readonly lastGood: ReadonlyMap<string, string>
+    readonly changes: ReadonlySet<unknown>
+  } {
+    const present = batch.filter(({ uid }) => this.#catalogue.byUid.has(uid))
+    const lastGood = new Map<string, string>()
+    for (const { provider, uid, event } of present) if (event === 'success') lastGood.set(provider, uid)
+    return {
+      uids: [...new Set(present.map((outcome) => outcome.uid))],
+      accounts: [...new Set(batch.flatMap(({ account }) => (account === undefined ? [] : [account.key])))],
+      lastGood,
+      changes: new Set<unknown>(batch.flatMap(({ state, account }) => [state, account?.change])),
+    }
+  }
+
+  #waiting(): readonly Outcome[] {
+    return this.#pending.filter((outcome) => !this.#underWay.has(outcome))
   }
 
   /** Writes down what waits, once, and takes no more. */

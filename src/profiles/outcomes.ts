@@ -3,14 +3,13 @@ import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
 import { scopeOf } from '../policy/effects.js'
 import { applyReset, applyTrial } from '../policy/failure.js'
 import { clampWindows, clearExpiredWindows } from '../policy/windows.js'
-import type { ProfileTransaction } from './backend.js'
+import type { ProfileState, StateEdit } from './backend.js'
 import type { Entry } from './entry.js'
 import { accountKey } from './entry.js'
 import {
   failureOutcome,
   isNews,
   lastError,
-  type Outcome,
   type OutcomeContext,
   shownError,
   successOutcome,
@@ -30,14 +29,11 @@ export class Outcomes {
   }
 
   async markError(id: string, error: unknown, options: CallOptions = {}): Promise<void> {
-    await this.#index.transact(options, async (tx) => {
-      const entry = this.#index.mustFind(id)
-      const message = error instanceof Error ? error.message : String(error)
-      await tx.putState(entry.uid, {
-        ...entry.stateWithUse(),
-        ...lastError(entry, message, this.#index.now()),
-      })
-    })
+    await this.#index.ready(options)
+    const entry = this.#index.mustFind(id)
+    const message = error instanceof Error ? error.message : String(error)
+    const noted = lastError(entry, message, this.#index.now())
+    await this.#change(entry, (present) => ({ ...present.stateWithUse(), ...noted }))
   }
 
   async reportFailure(
@@ -45,13 +41,12 @@ export class Outcomes {
     reason: FailureReason,
     options: FailureOptions = {},
   ): Promise<OutcomeReport> {
-    await this.#index.transact(options, async (tx) => {
-      const entry = this.#index.mustFind(id)
-      const context = this.#context()
-      const { message } = options
-      const error = message === undefined ? {} : lastError(entry, message, context.now)
-      await this.#put(tx, entry, failureOutcome(entry, reason, options, context, error))
-    })
+    await this.#index.ready(options)
+    const failed = this.#index.mustFind(id)
+    const context = this.#context()
+    const { message } = options
+    const error = message === undefined ? {} : lastError(failed, message, context.now)
+    await this.#index.outcomes.record(failureOutcome(failed, reason, options, context, error))
     const entry = this.#index.mustFind(id)
     const { state, until } = entry.standing
     const modelUntil =
@@ -71,10 +66,7 @@ export class Outcomes {
     const known = this.#index.mustFind(id)
     this.#index.used(known)
     if (!isNews(known, options.model)) return
-    await this.#index.transact(options, async (tx) => {
-      const entry = this.#index.mustFind(id)
-      await this.#put(tx, entry, successOutcome(entry, options.model, this.#index.now(), options.origin))
-    })
+    await this.#index.outcomes.record(successOutcome(known, options.model, this.#index.now(), options.origin))
   }
 
   noteFailure(id: string, reason: FailureReason, options: Omit<FailureOptions, 'signal'> = {}): void {
@@ -100,13 +92,13 @@ export class Outcomes {
    * At most one per 10 minutes may, whichever process asks; the answer is durable before it is given.
    */
   async claimTrial(id: string, options: CallOptions = {}): Promise<boolean> {
-    return this.#index.transact(options, async (tx) => {
-      const entry = this.#index.find(id)
-      if (entry === undefined || this.#index.look(entry).standing.state !== 'disabled') return false
-      const stats = applyTrial(entry.use.base.stats, this.#index.now())
-      if (stats === undefined) return false
-      await tx.putState(entry.uid, entry.stateWithUse(stats))
-      return true
+    await this.#index.ready(options)
+    const entry = this.#index.find(id)
+    if (entry === undefined) return false
+    return this.#change(entry, (present) => {
+      if (this.#index.look(present).standing.state !== 'disabled') return undefined
+      const stats = applyTrial(present.use.base.stats, this.#index.now())
+      return stats && present.stateWithUse(stats)
     })
   }
 
@@ -119,13 +111,14 @@ export class Outcomes {
       (entry) => cleared(entry.state.stats, entry.provider) !== entry.state.stats,
     )
     if (due.length === 0) return false
-    await this.#index.transact(options, async (tx) => {
-      for (const { id } of due) {
-        const entry = this.#index.find(id)
-        if (entry !== undefined)
-          await tx.putState(entry.uid, entry.stateWithUse(cleared(entry.use.base.stats, entry.provider)))
-      }
-    })
+    await this.#index.config.backend.changeState(
+      due.map((entry) =>
+        this.#edit(entry, (present) => {
+          const stats = cleared(present.use.base.stats, present.provider)
+          return stats === present.use.base.stats ? undefined : present.stateWithUse(stats)
+        }),
+      ),
+    )
     return true
   }
 
@@ -152,46 +145,81 @@ export class Outcomes {
 
   /** Writes down times of use, and windows that were cut. */
   async writeUses(entries: readonly Entry[]): Promise<void> {
-    if (!this.#index.config.backend.isUnlocked()) return
-    const surface = this.#index.config.surface ?? 'library'
+    const { backend, surface = 'library' } = this.#index.config
+    if (!backend.isUnlocked()) return
     const nowMs = this.#index.now().getTime()
+    const present = entries.flatMap(({ uid }) => this.#index.catalogue.byUid.get(uid) ?? [])
+    const due = present.filter(({ state }) => isAuditDue(state.auditedUses?.[surface], nowMs))
+    const others = present.filter((entry) => !due.includes(entry))
+    if (due.length > 0) await this.#writeAuditedUses(due, surface, nowMs)
+    if (others.length === 0) return
+    const accounts = new Set(others.flatMap((entry) => this.#cutAccountOf(entry) ?? []))
+    await backend.changeState([
+      ...others.map((entry) => this.#edit(entry, (now) => now.stateWithUse())),
+      ...[...accounts].map(
+        ({ key, stats }): StateEdit => ({
+          of: { kind: 'account', key },
+          next: () => ({ kind: 'account', key, stats }),
+        }),
+      ),
+    ])
+  }
+
+  async #writeAuditedUses(entries: readonly Entry[], surface: string, nowMs: number): Promise<void> {
     await this.#index.config.backend.transact(async (tx) => {
-      for (const { id } of entries) {
-        const entry = this.#index.find(id)
+      for (const { uid } of entries) {
+        const entry = this.#index.catalogue.byUid.get(uid)
         if (entry === undefined) continue
         const state = entry.stateWithUse()
-        const audited = state.auditedUses?.[surface]
-        const due = audited === undefined || Math.abs(nowMs - audited) > AUDIT_USE_EVERY_MS
-        const auditedUses = { ...state.auditedUses, [surface]: nowMs }
-        await tx.putState(entry.uid, due ? { ...state, auditedUses } : state)
-        await this.#writeCutAccount(tx, entry)
-        if (due) await tx.audit('used', id)
+        await tx.putState(uid, { ...state, auditedUses: { ...state.auditedUses, [surface]: nowMs } })
+        const account = this.#cutAccountOf(entry)
+        if (account !== undefined) await tx.putAccount(account.key, account.stats)
+        await tx.audit('used', entry.id)
       }
     })
   }
 
-  async #writeCutAccount(tx: ProfileTransaction, entry: Entry): Promise<void> {
+  /** The windows of an account, where impossible ones among them were cut in memory. */
+  #cutAccountOf(entry: Entry): { readonly key: string; readonly stats: ProfileUsageStats } | undefined {
     const { account } = entry.record.meta
-    if (account === undefined || entry.accountStats === undefined) return
-    if (entry.accountStats === this.#index.catalogue.accountStats(entry.provider, account)) return
-    await tx.putAccount(accountKey(entry.provider, account), entry.accountStats)
+    const stats = entry.accountStats
+    if (account === undefined || stats === undefined) return undefined
+    const stored = this.#index.catalogue.accountStats(entry.provider, account)
+    return stats === stored ? undefined : { key: accountKey(entry.provider, account), stats }
   }
 
-  async #put(tx: ProfileTransaction, entry: Entry, outcome: Outcome): Promise<void> {
-    await tx.putState(entry.uid, outcome.state(entry.stateWithUse()))
-    const { account } = entry.record.meta
-    if (account !== undefined && outcome.account !== undefined) {
-      const shared = this.#index.catalogue.accountStats(entry.provider, account)
-      await tx.putAccount(outcome.account.key, outcome.account.change(shared))
+  /** Changes what is remembered of a profile; whether anything was written. */
+  async #change(entry: Entry, next: (present: Entry) => ProfileState | undefined): Promise<boolean> {
+    let written = false
+    const edit = this.#edit(entry, (present) => {
+      const state = next(present)
+      written = state !== undefined
+      return state
+    })
+    await this.#index.config.backend.changeState([edit])
+    return written
+  }
+
+  #edit({ uid }: Entry, next: (present: Entry) => ProfileState | undefined): StateEdit {
+    return {
+      of: { kind: 'profile', uid },
+      next: () => {
+        // It may have another name, or be gone, by the time that another process was quicker.
+        const present = this.#index.catalogue.byUid.get(uid)
+        const state = present && next(present)
+        return state && { kind: 'profile', uid, state }
+      },
     }
-    if (outcome.event === 'success' && !entry.lastGood) await tx.putLastGood(entry.provider, entry.uid)
-    await tx.audit(outcome.event, entry.id, outcome.detail)
   }
 
   #context(): OutcomeContext {
     const { random, cooldown = {} } = this.#index.config
     return { now: this.#index.now(), random, config: cooldown }
   }
+}
+
+function isAuditDue(audited: number | undefined, nowMs: number): boolean {
+  return audited === undefined || Math.abs(nowMs - audited) > AUDIT_USE_EVERY_MS
 }
 
 /** Whether there is a window or a run to lift. */

@@ -28,6 +28,11 @@ export interface ManagerConfig {
    * a client id (`configured`). Default false.
    */
   readonly canRefresh?: boolean | 'configured'
+  /**
+   * Whether this process ends in a moment: what it learns of a profile then leaves a line of audit, in one
+   * transaction. Default false: it goes to the lane of state alone.
+   */
+  readonly shortLived?: boolean
   /** Who uses the profiles, for the audit. Default `library`. */
   readonly surface?: string
   /** Where renewed tokens may lie that the vault did not take: those of a login that ends here are removed. */
@@ -51,7 +56,7 @@ export class ProfileIndex {
   readonly uses: UseLog
   readonly outcomes: OutcomeLog
 
-  /** @param writeUses Writes down times of use, a second at most after the first. */
+  /** @param writeUses Writes down times of use, a minute at most after the first. */
   constructor(config: ManagerConfig, writeUses: (entries: readonly Entry[]) => Promise<void>) {
     this.config = config
     this.uses = new UseLog(writeUses, config.logger)
@@ -61,7 +66,15 @@ export class ProfileIndex {
       version: () => config.providers.version ?? 0,
       onCut: (entry) => this.uses.add(entry),
     })
-    this.outcomes = new OutcomeLog(this.catalogue, () => this.transact({}, async () => {}), config.logger)
+    this.outcomes = new OutcomeLog(
+      this.catalogue,
+      {
+        change: (edits) => config.backend.changeState(edits),
+        transact: config.shortLived === true ? () => this.transact({}, async () => {}) : undefined,
+      },
+      () => this.now(),
+      config.logger,
+    )
     config.backend.connect((delta) => this.catalogue.apply(delta, this.now()))
   }
 

@@ -9,6 +9,7 @@ import type {
   ProfileState,
   ProfileTransaction,
   RefreshState,
+  StateEdit,
 } from './backend.js'
 import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
 import type { StateRow } from './record-codec.js'
@@ -53,6 +54,18 @@ export class SealedBackend implements ProfileBackend {
     return this.#core.write((tx) => body(new SealedTransaction(tx)))
   }
 
+  changeState(edits: readonly StateEdit[]): Promise<void> {
+    return this.#core.changeState(
+      edits.map(({ of, next }) => ({
+        name: stateRowName(of),
+        next: () => {
+          const row = next()
+          return row && encodeState(row)
+        },
+      })),
+    )
+  }
+
   #translate(delta: CoreDelta): ProfileDelta {
     if (delta.full) {
       this.#profileIds.clear()
@@ -90,10 +103,19 @@ export class SealedBackend implements ProfileBackend {
     if (what.kind === 'profile')
       changes.push({ kind: 'state', uid: what.uid, state: gone ? undefined : what.state })
     else if (what.kind === 'refresh')
-      changes.push({ kind: 'refresh', uid: what.uid, refresh: gone ? undefined : what.refresh })
+      changes.push({
+        kind: 'refresh',
+        uid: what.uid,
+        refresh: gone || isEmptyRefresh(what.refresh) ? undefined : what.refresh,
+      })
     else if (what.kind === 'account')
       changes.push({ kind: 'account', key: what.key, stats: gone ? undefined : what.stats })
-    else changes.push({ kind: 'last_good', provider: what.provider, uid: gone ? undefined : what.uid })
+    else
+      changes.push({
+        kind: 'last_good',
+        provider: what.provider,
+        uid: gone || what.uid === '' ? undefined : what.uid,
+      })
   }
 }
 
@@ -109,27 +131,30 @@ class SealedTransaction implements ProfileTransaction {
     return { meta, openSecrets: () => secrets }
   }
 
-  deleteProfile(id: string): Promise<void> {
-    return this.#tx.delete('profile', id)
+  async deleteProfile(id: string, uid?: string): Promise<void> {
+    await this.#tx.delete('profile', id)
+    if (uid === undefined) return
+    await this.#tx.delete('state', stateRowName({ kind: 'profile', uid }))
+    await this.#tx.delete('state', stateRowName({ kind: 'refresh', uid }))
   }
 
   putState(uid: string, state: ProfileState | undefined): Promise<void> {
     return this.#putState({ kind: 'profile', uid }, state && { kind: 'profile', uid, state })
   }
 
-  putRefresh(uid: string, refresh: RefreshState | undefined): Promise<void> {
-    return this.#putState({ kind: 'refresh', uid }, refresh && { kind: 'refresh', uid, refresh })
+  /** Rows of state are emptied rather than deleted: a deleted one would lose count of its revisions. */
+  async putRefresh(uid: string, refresh: RefreshState = {}): Promise<void> {
+    const isKnown = this.#tx.hasState(stateRowName({ kind: 'refresh', uid }))
+    if (!isKnown && isEmptyRefresh(refresh)) return
+    await this.#putState({ kind: 'refresh', uid }, { kind: 'refresh', uid, refresh })
   }
 
   putAccount(key: string, stats: ProfileUsageStats | undefined): Promise<void> {
     return this.#putState({ kind: 'account', key }, stats && { kind: 'account', key, stats })
   }
 
-  putLastGood(provider: string, uid: string | undefined): Promise<void> {
-    return this.#putState(
-      { kind: 'last_good', provider },
-      uid === undefined ? undefined : { kind: 'last_good', provider, uid },
-    )
+  putLastGood(provider: string, uid = ''): Promise<void> {
+    return this.#putState({ kind: 'last_good', provider }, { kind: 'last_good', provider, uid })
   }
 
   audit(event: AuditEvent, subject: string, detail?: string): Promise<void> {
@@ -140,6 +165,10 @@ class SealedTransaction implements ProfileTransaction {
     const name = stateRowName(key)
     return row === undefined ? this.#tx.delete('state', name) : this.#tx.put('state', name, encodeState(row))
   }
+}
+
+function isEmptyRefresh({ attempt, backoff }: RefreshState): boolean {
+  return attempt === undefined && backoff === undefined
 }
 
 function recordOf(meta: ProfileMeta, openSecret: () => Buffer | undefined): ProfileRecord {

@@ -2,10 +2,13 @@ import type { Logger } from '../domain/ports.js'
 import { Deferral } from './deferral.js'
 import type { Entry } from './entry.js'
 
-const FLUSH_AFTER_MS = 1_000
+/** Times of use are written this long after the first, in milliseconds, and at exit. */
+const FLUSH_AFTER_MS = 60_000
+/** What could not be written is tried again after this long. */
+const RETRY_AFTER_MS = 1_000
 
 /**
- * Times of use that are not written down yet. They are flushed together at most a second after the first,
+ * Times of use that are not written down yet. They are flushed together at most a minute after the first,
  * and at exit, so that handing out a credential costs no disk access.
  */
 export class UseLog {
@@ -69,7 +72,7 @@ export class UseLog {
       this.#logger?.warn('times of use could not be written; trying again', {
         error: error instanceof Error ? error.message : 'unknown',
       })
-      if (!this.#closed) this.#deferral.arm(FLUSH_AFTER_MS)
+      if (!this.#closed) this.#deferral.arm(RETRY_AFTER_MS)
     })
   }
 }

@@ -32,7 +32,7 @@ export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): Prof
     lastErrorAt: entry.state.lastErrorAt,
     expiresAt: expiryOf(meta),
     renewable: meta.mode === 'oauth' ? isRenewable(entry) : undefined,
-    generation: meta.generation,
+    generation: meta.mode === 'oauth' ? meta.generation : undefined,
     renewal: entry.backoff && { retryAt: entry.backoff.until, reason: entry.backoff.reason },
     renewalHint: renewalAdvice(entry, providers),
     loginNeeded:

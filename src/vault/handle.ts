@@ -1,13 +1,15 @@
 import type { VaultHeader } from '../crypto/header.js'
 import { sealHeader } from '../crypto/header.js'
+import type { Keyring } from '../crypto/keyring.js'
 import type { OpenedRow } from '../crypto/seal.js'
-import { openRow } from '../crypto/seal.js'
+import { openRow, readRow, termOfRow } from '../crypto/seal.js'
 import type { Slot, SlotSecret } from '../crypto/slot.js'
 import { createSlot } from '../crypto/slots.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import type { CallOptions, Clock } from '../domain/ports.js'
 import { checkSecret } from '../domain/secret.js'
+import type { StateRow } from '../storage/contract.js'
 import type { AuditLog } from './audit-log.js'
 import type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from './types.js'
 import type { VaultCore } from './vault.js'
@@ -186,7 +188,9 @@ export class VaultHandle implements Vault {
   async check(options: CallOptions = {}): Promise<VaultProblem[]> {
     await this.#ready(options)
     const storage = await this.#core.store.integrityProblems()
-    const rows = await this.#core.store.read((reader) => reader.scan())
+    const [rows, states] = await this.#core.store.read(
+      async (reader) => [await reader.scan(), await reader.scanState()] as const,
+    )
     const records = rows.flatMap(({ table, id, body }) => {
       const problem = body === undefined ? undefined : this.#rowProblem(table, id, body)
       return problem === undefined ? [] : [problem]
@@ -195,6 +199,7 @@ export class VaultHandle implements Vault {
     return [
       ...storage.map((message) => ({ code: 'storage', message })),
       ...records,
+      ...states.flatMap((row) => stateProblem(this.#core.keyring, row) ?? []),
       ...whole.map(({ code, message }) => ({ code, message })),
       ...(await this.verifyAudit()),
     ]
@@ -324,6 +329,16 @@ export class VaultHandle implements Vault {
     options.signal?.throwIfAborted()
     if (this.#core.stale()) await this.#core.sync()
   }
+}
+
+/** A row of state that has no effect: it holds nothing that cannot be learnt again. */
+function stateProblem(keyring: Keyring, { id, revision, body }: StateRow): VaultProblem | undefined {
+  const record = `state/${Buffer.from(id).toString('hex')}`
+  if (readRow(keyring, 'state', id, body).row?.revision === revision) return undefined
+  const term = termOfRow(body)
+  return term === undefined || term === keyring.term.number
+    ? { code: 'vault_corrupt', message: `the record ${record} cannot be opened`, record }
+    : { code: 'state_ignored', message: `the record ${record} is of term ${term} and has no effect`, record }
 }
 
 function checkSecretName(name: string): void {

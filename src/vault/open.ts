@@ -86,6 +86,7 @@ export async function createVault(parts: OpenParts): Promise<OpenedVault> {
       })
     }
     await tx.putBlob(HEADER_BLOB, bytes)
+    await tx.setTerm(keyring.term.number)
     const head = await audit.append(tx, undefined, 'vault_created', slot.id, slot.type)
     const manifest = {
       accumulator: emptyAccumulator(),

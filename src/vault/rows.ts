@@ -8,11 +8,24 @@ import type { PinKeeper } from './pin-keeper.js'
 export const HEADER_BLOB = 'header'
 export const MANIFEST_BLOB = 'manifest'
 
+/** What records are for. The manifest covers them all. */
+export type RecordTable = 'profile' | 'secret' | 'provider'
+
 /**
- * What rows are for. The manifest covers all but `state`: bookkeeping rows are authentic one by one, and
- * putting an old one back gains nobody anything but a forgotten cooldown.
+ * A row is a record, or state: a row of the other lane, changed by compare-and-swap, without manifest and audit. Rows
+ * of state are authentic one by one, and putting an old one back gains nobody anything but a forgotten cooldown.
  */
-export type TableName = 'profile' | 'secret' | 'provider' | 'state'
+export type TableName = RecordTable | 'state'
+
+/** A change of one row of state. */
+export interface StateEdit {
+  readonly name: string
+  /**
+   * What is to stand there, given all that listeners have been told; `undefined` leaves what is there. Asked again
+   * when another process was quicker.
+   */
+  readonly next: () => Buffer | undefined
+}
 
 /** One row that is different now; `undefined` where it is gone. */
 export interface RowChange {
@@ -35,6 +48,8 @@ export interface CoreTransaction {
   put(table: TableName, name: string, meta: Buffer, secret?: Buffer): Promise<void>
   /** Deleting what is not there is no error. */
   delete(table: TableName, name: string): Promise<void>
+  /** Whether there is such a row of state. */
+  hasState(name: string): boolean
   /** Deletes a row known by its opaque id alone: a damaged one. */
   deleteRow(table: TableName, rowId: string): Promise<void>
   putHeader(header: VaultHeader, bytes: Uint8Array): Promise<void>

@@ -3,11 +3,13 @@ import type { VaultHeader } from '../crypto/header.js'
 import type { Manifest } from '../crypto/manifest.js'
 import { digestHeader, sealManifest } from '../crypto/manifest.js'
 import { openRow, sealRow } from '../crypto/seal.js'
-import type { StoreReader, StoreTransaction } from '../storage/contract.js'
+import { KeymuxError } from '../domain/errors.js'
+import type { StateWrite, StoreReader, StoreTransaction } from '../storage/contract.js'
 import type { ManifestSum } from './manifest-sum.js'
 import { markBytes, markNumber, wrap } from './manifest-sum.js'
 import type { CoreParts, CoreTransaction, RowChange, TableName } from './rows.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
+import { sealState } from './state-row.js'
 
 /** What one transaction changes, and the manifest that follows from it. */
 export class VaultTransaction implements CoreTransaction {
@@ -18,19 +20,31 @@ export class VaultTransaction implements CoreTransaction {
   readonly marks: Map<string, bigint | undefined> = new Map()
   header: VaultHeader | undefined
 
+  /** Revisions of rows of state that were written, by opaque id; `undefined` where the row is gone. */
+  readonly stateRevisions: Map<string, number | undefined> = new Map()
+
   readonly #parts: CoreParts
   readonly #tx: StoreTransaction
   readonly #ledger: ManifestSum
+  readonly #states: ReadonlyMap<string, number>
+  readonly #stateWrites = new Map<string, StateWrite>()
   readonly #before: Manifest
   #headerDigest: Uint8Array
   #audit: ChainHead | undefined
   #rebased = false
   #floor = 0
 
-  constructor(parts: CoreParts, tx: StoreTransaction, ledger: ManifestSum, before: Manifest) {
+  constructor(
+    parts: CoreParts,
+    tx: StoreTransaction,
+    ledger: ManifestSum,
+    states: ReadonlyMap<string, number>,
+    before: Manifest,
+  ) {
     this.#parts = parts
     this.#tx = tx
     this.#ledger = ledger
+    this.#states = states
     this.#before = before
     this.#headerDigest = before.headerDigest
     this.#audit = before.audit
@@ -43,6 +57,7 @@ export class VaultTransaction implements CoreTransaction {
   async put(table: TableName, name: string, meta: Buffer, secret?: Buffer): Promise<void> {
     const { keyring } = this.#parts
     const id = keyring.rowId(table, name)
+    if (table === 'state') return this.#putState(id, meta)
     // The manifest's sequence is a revision that no earlier body of this row can have had.
     const address = { table, id, revision: this.#before.sequence + 1 }
     const sealed = sealRow(keyring, address, secret === undefined ? { meta } : { meta, secret })
@@ -62,6 +77,11 @@ export class VaultTransaction implements CoreTransaction {
         openSecret: () => openRow(keyring, table, id, sealed.body).openSecret(),
       },
     })
+  }
+
+  hasState(name: string): boolean {
+    const rowId = this.#parts.keyring.rowId('state', name).toString('hex')
+    return this.#states.has(rowId) || this.#stateWrites.has(rowId)
   }
 
   delete(table: TableName, name: string): Promise<void> {
@@ -92,6 +112,7 @@ export class VaultTransaction implements CoreTransaction {
 
   /** Writes the manifest, if anything it speaks of has changed, and gives the one that holds now. */
   async finish(): Promise<Manifest> {
+    await this.#writeStates()
     const untouched = this.marks.size === 0 && this.header === undefined && this.#audit === this.#before.audit
     if (untouched && !this.#rebased) return this.#before
     const manifest: Manifest = {
@@ -104,7 +125,38 @@ export class VaultTransaction implements CoreTransaction {
     return manifest
   }
 
+  /** Rows of state are written together at the end, each on the revision that this process has seen. */
+  #putState(id: Buffer, meta: Buffer): void {
+    const { keyring } = this.#parts
+    const rowId = id.toString('hex')
+    const expected = this.#states.get(rowId) ?? 0
+    const { row, body } = sealState(keyring, id, expected + 1, meta)
+    this.#stateWrites.set(rowId, { id, expected, body })
+    this.#note('state', rowId, undefined)
+    this.changes.push({ table: 'state', rowId, row })
+  }
+
+  #deleteState(id: Buffer): void {
+    const rowId = id.toString('hex')
+    const expected = this.#states.get(rowId)
+    this.#stateWrites.delete(rowId)
+    if (expected !== undefined) this.#stateWrites.set(rowId, { id, expected, body: undefined })
+    this.#note('state', rowId, undefined)
+    this.changes.push({ table: 'state', rowId, row: undefined })
+  }
+
+  async #writeStates(): Promise<void> {
+    if (this.#stateWrites.size === 0) return
+    const conflicts = await this.#tx.writeState([...this.#stateWrites.values()])
+    // What this process knows of them was read in this very transaction.
+    if (conflicts.length > 0) throw new KeymuxError('conflict', 'the state of the vault changed meanwhile')
+    for (const [rowId, { expected, body }] of this.#stateWrites) {
+      this.stateRevisions.set(rowId, body === undefined ? undefined : expected + 1)
+    }
+  }
+
   async #delete(table: TableName, id: Buffer): Promise<void> {
+    if (table === 'state') return this.#deleteState(id)
     await this.#tx.deleteRow(table, id)
     this.#note(table, id.toString('hex'), undefined)
     this.changes.push({ table, rowId: id.toString('hex'), row: undefined })

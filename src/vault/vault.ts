@@ -7,11 +7,12 @@ import { digestHeader, emptyAccumulator, HEADER_DIGEST_BYTES, openManifest } fro
 import type { ForeignPin, Pin } from '../crypto/pin.js'
 import { readRow } from '../crypto/seal.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
-import type { Store, StoredRow, StoreReader } from '../storage/contract.js'
+import type { StateChange, StateConflict, Store, StoredRow, StoreReader } from '../storage/contract.js'
 import { ManifestSum, markNumber } from './manifest-sum.js'
 import { pinDisagreement, rolledBack } from './pin-keeper.js'
-import type { CoreDelta, CoreParts, CoreTransaction, RowChange, TableName } from './rows.js'
+import type { CoreDelta, CoreParts, CoreTransaction, RowChange, StateEdit, TableName } from './rows.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
+import { type StateAttempt, sealState } from './state-row.js'
 import { VaultTransaction } from './transaction.js'
 
 const HEADER_CHANGED = 'its header is not the one last written'
@@ -28,6 +29,8 @@ export class VaultCore {
   readonly #parts: CoreParts
   readonly #listeners: ((delta: CoreDelta) => void)[] = []
   readonly #ledger = new ManifestSum()
+  /** The revisions of the rows of state, by opaque id. */
+  readonly #states = new Map<string, number>()
   readonly #damaged = new Set<string>()
   #header: VaultHeader
   #headerDigest: Buffer
@@ -100,7 +103,7 @@ export class VaultCore {
     const result = await this.#parts.store.write(async (tx) => {
       // Inside a write the cursor is the position this transaction will have, if it comes to an end.
       await this.#catchUp(tx, (await tx.cursor()) - 1)
-      const own = new VaultTransaction(this.#parts, tx, this.#ledger, this.#mustHaveManifest())
+      const own = new VaultTransaction(this.#parts, tx, this.#ledger, this.#states, this.#mustHaveManifest())
       const value = await body(own)
       const manifest = await own.finish()
       const cursor = await tx.cursor()
@@ -112,6 +115,68 @@ export class VaultCore {
     })
     settle()
     return result
+  }
+
+  /**
+   * Changes rows of state, each on its own: neither the manifest nor the audit is touched, and nobody's record
+   * is waited for. Where another process was quicker, listeners hear what it wrote and the change is asked for again.
+   * Durable when it resolves.
+   */
+  async changeState(edits: readonly StateEdit[]): Promise<void> {
+    this.#refuseClosed()
+    if (this.#cursor < 0) await this.sync()
+    let open = edits
+    let refusedIn = 0
+    while (open.length > 0) {
+      const { keyring, store } = this.#parts
+      const attempts = open.flatMap((edit) => this.#attempt(edit))
+      if (attempts.length === 0) return
+      const { refused, conflicts, cursor } = await store.writeState({
+        term: keyring.term.number,
+        writes: attempts.map(({ write }) => write),
+      })
+      if (refused !== undefined) {
+        if (refusedIn === keyring.term.number) throw tampered('its term is not that of its keys')
+        refusedIn = keyring.term.number
+        await this.sync()
+        continue
+      }
+      open = this.#settleState(attempts, conflicts)
+      if (cursor === this.#cursor + 1) this.#cursor = cursor
+    }
+  }
+
+  #attempt(edit: StateEdit): StateAttempt[] {
+    const meta = edit.next()
+    if (meta === undefined) return []
+    const { keyring } = this.#parts
+    const id = keyring.rowId('state', edit.name)
+    const rowId = id.toString('hex')
+    const expected = this.#states.get(rowId) ?? 0
+    const { row, body } = sealState(keyring, id, expected + 1, meta)
+    return [{ edit, rowId, row, write: { id, expected, body } }]
+  }
+
+  /** Takes over what became of attempts, and gives those to be made again. Later news may have come first. */
+  #settleState(attempts: readonly StateAttempt[], conflicts: readonly StateConflict[]): StateEdit[] {
+    const lost = new Map(conflicts.map((each) => [Buffer.from(each.id).toString('hex'), each]))
+    const changes: RowChange[] = []
+    for (const { rowId, row, write } of attempts) {
+      const known = this.#states.get(rowId) ?? 0
+      const conflict = lost.get(rowId)
+      if (conflict === undefined) {
+        if (known >= row.revision) continue
+        this.#damaged.delete(`state/${rowId}`)
+        this.#states.set(rowId, row.revision)
+        changes.push({ table: 'state', rowId, row })
+      } else if (conflict.row !== undefined && conflict.row.revision > known) {
+        this.#openState(conflict.row, changes)
+      } else if (conflict.row === undefined && known === write.expected) {
+        this.#openState({ id: write.id, revision: known, body: undefined }, changes)
+      }
+    }
+    this.#tell({ full: false, changes, damaged: this.damaged })
+    return attempts.filter(({ rowId }) => lost.has(rowId)).map(({ edit }) => edit)
   }
 
   /**
@@ -187,10 +252,12 @@ export class VaultCore {
     const changes: RowChange[] = []
     if (set.full) {
       this.#ledger.clear()
+      this.#states.clear()
       this.#damaged.clear()
     }
     await this.#takeHeader(reader)
     for (const row of set.rows) this.#open(row, changes)
+    for (const row of set.state) this.#openState(row, changes)
     this.#manifest = await this.#checkedManifest(reader, pin)
     this.#cursor = position
     this.#tell({ full: set.full, changes, damaged: this.damaged })
@@ -204,9 +271,22 @@ export class VaultCore {
     const { body } = row
     const read = body === undefined ? undefined : readRow(this.#parts.keyring, table, row.id, body)
     if (body !== undefined && read?.row === undefined) this.#damaged.add(key)
-    if (table !== 'state') this.#ledger.set(key, read?.mark && markNumber(read.mark))
+    this.#ledger.set(key, read?.mark && markNumber(read.mark))
     this.#highestRevision = Math.max(this.#highestRevision, read?.row?.revision ?? 0)
     changes.push({ table, rowId, row: read?.row })
+  }
+
+  /** A row of state that cannot be opened, or is of another term or revision, has no effect. */
+  #openState({ id, revision, body }: StateChange, changes: RowChange[]): void {
+    const rowId = Buffer.from(id).toString('hex')
+    const key = `state/${rowId}`
+    this.#damaged.delete(key)
+    if (body === undefined) this.#states.delete(rowId)
+    else this.#states.set(rowId, revision)
+    const row = body === undefined ? undefined : readRow(this.#parts.keyring, 'state', id, body).row
+    const sound = row?.revision === revision ? row : undefined
+    if (body !== undefined && sound === undefined) this.#damaged.add(key)
+    changes.push({ table: 'state', rowId, row: sound })
   }
 
   /** Another process may have added or removed a slot; the header must still be ours. */
@@ -259,6 +339,10 @@ export class VaultCore {
 
   #adopt(own: VaultTransaction, manifest: Manifest, cursor: number): void {
     for (const [key, mark] of own.marks) this.#ledger.set(key, mark)
+    for (const [rowId, revision] of own.stateRevisions) {
+      if (revision === undefined) this.#states.delete(rowId)
+      else this.#states.set(rowId, revision)
+    }
     for (const key of own.touched) this.#damaged.delete(key)
     if (own.header !== undefined) {
       this.#header = own.header

@@ -20,7 +20,7 @@ const services: CliServices = {
 }
 
 async function openVault(request: OpenRequest): Promise<KeymuxHandle> {
-  const { location, config, configRequired, create, ...rest } = request
+  const { location, config, configRequired, create, longLived, ...rest } = request
   const { composeKeymux } = await import('../../compose.js')
   return composeKeymux({
     ...rest,
@@ -28,6 +28,7 @@ async function openVault(request: OpenRequest): Promise<KeymuxHandle> {
     config: { path: config, required: configRequired },
     mustNotExist: create === true,
     surface: 'cli',
+    shortLived: longLived !== true,
   })
 }
 

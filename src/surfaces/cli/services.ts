@@ -10,6 +10,8 @@ export interface OpenOptions {
   readonly lenient?: boolean
   /** Where it is told what happens meanwhile; nowhere by default. */
   readonly logger?: Logger
+  /** For who goes on serving. Default: a command that ends in a moment. */
+  readonly longLived?: boolean
 }
 
 /** Which vault to open, and how. */

@@ -79,7 +79,7 @@ async function throughGateway(
   }
   const request = await privateGateway(context)
   const { logger } = request
-  const handle = await context.open(logger === undefined ? {} : { logger })
+  const handle = await context.open(logger === undefined ? { longLived: true } : { logger, longLived: true })
   const find: Find = (provider) => handle.providers.get(provider)
   // Refuses what a gateway would be started in vain for.
   gatewayEnvironment(members, find)

@@ -32,7 +32,7 @@ export const serve: CommandSpec = {
   async run(context, input) {
     const request = await requestOf(context, input)
     const { logger } = request
-    const handle = await context.open({ logger })
+    const handle = await context.open({ logger, longLived: true })
     const ended = firstSignal(context)
     const gateway = await context.host.services.startGateway(handle, request)
     announce(context, gateway)
