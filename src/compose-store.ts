@@ -1,13 +1,14 @@
 import type { StoreConfig } from './compat/foreign-store.js'
 import { openForeignStore } from './compat/foreign-store.js'
-import type { ProfileManager, VaultInterface } from './domain/ports.js'
-import type { StoredProfiles } from './profiles/manager.js'
+import { ManagerFinder } from './compat/manager-finder.js'
+import { ManagerLedger } from './compat/manager-ledger.js'
+import type { ProfileManager } from './domain/ports.js'
+import { Renewer as NativeRenewer, type RenewerConfig } from './logins/renewal.js'
 import { defaultRegistry } from './providers/registry.js'
+import type { ResolverConfig } from './resolver/config.js'
+import { Resolver as NativeResolver } from './resolver/resolver.js'
 import { systemClock, systemRandom } from './system/clock.js'
 import { readSecretFile } from './system/safe-file.js'
-
-/** The managers of keymux's own vaults: their profiles are records of their own, not one document. */
-export const nativeProfiles: WeakMap<VaultInterface, StoredProfiles> = new WeakMap()
 
 /**
  * A profile manager over any vault. A vault of keymux gives the manager of its handle; another one keeps all
@@ -15,13 +16,39 @@ export const nativeProfiles: WeakMap<VaultInterface, StoredProfiles> = new WeakM
  * until it is unlocked; it says so in the log, and writing rejects with `vault_locked`.
  */
 export function newStore(config: StoreConfig): ProfileManager {
-  const native = nativeProfiles.get(config.vault)
-  if (native !== undefined) return native
-  return openForeignStore(config, {
-    providers: defaultRegistry,
-    clock: systemClock,
-    random: systemRandom,
-    env: process.env,
-    readFile: async (path) => (await readSecretFile(path)).toString(),
-  })
+  return (
+    config.vault.profileManager ??
+    openForeignStore(config, {
+      providers: defaultRegistry,
+      clock: systemClock,
+      random: systemRandom,
+      env: process.env,
+      readFile: async (path) => (await readSecretFile(path)).toString(),
+    })
+  )
+}
+
+/**
+ * Hands out a credential that works now: the first usable profile in the order of preference, OAuth logins
+ * renewed, profiles whose credential cannot be had passed over. A manager of another make is asked for its choice.
+ *
+ * What is cached are opened credentials, never decisions: a profile that was cooled, switched off, changed
+ * or deleted, here or in another process, is not handed out.
+ */
+export class Resolver extends NativeResolver {
+  constructor(config: ResolverConfig) {
+    super(config, (parts) => new ManagerFinder(parts))
+  }
+}
+
+/**
+ * Renews OAuth logins, each profile on its own: at most one request per profile is under way among all
+ * processes on one vault, and everyone who asks meanwhile gets its outcome. New tokens are on disk before
+ * anyone sees them. No failure deletes a credential. For a manager of another make, what is known of requests
+ * under way and of waits lasts as long as this object.
+ */
+export class Renewer extends NativeRenewer {
+  constructor(config: RenewerConfig) {
+    super(config, ({ store, clock }) => new ManagerLedger(store, clock))
+  }
 }

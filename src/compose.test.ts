@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { composeKeymux, type Keymux, type OpenKeymuxOptions, openKeymux } from './compose.js'
-import { newStore } from './compose-store.js'
-import { Resolver } from './resolver/resolver.js'
+import { newStore, Resolver } from './compose-store.js'
 import { createMemoryVault } from './testing/memory-vault.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'keymux-compose-'))

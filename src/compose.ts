@@ -2,7 +2,7 @@ import { homedir } from 'node:os'
 import { isAbsolute, join, resolve as resolvePath } from 'node:path'
 import { LiveConfig } from './compose-config.js'
 import { composeForwarder } from './compose-forwarder.js'
-import { nativeProfiles } from './compose-store.js'
+import { Renewer, Resolver } from './compose-store.js'
 import { loadConfig, parseConfigObject } from './config/load.js'
 import { keymuxFolder } from './config/paths.js'
 import type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
@@ -11,7 +11,6 @@ import { isKeymuxError, KeymuxError } from './domain/errors.js'
 import type { Clock, Logger, OAuthTokenRefresher } from './domain/ports.js'
 import type { ProviderMetadata } from './domain/provider.js'
 import type { Logins } from './logins/logins.js'
-import { Renewer } from './logins/renewal.js'
 import { sleep } from './logins/sleep.js'
 import type { ToolPermissions } from './operations/profile-tools.js'
 import { ProfileTools } from './operations/profile-tools.js'
@@ -22,7 +21,6 @@ import { SealedBackend } from './profiles/sealed-backend.js'
 import type { Profiles } from './profiles/types.js'
 import { parseCustomProvider } from './providers/custom.js'
 import type { ProviderRegistry } from './providers/registry.js'
-import { Resolver } from './resolver/resolver.js'
 import type { Store } from './storage/contract.js'
 import { systemClock, systemRandom } from './system/clock.js'
 import { PinFiles } from './system/pin-file.js'
@@ -150,6 +148,7 @@ async function assemble(
     slotId,
     slotSecret: slotSecretOf,
     profileIdOf: (meta) => decodeMeta(meta).id,
+    profileManager: () => profiles,
   })
   const readReference = createReferenceReader({
     vault,
@@ -174,7 +173,6 @@ async function assemble(
     shortLived: options.shortLived === true,
     ...(logger === undefined ? {} : { logger }),
   })
-  nativeProfiles.set(vault, profiles)
   const jitter = systemRandom()
   const refresher = lazily(async () => {
     const { ProviderRefresher } = await import('./oauth/refresher.js')

@@ -1,7 +1,7 @@
 export type { StoreConfig } from './compat/foreign-store.js'
 export type { Keymux, OpenKeymuxOptions } from './compose.js'
 export { openKeymux } from './compose.js'
-export { newStore } from './compose-store.js'
+export { newStore, Resolver } from './compose-store.js'
 export type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
 export type { CandidateReason, ErrorCode, KeymuxErrorOptions } from './domain/errors.js'
 export { ERROR_CODES, isKeymuxError, KeymuxError, NoUsableProfileError } from './domain/errors.js'
@@ -55,6 +55,7 @@ export type {
   ProviderMetadata,
   ProviderOAuthConfig,
 } from './domain/provider.js'
+export type { CacheStats, ResolveOptions } from './domain/resolver.js'
 export { Secret } from './domain/secret.js'
 export type {
   FailureReason,
@@ -119,10 +120,8 @@ export {
   registerCustomProvider,
   supportsMode,
 } from './providers/registry.js'
+export type { ResolverConfig } from './resolver/config.js'
 export { FallbackChain, MultiResolver } from './resolver/multi.js'
-export type { CacheStats } from './resolver/opened-credentials.js'
-export type { ResolveOptions, ResolverConfig } from './resolver/resolver.js'
-export { Resolver } from './resolver/resolver.js'
 export type { CreateFetchOptions, FetchHost } from './transport/create-fetch.js'
 export { createFetch } from './transport/create-fetch.js'
 export type {

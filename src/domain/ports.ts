@@ -25,7 +25,7 @@ export interface Logger {
 /** Options of everything that does I/O. */
 export interface CallOptions {
   /** Aborts the wait of this caller; work shared with others goes on. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Named secrets in an encrypted vault. */
@@ -37,6 +37,8 @@ export interface VaultInterface {
   /** Deleting what is not there is no error. */
   delete(name: string, options?: CallOptions): Promise<void>
   isUnlocked(): boolean
+  /** The manager of the profiles that this vault keeps as records of their own; absent where it keeps none so. */
+  readonly profileManager?: ProfileManager | undefined
 }
 
 /**
@@ -56,15 +58,15 @@ export const PROFILE_PREFERENCES: readonly ProfilePreference[] = ['default', 'va
 export interface ResolutionOptions {
   readonly provider: string
   /** The name (or id) of a profile that goes first unless it is unusable. */
-  readonly preferredProfile?: string
-  readonly preference?: ProfilePreference
+  readonly preferredProfile?: string | undefined
+  readonly preference?: ProfilePreference | undefined
   /** Leave out profiles whose credential has expired and cannot be renewed. */
-  readonly requireValid?: boolean
-  readonly mode?: AuthMode
+  readonly requireValid?: boolean | undefined
+  readonly mode?: AuthMode | undefined
   /** Leave out profiles that may not, or cannot at present, serve this model. */
-  readonly model?: string
+  readonly model?: string | undefined
   /** Take the preferred profile or none. */
-  readonly strict?: boolean
+  readonly strict?: boolean | undefined
 }
 
 /** The seed's resolution result: either a profile with its credential, or an error. */
@@ -90,16 +92,16 @@ export interface Resolution extends ProfileResolutionResult {
 /** What accompanies a reported failure. */
 export interface FailureOptions extends CallOptions {
   /** The wait that the provider stated, in milliseconds; capped at 24 h. */
-  readonly retryAfterMs?: number
+  readonly retryAfterMs?: number | undefined
   /** The model the request was for: makes a rate limit model-scoped. */
-  readonly model?: string
+  readonly model?: string | undefined
   /** A message for `last_error`; it is redacted before it is stored. */
-  readonly message?: string
+  readonly message?: string | undefined
   /**
    * Which credential the request was sent with: of a {@link Resolution}. A failure of one that was replaced or reset
    * since has no effect. Absent: the present one.
    */
-  readonly origin?: OutcomeOrigin
+  readonly origin?: OutcomeOrigin | undefined
 }
 
 /** Keeps profiles, and what is known of their use. */
@@ -133,7 +135,7 @@ export interface TokenOptions extends CallOptions {
    * How long to wait for the renewal of a token that is due and still good, in milliseconds; it is handed out then.
    * Default 0: it is handed out at once, and renewed in the background.
    */
-  readonly renewalWaitMs?: number
+  readonly renewalWaitMs?: number | undefined
 }
 
 /** Hands out valid OAuth tokens and stores new ones. Keyed by profile id, never by provider. */
@@ -150,13 +152,13 @@ export interface OAuthTokenRefresher {
 
 /** What a refresher may need besides the token. */
 export interface RefreshOptions extends CallOptions {
-  readonly profileId?: string
-  readonly clientId?: string
+  readonly profileId?: string | undefined
+  readonly clientId?: string | undefined
   /** Where the secret of that client is kept. */
-  readonly clientSecretRef?: string
-  readonly scopes?: readonly string[]
+  readonly clientSecretRef?: string | undefined
+  readonly scopes?: readonly string[] | undefined
   /** The credential's own metadata: texts that may come from anywhere. */
-  readonly metadata?: Readonly<Record<string, string>>
+  readonly metadata?: Readonly<Record<string, string>> | undefined
 }
 
 export type { CandidateReason }

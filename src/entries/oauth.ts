@@ -1,3 +1,4 @@
+export { Renewer } from '../compose-store.js'
 export type { OAuthManager, OAuthTokenRefresher, RefreshOptions } from '../domain/ports.js'
 export type { OAuthCredential, OAuthToken } from '../domain/profile.js'
 export {
@@ -16,7 +17,6 @@ export type {
 } from '../logins/login-types.js'
 export type { Logins } from '../logins/logins.js'
 export type { RenewerConfig, RenewOptions } from '../logins/renewal.js'
-export { Renewer } from '../logins/renewal.js'
 export type { RenewalTiming } from '../logins/renewal-timing.js'
 export type { Delivery, OAuthFailure } from '../oauth/errors.js'
 export { OAuthError } from '../oauth/errors.js'

@@ -13,7 +13,7 @@ export interface FreshParts {
   /** When a login is due, in epoch milliseconds. */
   readonly dueMs: (oauth: OAuthCredential) => number
   readonly clock: Clock
-  readonly logger?: Logger
+  readonly logger?: Logger | undefined
 }
 
 /** Logins are looked through this often, in milliseconds. */

@@ -39,7 +39,7 @@ export type FailureOutcome =
   | { readonly kind: 'newer'; readonly oauth: OAuthCredential }
   | { readonly kind: 'recorded'; readonly until: Date }
 
-/** Options of {@link RefreshLedger.begin}. */
+/** Options of {@link Ledger.begin}. */
 export interface BeginOptions {
   /** When the request that is about to be sent has certainly ended. */
   readonly deadlineAt: Date
@@ -47,11 +47,20 @@ export interface BeginOptions {
   readonly waited: boolean
 }
 
+/** Where renewals are written down. {@link RefreshLedger} says what is promised. */
+export interface Ledger {
+  begin(id: string, seen: OAuthCredential, options: BeginOptions): Promise<RefreshStep>
+  complete(id: string, used: OAuthCredential, fresh: OAuthCredential): Promise<OAuthCredential>
+  fail(id: string, used: OAuthCredential, failure: RefreshFailureFacts): Promise<FailureOutcome>
+  /** What is stored now. */
+  stored(id: string): Promise<OAuthCredential>
+}
+
 /**
  * The durable side of renewals: attempts, backoffs, and new tokens in the place of old ones. Every step is
  * one transaction that first takes over what other processes wrote, so that what it decides on is the truth.
  */
-export class RefreshLedger {
+export class RefreshLedger implements Ledger {
   readonly #parts: RefreshRecords
 
   constructor(parts: RefreshRecords) {

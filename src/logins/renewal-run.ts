@@ -7,8 +7,8 @@ import { backoffMs } from '../policy/backoff.js'
 import { longestBackoffMs } from '../profiles/backoff-limit.js'
 import type { RefreshLocks } from '../storage/locks.js'
 import type { SpillPlace } from '../vault/unsaved-tokens.js'
-import type { Ledger } from './plain-ledger.js'
 import { refreshFailureOf } from './refresh-failure.js'
+import type { Ledger } from './refresh-ledger.js'
 import { anotherAccount, backingOff, loginNeeded, renewalFailed, stillLocked } from './renewal-errors.js'
 import type { RenewalTiming } from './renewal-timing.js'
 import { servableUntilMs } from './renewal-timing.js'
@@ -23,8 +23,8 @@ export interface RunParts {
   readonly refresher: OAuthTokenRefresher
   readonly clock: Clock
   readonly timing: RenewalTiming
-  readonly spill?: SpillPlace
-  readonly logger?: Logger
+  readonly spill?: SpillPlace | undefined
+  readonly logger?: Logger | undefined
   /** Fires when waiting shall end; a request under way goes on. */
   readonly closing: AbortSignal
 }

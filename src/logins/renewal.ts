@@ -5,17 +5,15 @@ import type {
   Logger,
   OAuthManager,
   OAuthTokenRefresher,
-  ProfileManager,
   TokenOptions,
 } from '../domain/ports.js'
 import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
-import { StoredProfiles } from '../profiles/manager.js'
+import type { OfferingManager } from '../profiles/native.js'
 import type { RefreshLocks } from '../storage/locks.js'
 import { MemoryLocks } from '../storage/memory/locks.js'
 import type { SpillPlace } from '../vault/unsaved-tokens.js'
 import { FreshKeeper } from './keep-fresh.js'
-import { PlainLedger } from './plain-ledger.js'
-import { RefreshLedger } from './refresh-ledger.js'
+import { type Ledger, RefreshLedger } from './refresh-ledger.js'
 import { RenewalRun } from './renewal-run.js'
 import type { RenewalTiming } from './renewal-timing.js'
 import { DEFAULT_TIMING, isDue, servableUntilMs, servedBetween } from './renewal-timing.js'
@@ -23,19 +21,19 @@ import { sleep } from './sleep.js'
 
 /** What renews OAuth logins. */
 export interface RenewerConfig {
-  readonly store: ProfileManager
+  readonly store: OfferingManager
   readonly refresher: OAuthTokenRefresher
   readonly clock: Clock
   /** Shared with every process on the same vault. By default they hold within this object alone. */
-  readonly locks?: RefreshLocks
+  readonly locks?: RefreshLocks | undefined
   /** Under which name a profile is locked: the same for every process on the same vault. Its id by default. */
-  readonly lockName?: (profileId: string) => string
+  readonly lockName?: ((profileId: string) => string) | undefined
   /** Where new tokens go that the vault does not take. By default they stay in memory alone. */
-  readonly spill?: SpillPlace
+  readonly spill?: SpillPlace | undefined
   /** In [0, 1): how much earlier than needed logins are renewed here, so that processes spread. Default 0. */
-  readonly jitter?: number
-  readonly timing?: Partial<RenewalTiming>
-  readonly logger?: Logger
+  readonly jitter?: number | undefined
+  readonly timing?: Partial<RenewalTiming> | undefined
+  readonly logger?: Logger | undefined
 }
 
 /** Options of {@link Renewer.renew}. */
@@ -61,9 +59,10 @@ export class Renewer implements OAuthManager {
   readonly #flights = new Map<string, Flight>()
   readonly #closing = new AbortController()
 
-  constructor(config: RenewerConfig) {
+  /** @param foreign Keeps the record for a manager of another make. Without it, there is none. */
+  constructor(config: RenewerConfig, foreign: (config: RenewerConfig) => Ledger = refuseForeign) {
     this.#config = config
-    const { store, clock } = config
+    const { native } = config.store
     this.#locking = {
       locks: config.locks ?? new MemoryLocks(),
       lockName: config.lockName ?? ((id) => id),
@@ -71,8 +70,7 @@ export class Renewer implements OAuthManager {
     this.#run = new RenewalRun({
       ...config,
       ...this.#locking,
-      ledger:
-        store instanceof StoredProfiles ? new RefreshLedger(store.refreshes) : new PlainLedger(store, clock),
+      ledger: native === undefined ? foreign(config) : new RefreshLedger(native.refreshes),
       timing: { ...DEFAULT_TIMING, ...config.timing },
       closing: this.#closing.signal,
     })
@@ -147,7 +145,7 @@ export class Renewer implements OAuthManager {
         return this.#nowMs() < fromMs ? 0 : untilMs
       },
       clock,
-      ...(logger === undefined ? {} : { logger }),
+      logger,
     })
     return keeper.run(signal)
   }
@@ -249,6 +247,10 @@ export class Renewer implements OAuthManager {
   #nowMs(): number {
     return Number(this.#config.clock.now())
   }
+}
+
+function refuseForeign(): never {
+  throw new KeymuxError('internal_error', 'this manager keeps no record of refreshes')
 }
 
 /** The promise's outcome, or a rejection as soon as the signal fires; the work itself goes on. */

@@ -3,7 +3,7 @@ import type { Logger } from '../domain/ports.js'
 import type { OAuthCredential } from '../domain/profile.js'
 import type { Spilled, SpillPlace } from '../vault/unsaved-tokens.js'
 import { spentDigest } from '../vault/unsaved-tokens.js'
-import type { Ledger } from './plain-ledger.js'
+import type { Ledger } from './refresh-ledger.js'
 import { isOvertaken } from './refresh-ledger.js'
 import type { RenewalTiming } from './renewal-timing.js'
 import { sleep } from './sleep.js'
@@ -12,8 +12,8 @@ import { sleep } from './sleep.js'
 export interface KeeperParts {
   readonly ledger: Ledger
   readonly timing: RenewalTiming
-  readonly spill?: SpillPlace
-  readonly logger?: Logger
+  readonly spill?: SpillPlace | undefined
+  readonly logger?: Logger | undefined
 }
 
 /** Pauses are real: what is waited for is a disk. */

@@ -1,6 +1,6 @@
 import { KeymuxError } from '../domain/errors.js'
+import type { ResolveOptions } from '../domain/resolver.js'
 import { providerEnv } from '../providers/request.js'
-import type { ResolveOptions } from '../resolver/resolver.js'
 import type { KeymuxHandle } from './handle.js'
 import { type Member, requireProviders } from './members.js'
 

@@ -10,8 +10,9 @@ import type { AuthProfile } from '../domain/profile.js'
 import type { FailureReason, OutcomeOrigin, ProfileUsageStats } from '../domain/usage.js'
 import { CandidateSource } from './candidates.js'
 import { ProfileEdits } from './edits.js'
+import type { NativeProfiles, OfferingManager } from './native.js'
 import { Outcomes } from './outcomes.js'
-import { type ManagerConfig, ProfileIndex, type RefreshRecords } from './profile-index.js'
+import { type ManagerConfig, ProfileIndex } from './profile-index.js'
 import type {
   AddOptions,
   ChangeOptions,
@@ -33,27 +34,27 @@ export type { ManagerConfig } from './profile-index.js'
  * acknowledged. Failures and owners' changes are written at once, noted outcomes some milliseconds later, times of
  * use at most a second later.
  */
-export class StoredProfiles implements Profiles {
+export class StoredProfiles implements Profiles, OfferingManager {
   readonly #index: ProfileIndex
   readonly #edits: ProfileEdits
   readonly #outcomes: Outcomes
-  /** What resolvers choose from. */
-  readonly candidates: CandidateSource
-  /** What a ledger of refreshes works on. */
-  readonly refreshes: RefreshRecords
+  readonly native: NativeProfiles
 
   constructor(config: ManagerConfig) {
     const index = new ProfileIndex(config, (entries) => this.#outcomes.writeUses(entries))
     this.#index = index
     this.#edits = new ProfileEdits(index)
     this.#outcomes = new Outcomes(index)
-    this.candidates = new CandidateSource(index)
-    this.refreshes = {
-      backend: config.backend,
-      now: () => index.now(),
-      find: (id) => index.mustFind(id),
-      entries: () => index.catalogue.entries.values(),
-      refreshOf: (uid) => index.catalogue.refreshes.get(uid),
+    this.native = {
+      candidates: new CandidateSource(index),
+      refreshes: {
+        backend: config.backend,
+        now: () => index.now(),
+        find: (id) => index.mustFind(id),
+        entries: () => index.catalogue.entries.values(),
+        refreshOf: (uid) => index.catalogue.refreshes.get(uid),
+      },
+      claimTrial: (id, options) => this.#outcomes.claimTrial(id, options),
     }
   }
 
@@ -83,7 +84,7 @@ export class StoredProfiles implements Profiles {
   }
 
   async resolve(request: ResolutionOptions, options: CallOptions = {}): Promise<ProfileResolutionResult> {
-    return this.candidates.resolve(request, options)
+    return this.native.candidates.resolve(request, options)
   }
 
   async markUsed(id: string, options: CallOptions = {}): Promise<void> {
@@ -219,10 +220,6 @@ export class StoredProfiles implements Profiles {
 
   isReplaced(id: string, { generation }: OutcomeOrigin): boolean {
     return (this.#index.find(id)?.record.meta.replacedAt ?? 0) > generation
-  }
-
-  claimTrial(id: string, options: CallOptions = {}): Promise<boolean> {
-    return this.#outcomes.claimTrial(id, options)
   }
 
   clearExpiredCooldowns(options: CallOptions = {}): Promise<boolean> {

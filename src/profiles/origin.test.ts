@@ -113,7 +113,7 @@ describe('a login that was renewed', () => {
     const origin = await originOf(handle, 'gemini')
     const { oauth } = (await handle.profiles.get('gemini:me')) ?? {}
     if (oauth === undefined) throw new Error('no login')
-    const ledger = new RefreshLedger(handle.profiles.refreshes)
+    const ledger = new RefreshLedger(handle.profiles.native.refreshes)
     await ledger.complete('gemini:me', { ...oauth }, { ...oauth, ...login('at-2', 'rt-2') })
     return { handle, origin }
   }

@@ -1,13 +1,13 @@
 import type { CandidateReason } from '../domain/errors.js'
 import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { CallOptions, ProfileResolutionResult, Resolution } from '../domain/ports.js'
-import type { ResolveOptions, Resolver } from './resolver.js'
+import type { CredentialResolver, ResolveOptions } from '../domain/resolver.js'
 
 /** Resolves several providers at once. */
 export class MultiResolver {
-  readonly #resolver: Resolver
+  readonly #resolver: Pick<CredentialResolver, 'resolve'>
 
-  constructor(resolver: Resolver) {
+  constructor(resolver: Pick<CredentialResolver, 'resolve'>) {
     this.#resolver = resolver
   }
 
@@ -41,11 +41,11 @@ export class MultiResolver {
 
 /** Providers in order: the first that can give a credential does. */
 export class FallbackChain {
-  readonly #resolver: Resolver
+  readonly #resolver: Pick<CredentialResolver, 'resolve'>
   readonly #members: readonly string[]
 
   /** @param members `provider` or `provider:name`; a named member goes first within its provider. */
-  constructor(resolver: Resolver, ...members: string[]) {
+  constructor(resolver: Pick<CredentialResolver, 'resolve'>, ...members: string[]) {
     this.#resolver = resolver
     this.#members = members
   }

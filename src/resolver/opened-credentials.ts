@@ -1,17 +1,10 @@
-import { withoutUndefined } from '../domain/defined.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { Clock, Logger, OAuthManager, TokenOptions } from '../domain/ports.js'
 import type { OAuthCredential } from '../domain/profile.js'
+import type { CacheStats } from '../domain/resolver.js'
 import { servableUntilMs, servedBetween } from '../logins/renewal-timing.js'
 import type { CandidateSource } from '../profiles/candidates.js'
 import type { Entry } from '../profiles/entry.js'
-
-/** What a resolver's cache holds. */
-export interface CacheStats {
-  readonly totalEntries: number
-  readonly valid: number
-  readonly expired: number
-}
 
 /** What opens credentials. */
 export interface OpeningParts {
@@ -97,9 +90,9 @@ export class OpenedCredentials {
       })
     }
     if (!held || nowMs >= servableUntilMs(token)) {
-      return (await manager.getValidToken(entry.id, withoutUndefined({ signal }))).accessToken
+      return (await manager.getValidToken(entry.id, { signal })).accessToken
     }
-    const renewed = manager.getValidToken(entry.id, withoutUndefined({ signal, renewalWaitMs }))
+    const renewed = manager.getValidToken(entry.id, { signal, renewalWaitMs })
     const served = this.#renewedAhead(entry, renewed)
     const fresh = renewalWaitMs === undefined ? undefined : await served
     signal?.throwIfAborted()

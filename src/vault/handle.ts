@@ -7,7 +7,7 @@ import type { Slot, SlotSecret } from '../crypto/slot.js'
 import { createSlot } from '../crypto/slots.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
-import type { CallOptions, Clock } from '../domain/ports.js'
+import type { CallOptions, Clock, ProfileManager } from '../domain/ports.js'
 import { checkSecret } from '../domain/secret.js'
 import type { StateRow } from '../storage/contract.js'
 import type { AuditLog } from './audit-log.js'
@@ -29,6 +29,8 @@ export interface VaultHandleParts {
   readonly slotSecret: SlotSecretSource
   /** Reads the id of a profile from the metadata of its row. @throws KeymuxError `vault_corrupt` */
   readonly profileIdOf: (meta: Buffer) => string
+  /** The manager of the profiles in this vault. */
+  readonly profileManager?: (() => ProfileManager) | undefined
 }
 
 /** An open vault as its users see it: named secrets, and the vault's own affairs. */
@@ -58,6 +60,10 @@ export class VaultHandle implements Vault {
         else if (table === 'profile') this.#profiles.delete(rowId)
       }
     })
+  }
+
+  get profileManager(): ProfileManager | undefined {
+    return this.#parts.profileManager?.()
   }
 
   isUnlocked(): boolean {

@@ -76,7 +76,7 @@ test(
         if (stored.refreshToken === family?.refreshToken && family.revoked === false) continue
         // Only a process that died between the server's commit and its own can have lost tokens.
         const digest = createHash('sha256').update(stored.refreshToken).digest('hex')
-        const attempt = new RefreshLedger(place.handle.profiles.refreshes).attemptOf(`gemini:${name}`)
+        const attempt = new RefreshLedger(place.handle.profiles.native.refreshes).attemptOf(`gemini:${name}`)
         expect(stored.loginNeeded === true || attempt?.digest === digest).toBe(true)
         tally.unknownOutcomes += 1
         await logIn(name)

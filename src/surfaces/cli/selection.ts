@@ -1,7 +1,7 @@
 import { PROFILE_PREFERENCES, type ProfilePreference } from '../../domain/ports.js'
 import { AUTH_MODES, type AuthMode } from '../../domain/profile.js'
+import type { ResolveOptions } from '../../domain/resolver.js'
 import { RENEWAL_WAIT_MS } from '../../operations/live-test.js'
-import type { ResolveOptions } from '../../resolver/resolver.js'
 import type { CommandInput } from './input.js'
 import type { OptionSpec } from './parameters.js'
 

@@ -1,10 +1,10 @@
 import { KeymuxError } from '../../../domain/errors.js'
 import type { Resolution } from '../../../domain/ports.js'
+import type { ResolveOptions } from '../../../domain/resolver.js'
 import { formatTime } from '../../../domain/rfc3339.js'
 import type { KeymuxHandle } from '../../../operations/handle.js'
 import { type Member, parseMembers, requireProviders } from '../../../operations/members.js'
 import { FallbackChain } from '../../../resolver/multi.js'
-import type { ResolveOptions } from '../../../resolver/resolver.js'
 import { readSelection, SELECTION_OPTIONS } from '../selection.js'
 import type { CommandSpec } from '../spec.js'
 

@@ -2,24 +2,15 @@ import { KeymuxError } from '../domain/errors.js'
 import type { Clock, ProfileManager } from '../domain/ports.js'
 import type { OAuthCredential } from '../domain/profile.js'
 import { isSameVersion } from '../domain/profile.js'
+import type { FailureOutcome, Ledger, RefreshFailureFacts, RefreshStep } from '../logins/refresh-ledger.js'
+import { isOvertaken } from '../logins/refresh-ledger.js'
 import type { RefreshState } from '../profiles/backend.js'
-import type { BeginOptions, FailureOutcome, RefreshFailureFacts, RefreshStep } from './refresh-ledger.js'
-import { isOvertaken } from './refresh-ledger.js'
-
-/** Where renewals are written down. See `RefreshLedger` for what is promised. */
-export interface Ledger {
-  begin(id: string, seen: OAuthCredential, options: BeginOptions): Promise<RefreshStep>
-  complete(id: string, used: OAuthCredential, fresh: OAuthCredential): Promise<OAuthCredential>
-  fail(id: string, used: OAuthCredential, failure: RefreshFailureFacts): Promise<FailureOutcome>
-  /** What is stored now. */
-  stored(id: string): Promise<OAuthCredential>
-}
 
 /**
- * A ledger over any profile manager. It can promise no more than that manager does: attempts and backoffs
+ * A ledger over a manager of somebody else's. It can promise no more than that manager does: attempts and backoffs
  * last as long as this process, and storing is two steps, a look and a save.
  */
-export class PlainLedger implements Ledger {
+export class ManagerLedger implements Ledger {
   readonly #store: ProfileManager
   readonly #clock: Clock
   readonly #states = new Map<string, RefreshState & { readonly token: string }>()
