@@ -54,7 +54,7 @@ export class LiveConfig {
         for (const each of done) this.registry.unregister(each)
         if (!(error instanceof KeymuxError)) throw error
         throw new KeymuxError('invalid_config', `${where()}: ${error.message}`, {
-          ...(error.hint === undefined ? {} : { hint: error.hint }),
+          hint: error.hint,
           cause: error,
         })
       }

@@ -159,9 +159,9 @@ async function assemble(
     },
   })
   const spill =
-    store.kind === 'sqlite' ? { spill: new SealedSpill(core.keyring, spillFolder(store, env)) } : {}
+    store.file === undefined ? undefined : new SealedSpill(core.keyring, spillFolder(store.file, env))
   const profiles = new StoredProfiles({
-    ...spill,
+    spill,
     backend: new SealedBackend(core),
     providers: registry,
     clock,
@@ -171,7 +171,7 @@ async function assemble(
     canRefresh: options.refresher === undefined ? 'configured' : true,
     surface: options.surface ?? 'library',
     shortLived: options.shortLived === true,
-    ...(logger === undefined ? {} : { logger }),
+    logger,
   })
   const jitter = systemRandom()
   const refresher = lazily(async () => {
@@ -188,8 +188,8 @@ async function assemble(
     },
     locks: store.locks,
     lockName: (id) => core.keyring.rowId('refresh', id).toString('hex'),
-    ...spill,
-    ...(logger === undefined ? {} : { logger }),
+    spill,
+    logger,
   })
   const resolver = new Resolver({
     store: profiles,
@@ -200,7 +200,7 @@ async function assemble(
     get defaultPreference() {
       return live.current.defaultPreference
     },
-    ...(logger === undefined ? {} : { logger }),
+    logger,
   })
   const forwarder = composeForwarder({
     resolver,
@@ -209,7 +209,7 @@ async function assemble(
     providers: registry,
     clock,
     gateway: () => live.current.gateway,
-    ...(logger === undefined ? {} : { logger }),
+    logger,
   })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
@@ -300,10 +300,11 @@ async function unlocked(
     secret: await slotSecretOf(unlock, create ? 'new slot' : 'open'),
     clock,
     surface: options.surface ?? 'library',
-    ...(store.kind === 'memory' ? {} : { pins: pinsOf(env) }),
-    ...(options.logger === undefined ? {} : { logger: options.logger }),
-    ...(options.lenient === undefined ? {} : { lenient: options.lenient }),
-    ...(options.kdf === undefined ? {} : { kdf: options.kdf }),
+    // What ends with the process cannot be put back in an older state.
+    pins: store.ephemeral === true ? undefined : pinsOf(env),
+    logger: options.logger,
+    lenient: options.lenient,
+    kdf: options.kdf,
   }
   if (!create) return openVault(parts)
   return createVault(parts).catch((error: unknown) => {
@@ -314,9 +315,9 @@ async function unlocked(
 }
 
 /** Beside the vault, where every process looks; where that takes nothing, in the user's state folder. */
-function spillFolder(store: Store, env: Readonly<Record<string, string | undefined>>): SpillFolder {
+function spillFolder(file: string, env: Readonly<Record<string, string | undefined>>): SpillFolder {
   const state = keymuxFolder('state', { platform: process.platform, env, home: homedir() })
-  return new SpillFolder([`${store.location}-spill`, join(state, 'spill')])
+  return new SpillFolder([`${file}-spill`, join(state, 'spill')])
 }
 
 function pinsOf(env: Readonly<Record<string, string | undefined>>): PinStore {
@@ -352,7 +353,7 @@ export async function composeStore(
   const { openSqliteStore } = await import('./storage/sqlite/index.js')
   return openSqliteStore(path, {
     create: options.create === true || options.mustNotExist === true,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    signal: options.signal,
   })
 }
 

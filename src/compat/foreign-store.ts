@@ -10,10 +10,10 @@ export interface StoreConfig {
   /** Where the profiles are kept; it may be locked for now. */
   readonly vault: VaultInterface
   /** Whoever resolves from this store renews logins with it. */
-  readonly oauthManager?: OAuthManager
-  readonly logger?: Logger
-  readonly cooldownConfig?: ProfileCooldownConfig
-  readonly clock?: Clock
+  readonly oauthManager?: OAuthManager | undefined
+  readonly logger?: Logger | undefined
+  readonly cooldownConfig?: ProfileCooldownConfig | undefined
+  readonly clock?: Clock | undefined
 }
 
 /** What a store on a foreign vault takes from the machine and the program around it. */
@@ -35,7 +35,7 @@ export function openForeignStore(config: StoreConfig, parts: ForeignStoreParts):
     random,
     canRefresh: config.oauthManager !== undefined,
     readReference: createReferenceReader({ vault, env, readFile }),
-    ...(cooldownConfig === undefined ? {} : { cooldown: cooldownConfig }),
-    ...(logger === undefined ? {} : { logger }),
+    cooldown: cooldownConfig,
+    logger,
   })
 }

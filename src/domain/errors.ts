@@ -79,7 +79,7 @@ export type ErrorCode = keyof typeof ERROR_CODES
 /** What may accompany an error's sentence. */
 export interface KeymuxErrorOptions {
   /** What the reader can do about it: one phrase, no trailing full stop. */
-  readonly hint?: string
+  readonly hint?: string | undefined
   /** The underlying failure, for debuggers. It must not carry a secret, a header or a body. */
   readonly cause?: unknown
 }

@@ -82,9 +82,9 @@ export class Logins {
     const login = await startCodeLogin(settings, {
       now: () => this.#now(),
       hostId: this.#config.hostId,
-      ...(target.port === undefined ? {} : { port: target.port }),
-      ...(target.timeLimitMs === undefined ? {} : { timeLimitMs: target.timeLimitMs }),
-      ...(target.signal === undefined ? {} : { signal: target.signal }),
+      port: target.port,
+      timeLimitMs: target.timeLimitMs,
+      signal: target.signal,
     })
     return {
       url: login.url,
@@ -103,7 +103,7 @@ export class Logins {
     const login = await startDeviceLogin(settings, {
       now: () => this.#now(),
       sleep,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     })
     return {
       verificationUri: login.verificationUri,

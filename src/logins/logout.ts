@@ -38,9 +38,9 @@ async function revokeAt(
   if (oauth.accessToken === '' && oauth.refreshToken === '') return false
   try {
     const settings = await refresher.settings(oauth.provider, {
-      ...(oauth.clientId === undefined ? {} : { clientId: oauth.clientId }),
-      ...(oauth.clientSecretRef === undefined ? {} : { clientSecretRef: oauth.clientSecretRef }),
-      ...(signal === undefined ? {} : { signal }),
+      clientId: oauth.clientId,
+      clientSecretRef: oauth.clientSecretRef,
+      signal,
     })
     return await revoke(settings, oauth, signal)
   } catch {

@@ -139,10 +139,10 @@ export class RenewalRun {
         refresher.refreshToken(used.provider, used.refreshToken, {
           profileId: id,
           signal: controller.signal,
-          ...(used.clientId === undefined ? {} : { clientId: used.clientId }),
-          ...(used.clientSecretRef === undefined ? {} : { clientSecretRef: used.clientSecretRef }),
-          ...(used.scopes === undefined ? {} : { scopes: used.scopes }),
-          ...(used.metadata === undefined ? {} : { metadata: used.metadata }),
+          clientId: used.clientId,
+          clientSecretRef: used.clientSecretRef,
+          scopes: used.scopes,
+          metadata: used.metadata,
         }),
         new Promise<never>((_, reject) => {
           stopWaiting = startDeadline(timing.hardDeadlineMs, () => reject(tooLate()))

@@ -20,13 +20,13 @@ import { requestToken } from './token-endpoint.js'
 /** Options of {@link startCodeLogin}. */
 export interface CodeLoginOptions {
   /** Port of the listener; a free one by default. */
-  readonly port?: number
+  readonly port?: number | undefined
   readonly now: () => Date
   /** Names the place keymux runs at, for providers that ask for it. */
-  readonly hostId?: string
+  readonly hostId?: string | undefined
   /** How long the person may take, in milliseconds. Default 5 minutes. */
-  readonly timeLimitMs?: number
-  readonly signal?: AbortSignal
+  readonly timeLimitMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What a login yields. */

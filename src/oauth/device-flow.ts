@@ -16,7 +16,7 @@ export interface DeviceLoginOptions {
   readonly now: () => Date
   /** Waits, in milliseconds; rejects when the signal fires. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A login on another device that is under way. */

@@ -21,22 +21,22 @@ export interface ManagerConfig {
   readonly clock: Clock
   readonly random: Random
   readonly readReference: ReferenceReader
-  readonly cooldown?: ProfileCooldownConfig
-  readonly logger?: Logger
+  readonly cooldown?: ProfileCooldownConfig | undefined
+  readonly logger?: Logger | undefined
   /**
    * Which expired OAuth logins can be renewed by whoever resolves: all, none, or those with a token endpoint and
    * a client id (`configured`). Default false.
    */
-  readonly canRefresh?: boolean | 'configured'
+  readonly canRefresh?: boolean | 'configured' | undefined
   /**
    * Whether this process ends in a moment: what it learns of a profile then leaves a line of audit, in one
    * transaction. Default false: it goes to the lane of state alone.
    */
-  readonly shortLived?: boolean
+  readonly shortLived?: boolean | undefined
   /** Who uses the profiles, for the audit. Default `library`. */
-  readonly surface?: string
+  readonly surface?: string | undefined
   /** Where renewed tokens may lie that the vault did not take: those of a login that ends here are removed. */
-  readonly spill?: Pick<SpillPlace, 'remove'>
+  readonly spill?: Pick<SpillPlace, 'remove'> | undefined
 }
 
 /** What is on record of refreshes, and the way to change it. */

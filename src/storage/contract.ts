@@ -20,12 +20,16 @@ import type { RefreshLocks } from './locks.js'
  * `unsafe_permissions`.
  */
 export interface Store {
-  /** `sqlite`, `postgres` or `memory`. */
+  /** `sqlite`, `postgres` or `memory`: for people to read. Code asks for what a store offers. */
   readonly kind: string
   /** Where it is, for people: a path, or a URL without credentials. */
   readonly location: string
   /** Locks shared by everybody who uses the same storage. */
   readonly locks: RefreshLocks
+  /** The path of the one file that holds everything, where there is one. Others may be put beside it. */
+  readonly file?: string | undefined
+  /** It ends with this process: then nothing need be remembered of it elsewhere. Default false. */
+  readonly ephemeral?: boolean | undefined
 
   /** Runs `body` on one consistent snapshot. */
   read<T>(body: (reader: StoreReader) => Promise<T>): Promise<T>
@@ -60,11 +64,21 @@ export interface Store {
   /** Checks the storage's own integrity (not the vault's); gives the problems found, none if sound. */
   integrityProblems(): Promise<string[]>
 
-  /** Copies everything into a new file at `path` (0600) while others go on. @throws `file_exists` */
-  backup(path: string): Promise<void>
+  /**
+   * Copies everything into a new file at `path` (0600) while others go on. Absent where it cannot.
+   *
+   * @throws `file_exists`
+   */
+  backup?(path: string): Promise<void>
 
   /** Releases everything. Pending writes finish first; later calls reject with `storage_unavailable`. */
   close(): Promise<void>
+}
+
+/** A store in one file. */
+export interface FileStore extends Store {
+  readonly file: string
+  backup(path: string): Promise<void>
 }
 
 /** One opaque row. Its body is undefined where it has been deleted. */

@@ -184,6 +184,6 @@ export interface ForwarderParts {
   /** Governs time-outs and the pauses between tries. */
   readonly timers: Timers
   readonly random: Random
-  readonly settings?: Partial<ForwardSettings>
-  readonly logger?: Logger
+  readonly settings?: Partial<ForwardSettings> | undefined
+  readonly logger?: Logger | undefined
 }

@@ -238,7 +238,11 @@ export class VaultHandle implements Vault {
 
   async backup(path: string, options: CallOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
-    await this.#core.store.backup(path)
+    const { store } = this.#core
+    if (store.backup === undefined) {
+      throw new KeymuxError('storage_unavailable', `a vault in ${store.location} cannot be copied to a file`)
+    }
+    await store.backup(path)
     await this.#core.write((tx) => tx.audit('backup'))
   }
 

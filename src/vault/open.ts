@@ -23,12 +23,12 @@ export interface OpenParts {
   readonly clock: Clock
   /** Who is asking, for the audit: `cli`, `library`, `gateway`, `mcp`. */
   readonly surface: string
-  readonly pins?: PinStore
-  readonly logger?: Logger
+  readonly pins?: PinStore | undefined
+  readonly logger?: Logger | undefined
   /** Open although the vault looks rolled back or tampered with. */
-  readonly lenient?: boolean
+  readonly lenient?: boolean | undefined
   /** Cost of a new passphrase slot. */
-  readonly kdf?: KdfCost
+  readonly kdf?: KdfCost | undefined
 }
 
 /** An unlocked vault. */

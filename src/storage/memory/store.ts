@@ -1,4 +1,3 @@
-import { KeymuxError } from '../../domain/errors.js'
 import { closedError } from '../checks.js'
 import type { StateBatch, StateResult, Store, StoreReader, StoreTransaction } from '../contract.js'
 import type { RefreshLocks } from '../locks.js'
@@ -25,6 +24,7 @@ export function createMemoryStore(): MemoryStore {
 class MemoryHandle implements Store {
   readonly kind = 'memory'
   readonly location = 'memory'
+  readonly ephemeral = true
   readonly locks: RefreshLocks
   readonly #core: MemoryCore
   readonly #queue = new SerialQueue()
@@ -82,12 +82,6 @@ class MemoryHandle implements Store {
 
   integrityProblems(): Promise<string[]> {
     return this.#enqueue(async () => [])
-  }
-
-  backup(): Promise<void> {
-    return this.#enqueue(async () => {
-      throw new KeymuxError('storage_unavailable', 'a vault in memory cannot be copied to a file')
-    })
   }
 
   close(): Promise<void> {

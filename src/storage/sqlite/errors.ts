@@ -74,7 +74,7 @@ export function cannotOpen(error: unknown): boolean {
 export function corruptError(path: string, what: string, cause?: unknown): KeymuxError {
   return new KeymuxError('vault_corrupt', `${printable(path)} ${what}`, {
     hint: 'restore a backup with keymux vault restore',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   })
 }
 
@@ -82,7 +82,7 @@ export function corruptError(path: string, what: string, cause?: unknown): Keymu
 export function existsError(path: string, cause?: unknown): KeymuxError {
   return new KeymuxError('vault_exists', `${printable(path)} exists already`, {
     hint: 'use it, or choose another place with --vault',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   })
 }
 
@@ -97,7 +97,7 @@ export function busyError(path: string): KeymuxError {
 export function readOnlyError(path: string, cause?: unknown): KeymuxError {
   return new KeymuxError('storage_read_only', `${printable(path)} or its folder is read-only`, {
     hint: 'make both writable, or use another vault with --vault',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   })
 }
 

@@ -17,13 +17,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from '@photostructure/sqlite'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Store } from '../contract.js'
+import type { FileStore } from '../contract.js'
 import { openSqliteStore, type SqliteStoreOptions } from './index.js'
 
 const posix = process.platform !== 'win32'
 let folder: string
 let path: string
-const opened: Store[] = []
+const opened: FileStore[] = []
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'keymux-open-'))
@@ -34,7 +34,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true })
 })
 
-async function open(at: string, options?: SqliteStoreOptions): Promise<Store> {
+async function open(at: string, options?: SqliteStoreOptions): Promise<FileStore> {
   const store = await openSqliteStore(at, options)
   opened.push(store)
   return store
@@ -47,7 +47,7 @@ async function makeVault(at: string = path): Promise<void> {
   await store.close()
 }
 
-const header = (store: Store): Promise<Uint8Array | undefined> =>
+const header = (store: FileStore): Promise<Uint8Array | undefined> =>
   store.read((reader) => reader.getBlob('header'))
 const mode = (at: string): string => (statSync(at).mode & 0o777).toString(8)
 
@@ -110,7 +110,8 @@ describe('creating', () => {
 
   it('lets one of several take over, and refuses the first write of the others', async () => {
     const both = [await open(path, { mustNotExist: true }), await open(path, { mustNotExist: true })]
-    const fill = (store: Store): Promise<void> => store.write((tx) => tx.putBlob('header', Uint8Array.of(2)))
+    const fill = (store: FileStore): Promise<void> =>
+      store.write((tx) => tx.putBlob('header', Uint8Array.of(2)))
     const outcomes = await Promise.allSettled(both.map(fill))
     expect(outcomes.map((outcome) => outcome.status).sort()).toEqual(['fulfilled', 'rejected'])
     const winner = outcomes[0]?.status === 'fulfilled' ? 0 : 1

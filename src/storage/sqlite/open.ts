@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import { printable } from '../../domain/printable.js'
-import type { Store } from '../contract.js'
+import type { FileStore } from '../contract.js'
 import { type Connection, connect, fileUrl } from './connection.js'
 import { asColumns, asInteger, type Driver, loadDriver } from './driver.js'
 import { busyError, existsError, storageError } from './errors.js'
@@ -15,19 +15,19 @@ import { throwIfAborted, whileBusy } from './wait.js'
 /** Options of {@link openSqliteStore}. */
 export interface SqliteStoreOptions {
   /** Make the file, and its folder, where there is none. Default false. */
-  readonly create?: boolean
+  readonly create?: boolean | undefined
   /**
    * Make the file, and refuse one that is there. A file that nobody has written to yet is taken over: it
    * is what a creation leaves that was interrupted between making the file and filling it. Of several who
    * do so at once, one can write; the first write of the others rejects with `vault_exists`. Default false.
    */
-  readonly mustNotExist?: boolean
+  readonly mustNotExist?: boolean | undefined
   /** Gives up waiting for other processes. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** How long to wait for another process's transaction, in milliseconds. Default 5000. */
-  readonly busyTimeoutMs?: number
+  readonly busyTimeoutMs?: number | undefined
   /** A clock that never goes back, in milliseconds. Default `performance.now`. */
-  readonly now?: () => number
+  readonly now?: (() => number) | undefined
 }
 
 const BUSY_TIMEOUT_MS = 5000
@@ -42,7 +42,7 @@ const BUSY_TIMEOUT_MS = 5000
  *   `vault_too_old`, `unsafe_permissions`, `storage_unavailable`, `storage_read_only`, `storage_full`,
  *   `storage_busy`, `aborted`, `invalid_value` for a path that cannot be one
  */
-export async function openSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
+export async function openSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<FileStore> {
   throwIfAborted(options.signal)
   if (path === '' || path.includes('\0')) {
     throw new KeymuxError('invalid_value', 'the path of the vault is empty or holds a zero byte')
@@ -58,7 +58,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
   }
 }
 
-async function openOrCreate(driver: Driver, file: string, options: SqliteStoreOptions): Promise<Store> {
+async function openOrCreate(driver: Driver, file: string, options: SqliteStoreOptions): Promise<FileStore> {
   if (inspectVaultFile(file) === undefined) {
     if (options.create !== true) {
       throw new KeymuxError('vault_not_found', `there is no vault at ${printable(file)}`, {
@@ -71,7 +71,7 @@ async function openOrCreate(driver: Driver, file: string, options: SqliteStoreOp
   return makeStore(driver, file, await connectWhenFree(driver, file, options), options)
 }
 
-async function makeNew(driver: Driver, file: string, options: SqliteStoreOptions): Promise<Store> {
+async function makeNew(driver: Driver, file: string, options: SqliteStoreOptions): Promise<FileStore> {
   if (lstatSync(file, { throwIfNoEntry: false }) === undefined && (await createFile(driver, file))) {
     return makeStore(driver, file, await connectWhenFree(driver, file, options), options)
   }
@@ -124,7 +124,12 @@ function lastChange(connection: Connection): number {
   return asInteger(asColumns(connection.sql.state.get())[0])
 }
 
-function makeStore(driver: Driver, path: string, connection: Connection, options: SqliteStoreOptions): Store {
+function makeStore(
+  driver: Driver,
+  path: string,
+  connection: Connection,
+  options: SqliteStoreOptions,
+): FileStore {
   const { busyTimeoutMs = BUSY_TIMEOUT_MS, now = () => performance.now() } = options
   const mustBeFirst = options.mustNotExist === true
   return new SqliteStore({ driver, path, connection, busyTimeoutMs, now, mustBeFirst })

@@ -15,14 +15,14 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Store } from '../contract.js'
+import type { FileStore } from '../contract.js'
 import { openSqliteStore } from './index.js'
 import { stageRestore } from './restore.js'
 
 let folder: string
 let vault: string
 let copy: string
-const opened: Store[] = []
+const opened: FileStore[] = []
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'keymux-restore-'))
@@ -35,7 +35,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true })
 })
 
-async function open(path: string): Promise<Store> {
+async function open(path: string): Promise<FileStore> {
   const store = await openSqliteStore(path, { create: true })
   opened.push(store)
   return store
@@ -45,7 +45,7 @@ const id = (n: number): Uint8Array => new Uint8Array(16).fill(n)
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
 
 /** Writes `count` rows that say `text`, one in a transaction. */
-async function fill(store: Store, text: string, count: number): Promise<void> {
+async function fill(store: FileStore, text: string, count: number): Promise<void> {
   for (let n = 0; n < count; n += 1) {
     await store.write(async (tx) => {
       await tx.putRow('t', id(n), bytes(`${text} ${n}`))
@@ -61,7 +61,7 @@ interface Contents {
   readonly log: readonly string[]
 }
 
-function contents(store: Store): Promise<Contents> {
+function contents(store: FileStore): Promise<Contents> {
   const text = (value: Uint8Array | undefined): string => Buffer.from(value ?? []).toString()
   return store.read(async (reader) => ({
     header: text(await reader.getBlob('header')),
@@ -79,7 +79,7 @@ const whole = (text: string, count: number): Contents => ({
 })
 
 /** A vault that says `then` three times, copied, and that says `now` five times since. */
-async function madeAndChanged(): Promise<Store> {
+async function madeAndChanged(): Promise<FileStore> {
   const store = await open(vault)
   await fill(store, 'then', 3)
   await store.backup(copy)

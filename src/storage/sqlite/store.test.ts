@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Store } from '../contract.js'
+import type { FileStore, Store } from '../contract.js'
 import { connect } from './connection.js'
 import { loadDriver } from './driver.js'
 import { openSqliteStore, type SqliteStoreOptions } from './index.js'
@@ -22,11 +22,11 @@ import { SqliteStore } from './store.js'
 
 let folder: string
 let path: string
-let store: Store
+let store: FileStore
 let raw: DatabaseSyncInstance
-const opened: Store[] = []
+const opened: FileStore[] = []
 
-async function open(options?: SqliteStoreOptions, at: string = path): Promise<Store> {
+async function open(options?: SqliteStoreOptions, at: string = path): Promise<FileStore> {
   const another = await openSqliteStore(at, options)
   opened.push(another)
   return another
@@ -45,9 +45,10 @@ afterEach(async () => {
 })
 
 const id = (n: number): Uint8Array => new Uint8Array(16).fill(n)
-const put = (n: number, to: Store = store): Promise<void> =>
+const put = (n: number, to: FileStore = store): Promise<void> =>
   to.write((tx) => tx.putRow('t', id(n), Uint8Array.of(n)))
-const count = async (of: Store = store): Promise<number> => (await of.read((reader) => reader.scan())).length
+const count = async (of: FileStore = store): Promise<number> =>
+  (await of.read((reader) => reader.scan())).length
 
 describe('waiting for a lock', () => {
   it('gives up after the timeout without blocking the process', async () => {

@@ -1,5 +1,5 @@
 import { closedError } from '../checks.js'
-import type { StateBatch, StateResult, Store, StoreReader, StoreTransaction } from '../contract.js'
+import type { FileStore, StateBatch, StateResult, StoreReader, StoreTransaction } from '../contract.js'
 import type { RefreshLocks } from '../locks.js'
 import { SerialQueue } from '../queue.js'
 import { copyBatch } from '../state.js'
@@ -21,9 +21,10 @@ export interface SqliteStoreParts extends SessionParts {
 }
 
 /** A vault file. One connection, used by one transaction at a time. */
-export class SqliteStore implements Store {
+export class SqliteStore implements FileStore {
   readonly kind = 'sqlite'
   readonly location: string
+  readonly file: string
   readonly locks: RefreshLocks
   readonly #parts: SqliteStoreParts
   readonly #session: Session
@@ -39,6 +40,7 @@ export class SqliteStore implements Store {
   constructor(parts: SqliteStoreParts) {
     this.#parts = parts
     this.location = parts.path
+    this.file = parts.path
     this.locks = new SqliteLocks(`${parts.path}-locks`)
     this.#mustBeFirst = parts.mustBeFirst
     this.#session = new Session(parts)

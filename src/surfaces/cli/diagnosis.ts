@@ -109,9 +109,10 @@ async function lookAtVault(context: CliContext): Promise<LockedVault | Finding> 
   }
 }
 
-function found({ location, kind }: LockedVault, { host }: CliContext): Finding {
-  const folder = dirname(location)
-  const shared = kind === 'sqlite' && host.platform !== 'win32' && (statSync(folder).mode & 0o022) !== 0
+function found({ location, file }: LockedVault, { host }: CliContext): Finding {
+  if (file === undefined) return ok('vault', location)
+  const folder = dirname(file)
+  const shared = host.platform !== 'win32' && (statSync(folder).mode & 0o022) !== 0
   if (!shared) return ok('vault', location)
   return warning('vault', `others may replace files in ${folder}`, `chmod 700 ${shellQuote(folder)}`)
 }

@@ -16,6 +16,8 @@ export type VaultFacts = Omit<VaultStatus, 'profiles' | 'secrets' | 'sequence'> 
 export interface LockedVault {
   readonly location: string
   readonly kind: string
+  /** The file that holds it, where it is one. */
+  readonly file: string | undefined
   readonly header: VaultHeader
 }
 
@@ -42,7 +44,8 @@ export async function inspectLocked(
 ): Promise<LockedVault> {
   const store = await host.services.openStore(location, signal)
   try {
-    return { location: store.location, kind: store.kind, header: await inspectVault(store) }
+    const { location, kind, file } = store
+    return { location, kind, file, header: await inspectVault(store) }
   } finally {
     await store.close()
   }

@@ -54,6 +54,7 @@ const inner = await openSqliteStore(path, { create: true })
 const store: Store = {
   kind: inner.kind,
   location: inner.location,
+  file: inner.file,
   locks: options.lock === false ? { acquire: async () => ({ release: async () => {} }) } : inner.locks,
   read: (body) => inner.read(body),
   write: async (body) => {
@@ -68,7 +69,6 @@ const store: Store = {
   writeState: (batch) => inner.writeState(batch),
   hasForeignChanges: () => inner.hasForeignChanges(),
   integrityProblems: () => inner.integrityProblems(),
-  backup: (to) => inner.backup(to),
   close: () => inner.close(),
 }
 const systemClock = { now: () => new Date() } as FakeClock

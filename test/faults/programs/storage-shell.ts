@@ -3,12 +3,12 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { isKeymuxError } from '../../../src/domain/errors.js'
-import type { Store } from '../../../src/storage/contract.js'
+import type { FileStore } from '../../../src/storage/contract.js'
 import { openSqliteStore } from '../../../src/storage/sqlite/index.js'
 
-let opened: Store | undefined
+let opened: FileStore | undefined
 
-function store(): Store {
+function store(): FileStore {
   if (opened === undefined) throw new Error('open a store first')
   return opened
 }
