@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { LiveConfig } from './compose-config.js'
 import { parseConfigObject } from './config/load.js'
-import type { KeymuxConfigInput } from './config/schema.js'
+import type { KeymuxConfigInput } from './domain/config.js'
 
 const corp = (baseUrl: string): KeymuxConfigInput => ({
   cooldown: { rateLimitSeconds: 10 },

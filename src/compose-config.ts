@@ -1,4 +1,4 @@
-import type { KeymuxConfig } from './config/schema.js'
+import type { KeymuxConfig } from './domain/config.js'
 import { KeymuxError } from './domain/errors.js'
 import type { ProfileCooldownConfig } from './domain/usage.js'
 import { parseCustomProvider } from './providers/custom.js'

@@ -1,7 +1,8 @@
-import type { GatewayConfig } from './config/schema.js'
+import type { GatewayConfig } from './domain/config.js'
+import type { Forwarder } from './domain/forwarding.js'
 import { systemRandom } from './system/clock.js'
 import { lazyForwarder } from './transport/lazy-forwarder.js'
-import type { Forwarder, ForwarderParts } from './transport/types.js'
+import type { ForwarderParts } from './transport/types.js'
 
 /** What a forwarder is put together from. */
 export interface ForwarderContext

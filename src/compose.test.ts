@@ -2,8 +2,9 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
-import { composeKeymux, type Keymux, type OpenKeymuxOptions, openKeymux } from './compose.js'
+import { composeKeymux, type OpenKeymuxOptions, openKeymux } from './compose.js'
 import { newStore, Resolver } from './compose-store.js'
+import type { Keymux } from './domain/keymux.js'
 import { createMemoryVault } from './testing/memory-vault.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'keymux-compose-'))

@@ -5,12 +5,15 @@ import { composeForwarder } from './compose-forwarder.js'
 import { Renewer, Resolver } from './compose-store.js'
 import { loadConfig, parseConfigObject } from './config/load.js'
 import { keymuxFolder } from './config/paths.js'
-import type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
 import type { KdfCost } from './crypto/kdf.js'
+import type { KeymuxConfig, KeymuxConfigInput } from './domain/config.js'
 import { isKeymuxError, KeymuxError } from './domain/errors.js'
+import type { Forwarder } from './domain/forwarding.js'
+import type { Keymux } from './domain/keymux.js'
 import type { Clock, Logger, OAuthTokenRefresher } from './domain/ports.js'
 import type { ProviderMetadata } from './domain/provider.js'
-import type { Logins } from './logins/logins.js'
+import type { Providers } from './domain/providers.js'
+import type { Unlock } from './domain/vault.js'
 import { sleep } from './logins/sleep.js'
 import type { ToolPermissions } from './operations/profile-tools.js'
 import { ProfileTools } from './operations/profile-tools.js'
@@ -18,22 +21,18 @@ import { StoredProfiles } from './profiles/manager.js'
 import { decodeMeta } from './profiles/record-codec.js'
 import { createReferenceReader } from './profiles/references.js'
 import { SealedBackend } from './profiles/sealed-backend.js'
-import type { Profiles } from './profiles/types.js'
 import { parseCustomProvider } from './providers/custom.js'
-import type { ProviderRegistry } from './providers/registry.js'
 import type { Store } from './storage/contract.js'
 import { systemClock, systemRandom } from './system/clock.js'
 import { PinFiles } from './system/pin-file.js'
 import { readSecretFile } from './system/safe-file.js'
 import { slotSecretOf } from './system/slot-secret.js'
 import { SpillFolder } from './system/spill-files.js'
-import type { Forwarder } from './transport/types.js'
 import { ProviderShelf } from './vault/custom-providers.js'
 import { VaultHandle } from './vault/handle.js'
 import type { OpenedVault, OpenParts } from './vault/open.js'
 import { createVault, hasVault, inspectVault, openVault } from './vault/open.js'
 import type { PinStore } from './vault/pin-keeper.js'
-import type { Unlock } from './vault/types.js'
 import { SealedSpill } from './vault/unsaved-tokens.js'
 
 /** Writing a pin takes a millisecond; many processes may end at once. */
@@ -77,33 +76,6 @@ export interface ComposeOptions extends Omit<OpenKeymuxOptions, 'config'> {
 export interface KeymuxConfigSource {
   readonly path: string
   readonly required: boolean
-}
-
-/** An open vault, ready to hand out credentials. */
-export interface Keymux extends AsyncDisposable {
-  readonly profiles: Profiles
-  readonly resolver: Resolver
-  /** The operations agents may call: snake_case in and out, never throwing. */
-  readonly tools: ProfileTools
-  readonly vault: VaultHandle
-  readonly oauth: Renewer
-  /** Logs accounts in and out. Loaded when it is asked for. */
-  logins(): Promise<Logins>
-  /** Passes requests on with failover, for `createFetch` and the gateway. Loaded with its first request. */
-  readonly forwarder: Forwarder
-  readonly providers: ProviderRegistry
-  /** Custom providers kept in the vault. */
-  readonly providerShelf: ProviderShelf
-  /** What counts now. */
-  readonly config: KeymuxConfig
-  /**
-   * Takes over a new configuration at once: cooldowns, providers, chains, preference, limits.
-   *
-   * @throws KeymuxError `invalid_config`; the old one then stays
-   */
-  reconfigure(config: KeymuxConfig): void
-  /** Writes down what is pending, wipes the keys, releases the storage. */
-  close(): Promise<void>
 }
 
 /**
@@ -235,9 +207,9 @@ async function assemble(
     oauth: renewer,
     forwarder,
     logins: lazily(async () => {
-      const { Logins } = await import('./logins/logins.js')
+      const { LoginManager } = await import('./logins/logins.js')
       const { agentHostId } = await import('./logins/agent-host.js')
-      return new Logins({
+      return new LoginManager({
         profiles,
         providers: registry,
         refresher: await refresher(),
@@ -368,7 +340,7 @@ async function configOf(config: ComposeOptions['config']): Promise<KeymuxConfig>
  *
  * @throws KeymuxError `invalid_config`, `file_not_found`
  */
-export async function composeProviders(config: KeymuxConfigSource): Promise<ProviderRegistry> {
+export async function composeProviders(config: KeymuxConfigSource): Promise<Providers> {
   return new LiveConfig(await configOf(config)).registry
 }
 

@@ -1,12 +1,13 @@
 export type { StoreConfig } from './compat/foreign-store.js'
-export type { Keymux, OpenKeymuxOptions } from './compose.js'
+export type { OpenKeymuxOptions } from './compose.js'
 export { openKeymux } from './compose.js'
 export { newStore, Resolver } from './compose-store.js'
-export type { KeymuxConfig, KeymuxConfigInput } from './config/schema.js'
+export type { KeymuxConfig, KeymuxConfigInput } from './domain/config.js'
 export type { CandidateReason, ErrorCode, KeymuxErrorOptions } from './domain/errors.js'
 export { ERROR_CODES, isKeymuxError, KeymuxError, NoUsableProfileError } from './domain/errors.js'
 export type { ProfileId } from './domain/ids.js'
 export { newProfileId, profileName, profileProvider } from './domain/ids.js'
+export type { Keymux } from './domain/keymux.js'
 export type {
   CallOptions,
   Clock,
@@ -45,7 +46,19 @@ export {
   markProfileUsed,
   toOAuthToken,
 } from './domain/profile.js'
+export type { ProfileListItem, ProfileListResult } from './domain/profile-list.js'
 export { ProfileStore } from './domain/profile-store.js'
+export type {
+  AddOptions,
+  ModelCooldownView,
+  NewProfile,
+  OutcomeReport,
+  ProfilePatch,
+  ProfileState,
+  Profiles,
+  ProfileView,
+  ViewFilter,
+} from './domain/profiles.js'
 export type {
   AuthHeader,
   OAuthEndpoint,
@@ -57,17 +70,6 @@ export type {
 } from './domain/provider.js'
 export type { CacheStats, ResolveOptions } from './domain/resolver.js'
 export { Secret } from './domain/secret.js'
-export type {
-  FailureReason,
-  FailureScope,
-  ProfileCooldownConfig,
-  ProfileUsageStats,
-  ProviderCooldownOverride,
-} from './domain/usage.js'
-export type { ProfileToolsOptions, ToolPermissions } from './operations/profile-tools.js'
-export { ProfileTools } from './operations/profile-tools.js'
-export type { ToolDefinition, ToolMethod } from './operations/tool-definitions.js'
-export { TOOL_DEFINITIONS } from './operations/tool-definitions.js'
 export type {
   ProfileAddArgs,
   ProfileAddResult,
@@ -81,7 +83,19 @@ export type {
   ProfileTestResult,
   ProvidersListResult,
   ToolOutcome,
-} from './operations/types.js'
+} from './domain/tools.js'
+export type {
+  FailureReason,
+  FailureScope,
+  ProfileCooldownConfig,
+  ProfileUsageStats,
+  ProviderCooldownOverride,
+} from './domain/usage.js'
+export type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from './domain/vault.js'
+export type { ProfileToolsOptions, ToolPermissions } from './operations/profile-tools.js'
+export { ProfileTools } from './operations/profile-tools.js'
+export type { ToolDefinition, ToolMethod } from './operations/tool-definitions.js'
+export { TOOL_DEFINITIONS } from './operations/tool-definitions.js'
 export { classifyFailure, classifyFailureMessage } from './policy/classify-message.js'
 export type { ClassifyInput, ResponseVerdict } from './policy/classify-response.js'
 export { classifyResponse } from './policy/classify-response.js'
@@ -95,18 +109,6 @@ export {
   resolveProfileUnusableUntil,
 } from './policy/failure.js'
 export { formatProfileList } from './profiles/format-list.js'
-export type { ProfileListItem, ProfileListResult } from './profiles/json-views.js'
-export type {
-  AddOptions,
-  ModelCooldownView,
-  NewProfile,
-  OutcomeReport,
-  ProfilePatch,
-  ProfileState,
-  Profiles,
-  ProfileView,
-  ViewFilter,
-} from './profiles/types.js'
 export {
   builtinProviders,
   getOAuthScopes,
@@ -124,11 +126,3 @@ export type { ResolverConfig } from './resolver/config.js'
 export { FallbackChain, MultiResolver } from './resolver/multi.js'
 export type { CreateFetchOptions, FetchHost } from './transport/create-fetch.js'
 export { createFetch } from './transport/create-fetch.js'
-export type {
-  AuditEntry,
-  SlotView,
-  Unlock,
-  Vault,
-  VaultProblem,
-  VaultStatus,
-} from './vault/types.js'

@@ -1,8 +1,8 @@
 import type { Clock, Logger, OAuthManager, Random, VaultInterface } from '../domain/ports.js'
+import type { ProviderLookup } from '../domain/providers.js'
 import type { ProfileCooldownConfig } from '../domain/usage.js'
 import { StoredProfiles } from '../profiles/manager.js'
 import { createReferenceReader, type ReferenceSources } from '../profiles/references.js'
-import type { ProviderLookup } from '../profiles/validate.js'
 import { KvBackend } from './kv-backend.js'
 
 /** What `newStore` takes. */

@@ -13,10 +13,11 @@ import {
   parseDocument,
   visit,
 } from 'yaml'
+import type { KeymuxConfig } from '../domain/config.js'
 import { MAX_NESTING } from '../domain/nesting.js'
 import { ConfigError, refuseProblems, showPath } from './errors.js'
 import type { Path } from './parsers.js'
-import { type KeymuxConfig, readConfig } from './schema.js'
+import { readConfig } from './schema.js'
 import { deepPlaceInYaml } from './yaml-nesting.js'
 
 // Aliases may repeat a few values, not blow a small file up.

@@ -1,11 +1,12 @@
 import type { BigIntStats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import type { KeymuxConfig } from '../domain/config.js'
 import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import { ConfigError, refuseProblems, showPath } from './errors.js'
 import type { Path } from './parsers.js'
-import { type KeymuxConfig, readConfig, steeringKeys } from './schema.js'
+import { readConfig, steeringKeys } from './schema.js'
 import { type Mistrust, mistrustOf, refuseMistrusted } from './trusted-path.js'
 
 /** A configuration larger than this is a mistake: 1 MiB. */

@@ -1,4 +1,11 @@
-import { PROFILE_PREFERENCES, type ProfilePreference } from '../domain/ports.js'
+import type {
+  GatewayConfig,
+  KeymuxConfig,
+  KeymuxConfigInput,
+  ProviderDeclaration,
+  ReferencesConfig,
+} from '../domain/config.js'
+import { PROFILE_PREFERENCES } from '../domain/ports.js'
 import type { ProfileCooldownConfig, ProviderCooldownOverride } from '../domain/usage.js'
 import {
   boolean,
@@ -15,56 +22,6 @@ import {
   record,
   type Spot,
 } from './parsers.js'
-
-/** Settings of the gateway. */
-export interface GatewayConfig {
-  /** 0 picks a free port. Default 7878. */
-  readonly port: number
-  /** The address to listen on. Default 127.0.0.1. */
-  readonly host: string
-  /** How long an upstream may take to begin its answer, in seconds. Default 30. */
-  readonly firstByteTimeoutSeconds: number
-  /** How long a request may take with all its tries, in seconds. Default 600. */
-  readonly deadlineSeconds: number
-  /** The largest request body that can be sent a second time, in MB of 1,000,000 bytes. Default 10. */
-  readonly replayLimitMb: number
-}
-
-/** Which kinds of references are allowed beyond the harmless ones. */
-export interface ReferencesConfig {
-  /** Whether `exec://` references may run commands. Default false. */
-  readonly exec: boolean
-}
-
-/** A custom provider as declared: its settings are judged by the providers, not here. */
-export interface ProviderDeclaration {
-  readonly settings: Readonly<Record<string, unknown>>
-  /** Names a setting for a message: `FILE:LINE:COL: providers.corp.base_url`. */
-  readonly where: (...path: Path) => string
-}
-
-/** The whole configuration, defaults filled in. Cooldown defaults are the policy's own. */
-export interface KeymuxConfig {
-  /** Default `valid`. */
-  readonly defaultPreference: ProfilePreference
-  readonly cooldown: ProfileCooldownConfig
-  /** By lower-case name. */
-  readonly providers: Readonly<Record<string, ProviderDeclaration>>
-  /** Members are `provider` or `provider:model`, in the order of trial; the provider is lower-case. */
-  readonly chains: Readonly<Record<string, readonly string[]>>
-  readonly gateway: GatewayConfig
-  readonly references: ReferencesConfig
-}
-
-/** What a program may pass as configuration: every part optional, keys in camelCase. */
-export interface KeymuxConfigInput {
-  readonly defaultPreference?: ProfilePreference
-  readonly cooldown?: ProfileCooldownConfig
-  readonly providers?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
-  readonly chains?: Readonly<Record<string, readonly string[]>>
-  readonly gateway?: Partial<GatewayConfig>
-  readonly references?: Partial<ReferencesConfig>
-}
 
 const DEFAULT_GATEWAY: GatewayConfig = {
   port: 7878,

@@ -1,13 +1,13 @@
 import { homedir } from 'node:os'
-import type { Keymux } from '../compose.js'
 import { keymuxFolder } from '../config/paths.js'
+import type { Keymux } from '../domain/keymux.js'
 import { serveGateway } from '../surfaces/gateway/gateway.js'
-import type { Gateway, GatewayOptions } from '../surfaces/gateway/handle.js'
+import type { Gateway, GatewayOptions } from '../surfaces/gateway/types.js'
 import { readPrivateFile } from '../system/safe-file.js'
 
-export type { Gateway, GatewayOptions } from '../surfaces/gateway/handle.js'
 export type { JsonLoggerOptions, LogLevel } from '../surfaces/gateway/log.js'
 export { createJsonLogger } from '../surfaces/gateway/log.js'
+export type { Gateway, GatewayOptions } from '../surfaces/gateway/types.js'
 
 /**
  * Starts a gateway on an open vault. It forwards `/PROVIDER[:NAME]/…` and `/@CHAIN/…` with a credential of

@@ -1,4 +1,13 @@
 export { Renewer } from '../compose-store.js'
+export type {
+  BrowserLogin,
+  DeviceLoginAttempt,
+  LoginResult,
+  Logins,
+  LoginTarget,
+  LogoutResult,
+  RenewOptions,
+} from '../domain/logins.js'
 export type { OAuthManager, OAuthTokenRefresher, RefreshOptions } from '../domain/ports.js'
 export type { OAuthCredential, OAuthToken } from '../domain/profile.js'
 export {
@@ -8,15 +17,7 @@ export {
   mergeRefreshedCredential,
   toOAuthToken,
 } from '../domain/profile.js'
-export type {
-  BrowserLogin,
-  DeviceLoginAttempt,
-  LoginResult,
-  LoginTarget,
-  LogoutResult,
-} from '../logins/login-types.js'
-export type { Logins } from '../logins/logins.js'
-export type { RenewerConfig, RenewOptions } from '../logins/renewal.js'
+export type { RenewerConfig } from '../logins/renewal.js'
 export type { RenewalTiming } from '../logins/renewal-timing.js'
 export type { Delivery, OAuthFailure } from '../oauth/errors.js'
 export { OAuthError } from '../oauth/errors.js'

@@ -1,10 +1,10 @@
 import { KeymuxError } from '../domain/errors.js'
 import { parseProfileName } from '../domain/ids.js'
+import type { LoginTarget } from '../domain/logins.js'
 import type { AuthProfile, OAuthCredential, OAuthToken } from '../domain/profile.js'
 import { isSameAccount } from '../domain/profile.js'
+import type { Profiles } from '../domain/profiles.js'
 import type { ProviderMetadata } from '../domain/provider.js'
-import type { Profiles } from '../profiles/types.js'
-import type { LoginTarget } from './login-types.js'
 
 /**
  * The name a login is kept under: the one wanted, that of the account's profile, its e-mail address, its name at

@@ -1,9 +1,9 @@
 import { KeymuxError } from '../domain/errors.js'
 import { parseProfileName } from '../domain/ids.js'
+import type { LoginTarget } from '../domain/logins.js'
 import type { AuthProfile } from '../domain/profile.js'
-import type { Profiles } from '../profiles/types.js'
+import type { Profiles } from '../domain/profiles.js'
 import { taken } from './login-account.js'
-import type { LoginTarget } from './login-types.js'
 
 /** The name a key is kept under: the one wanted, that of the account's key, `default`, `default-2` and so on. */
 export async function keyNameFor(

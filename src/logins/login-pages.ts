@@ -1,7 +1,7 @@
 import { KeymuxError } from '../domain/errors.js'
+import type { LoginResult } from '../domain/logins.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import type { PageText } from '../oauth/page.js'
-import type { LoginResult } from './login-types.js'
 
 /** What the browser shows after a login that went well. */
 export function connectedPage(

@@ -1,18 +1,18 @@
 import { newProfileId } from '../domain/ids.js'
+import type { LoginResult, LoginTarget } from '../domain/logins.js'
 import type { AuthProfile, OAuthCredential, OAuthToken } from '../domain/profile.js'
 import { fromOAuthToken } from '../domain/profile.js'
+import type { Profiles } from '../domain/profiles.js'
 import { findAccount } from '../oauth/account.js'
 import type { LoginYield } from '../oauth/code-flow.js'
 import type { KeyYield } from '../oauth/key-exchange.js'
 import { tokenOf } from '../oauth/refresher.js'
 import type { OAuthSettings } from '../oauth/settings.js'
 import type { TokenGrant } from '../oauth/token-answer.js'
-import type { Profiles } from '../profiles/types.js'
 import { isKnownAccount, nameFor, refuseOther } from './login-account.js'
 import { keyNameFor, refuseOtherKey } from './login-keys.js'
 import type { ClientSecrets } from './login-secret.js'
 import { clientSecretName, keepingSecret } from './login-secret.js'
-import type { LoginResult, LoginTarget } from './login-types.js'
 
 /** What the audit calls it. */
 const LOGIN = { event: 'login' } as const

@@ -1,5 +1,13 @@
 import { KeymuxError } from '../domain/errors.js'
 import { newProfileId, parseProfileName, quote } from '../domain/ids.js'
+import type {
+  BrowserLogin,
+  DeviceLoginAttempt,
+  LoginResult,
+  Logins,
+  LoginTarget,
+  LogoutResult,
+} from '../domain/logins.js'
 import type { CallOptions } from '../domain/ports.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import type { CodeLogin } from '../oauth/code-flow.js'
@@ -11,21 +19,14 @@ import { taken, withKnownClient } from './login-account.js'
 import { refuseUnknownKey } from './login-keys.js'
 import { connectedPage, failedPage } from './login-pages.js'
 import { LoginStore } from './login-store.js'
-import type {
-  BrowserLogin,
-  DeviceLoginAttempt,
-  LoginResult,
-  LoginsConfig,
-  LoginTarget,
-  LogoutResult,
-} from './login-types.js'
+import type { LoginsConfig } from './logins-config.js'
 import { logOut } from './logout.js'
 
 /**
  * Logs accounts in and out. What is stored is stored in one step at the end: a login that fails or is
  * interrupted leaves nothing behind, and one account never takes the place of another.
  */
-export class Logins {
+export class LoginManager implements Logins {
   readonly #config: LoginsConfig
   readonly #store: LoginStore
 
@@ -35,7 +36,6 @@ export class Logins {
     this.#store = new LoginStore({ profiles, secrets, now: () => this.#now() })
   }
 
-  /** Whether logins at this provider go by device unless told otherwise, or are known to go no other way. */
   prefersDevice(provider: string): boolean {
     const metadata = loginMetadataOf(this.#provider(provider))
     if (metadata === undefined) return false
@@ -44,25 +44,14 @@ export class Logins {
     return preferred === 'device' || (byBrowser === undefined && deviceAuthorizationEndpoint !== undefined)
   }
 
-  /** Whether a client of one's own has a secret that must be known. */
   asksForSecret(provider: string): boolean {
     return loginMetadataOf(this.#provider(provider))?.asksForSecret === true
   }
 
-  /**
-   * Refuses what cannot succeed, before anybody is bothered.
-   *
-   * @throws KeymuxError `unknown_provider`, `unsupported_mode`, `usage`, `profile_exists`
-   */
   async check(target: LoginTarget): Promise<void> {
     await this.prepare(target)
   }
 
-  /**
-   * Checks a login, and completes it with the client that the named profile was logged in with before.
-   *
-   * @throws as {@link Logins.check}
-   */
   async prepare(target: LoginTarget): Promise<LoginTarget> {
     const provider = this.#provider(target.provider)
     const { name } = target
@@ -76,7 +65,6 @@ export class Logins {
     return complete
   }
 
-  /** Starts a login in the browser. @throws as {@link Logins.check}, and `login_failed`, `provider_unreachable` */
   async browser(wanted: LoginTarget): Promise<BrowserLogin> {
     const { settings, target } = await this.#prepared(wanted)
     const login = await startCodeLogin(settings, {
@@ -95,7 +83,6 @@ export class Logins {
     }
   }
 
-  /** Starts a login on another device. */
   async device(wanted: LoginTarget): Promise<DeviceLoginAttempt> {
     const { settings, target } = await this.#prepared(wanted)
     const { sleep } = this.#config
@@ -119,12 +106,6 @@ export class Logins {
     }
   }
 
-  /**
-   * Asks the provider to void the tokens (best effort, 10 s), then drops them. The profile stays, and says that
-   * it needs a login.
-   *
-   * @throws KeymuxError `profile_not_found`, `unsupported_mode`, storage errors
-   */
   logout(id: string, options: CallOptions = {}): Promise<LogoutResult> {
     return logOut(this.#config, id, options)
   }

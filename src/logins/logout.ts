@@ -1,10 +1,11 @@
 import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
+import type { LogoutResult } from '../domain/logins.js'
 import type { CallOptions } from '../domain/ports.js'
 import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
 import { revoke } from '../oauth/revocation.js'
-import type { LoginsConfig, LogoutResult } from './login-types.js'
+import type { LoginsConfig } from './logins-config.js'
 
 /** How long a renewal under way may delay a logout, in milliseconds. */
 const LOGOUT_WAIT_MS = 10_000

@@ -1,12 +1,6 @@
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
-import type {
-  CallOptions,
-  Clock,
-  Logger,
-  OAuthManager,
-  OAuthTokenRefresher,
-  TokenOptions,
-} from '../domain/ports.js'
+import type { OAuthRenewer, RenewOptions } from '../domain/logins.js'
+import type { CallOptions, Clock, Logger, OAuthTokenRefresher, TokenOptions } from '../domain/ports.js'
 import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
 import type { OfferingManager } from '../profiles/native.js'
 import type { RefreshLocks } from '../storage/locks.js'
@@ -36,12 +30,6 @@ export interface RenewerConfig {
   readonly logger?: Logger | undefined
 }
 
-/** Options of {@link Renewer.renew}. */
-export interface RenewOptions extends CallOptions {
-  /** The access token that the provider refused: where another is stored by now, it is given instead. */
-  readonly rejected?: string
-}
-
 interface Flight {
   readonly forced: boolean
   readonly outcome: Promise<OAuthCredential>
@@ -52,7 +40,7 @@ interface Flight {
  * processes on one vault, and everyone who asks meanwhile gets its outcome. New tokens are on disk before
  * anyone sees them. No failure deletes a credential.
  */
-export class Renewer implements OAuthManager {
+export class Renewer implements OAuthRenewer {
   readonly #config: RenewerConfig
   readonly #run: RenewalRun
   readonly #locking: { readonly locks: RefreshLocks; readonly lockName: (profileId: string) => string }

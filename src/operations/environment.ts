@@ -1,7 +1,7 @@
 import { KeymuxError } from '../domain/errors.js'
+import type { Keymux } from '../domain/keymux.js'
 import type { ResolveOptions } from '../domain/resolver.js'
 import { providerEnv } from '../providers/request.js'
-import type { KeymuxHandle } from './handle.js'
 import { type Member, requireProviders } from './members.js'
 
 /**
@@ -10,7 +10,7 @@ import { type Member, requireProviders } from './members.js'
  * @throws KeymuxError what resolving throws, `unknown_provider`
  */
 export async function environmentOf(
-  handle: KeymuxHandle,
+  handle: Pick<Keymux, 'resolver' | 'providers'>,
   members: readonly Member[],
   options: ResolveOptions,
 ): Promise<Record<string, string>> {

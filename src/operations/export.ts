@@ -1,12 +1,12 @@
 import { isKeymuxError } from '../domain/errors.js'
 import type { JsonObject } from '../domain/json-reader.js'
+import type { Keymux } from '../domain/keymux.js'
 import { type AuthProfile, vaultReferenceName } from '../domain/profile.js'
 import { usageToJson } from '../domain/profile-codec.js'
 import { ProfileStore } from '../domain/profile-store.js'
 import type { NamedSecret } from '../interchange/draft.js'
 import type { ExportContents, ExportedProvider } from '../interchange/json.js'
 import { customProviderToJson } from '../providers/custom.js'
-import type { KeymuxHandle } from './handle.js'
 
 /** What an export holds, and what it has to do without. */
 export interface Gathered {
@@ -16,7 +16,10 @@ export interface Gathered {
 }
 
 /** Everything that can be exported, secrets opened. One damaged record does not keep the others here. */
-export async function gather(handle: KeymuxHandle, signal: AbortSignal): Promise<Gathered> {
+export async function gather(
+  handle: Pick<Keymux, 'profiles' | 'vault' | 'providers' | 'providerShelf'>,
+  signal: AbortSignal,
+): Promise<Gathered> {
   const { profiles, vault } = handle
   const store = new ProfileStore()
   const damaged = [...profiles.damaged()]
@@ -63,7 +66,10 @@ function withSecrets(profile: AuthProfile): AuthProfile {
   }
 }
 
-async function declaredProviders({ providers, providerShelf }: KeymuxHandle): Promise<ExportedProvider[]> {
+async function declaredProviders({
+  providers,
+  providerShelf,
+}: Pick<Keymux, 'providers' | 'providerShelf'>): Promise<ExportedProvider[]> {
   return (await providerShelf.names()).flatMap((name) => {
     const provider = providers.get(name)
     return provider === undefined ? [] : [{ name, declaration: customProviderToJson(provider) as JsonObject }]

@@ -1,12 +1,12 @@
 import { newProfileId } from '../domain/ids.js'
+import type { Providers } from '../domain/providers.js'
 import type { ImportDraft } from '../interchange/draft.js'
 import { findImporter } from '../interchange/importers.js'
 import { LOGIN_METADATA } from '../oauth/metadata.js'
 import { type RenewalObstacle, renewalObstacle } from '../oauth/renewable.js'
-import type { ProviderRegistry } from '../providers/registry.js'
 
 /** What became of logins that other programs renew: one sentence for all with the same lot. */
-export function loginNotes(drafts: readonly ImportDraft[], providers: ProviderRegistry): string[] {
+export function loginNotes(drafts: readonly ImportDraft[], providers: Providers): string[] {
   const idsByLot = new Map<string, string[]>()
   for (const draft of drafts) {
     const lot = lotOf(draft, providers)
@@ -18,7 +18,7 @@ export function loginNotes(drafts: readonly ImportDraft[], providers: ProviderRe
   return [...idsByLot].map(([lot, ids]) => `${ids.join(', ')}: ${lot}`)
 }
 
-function lotOf(draft: ImportDraft, providers: ProviderRegistry): string | undefined {
+function lotOf(draft: ImportDraft, providers: Providers): string | undefined {
   const tool = findImporter(draft.source)?.label ?? draft.source
   if (draft.oauth !== undefined) return `taken over; do not renew it in ${tool} as well: log in there anew.`
   if (draft.ofLogin !== true) return undefined
@@ -34,7 +34,7 @@ function lotOf(draft: ImportDraft, providers: ProviderRegistry): string | undefi
   }
 }
 
-function obstacleOf(name: string, providers: ProviderRegistry): RenewalObstacle['missing'] | undefined {
+function obstacleOf(name: string, providers: Providers): RenewalObstacle['missing'] | undefined {
   const provider = providers.get(name)
   const ended = provider?.oauth === undefined && LOGIN_METADATA[name]?.status === 'discontinued'
   return ended ? 'token_endpoint' : renewalObstacle(name, provider, undefined)?.missing

@@ -1,17 +1,17 @@
 import { withoutUndefined } from '../domain/defined.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import { newProfileId } from '../domain/ids.js'
+import type { Keymux } from '../domain/keymux.js'
 import type { AuthProfile } from '../domain/profile.js'
 import { profileToJson, usageFromJson } from '../domain/profile-codec.js'
 import type { ProfileStore } from '../domain/profile-store.js'
+import type { ImportedUsage } from '../domain/profiles.js'
+import type { Providers } from '../domain/providers.js'
 import type { ImportDraft, ImportNote, NamedSecret } from '../interchange/draft.js'
 import type { ExportedProvider } from '../interchange/json.js'
 import { renewalObstacle } from '../oauth/renewable.js'
-import type { ImportedUsage } from '../profiles/types.js'
 import { buildProfile } from '../profiles/validate.js'
 import { customProviderToJson, parseCustomProvider } from '../providers/custom.js'
-import type { ProviderRegistry } from '../providers/registry.js'
-import type { KeymuxHandle } from './handle.js'
 import { loginNotes } from './import-notes.js'
 import { droppedNote, refuseProfile, refuseProvider, untrusted } from './import-trust.js'
 
@@ -73,7 +73,7 @@ export function arrivalsOfStore(store: ProfileStore): ArrivingProfile[] {
  * @throws KeymuxError what keeps the vault from being written; what is wrong with one piece is reported
  */
 export async function settle(
-  handle: KeymuxHandle,
+  handle: Pick<Keymux, 'profiles' | 'providers' | 'providerShelf' | 'vault'>,
   arrivals: Arrivals,
   options: SettleOptions,
 ): Promise<ImportReport> {
@@ -129,7 +129,7 @@ function isOfPiece({ code, exitCode }: KeymuxError): boolean {
 const USAGE = 2
 
 async function placeProvider(
-  { providers, providerShelf }: KeymuxHandle,
+  { providers, providerShelf }: Pick<Keymux, 'providers' | 'providerShelf'>,
   { name, declaration }: ExportedProvider,
   { replace, trustEndpoints, signal }: SettleOptions,
 ): Promise<string | undefined> {
@@ -147,7 +147,7 @@ async function placeProvider(
 }
 
 async function placeSecret(
-  { vault }: KeymuxHandle,
+  { vault }: Pick<Keymux, 'vault'>,
   { name, value }: NamedSecret,
   { replace, signal }: SettleOptions,
 ): Promise<string | undefined> {
@@ -160,7 +160,7 @@ async function placeSecret(
 }
 
 async function placeProfile(
-  { profiles, providers }: KeymuxHandle,
+  { profiles, providers }: Pick<Keymux, 'profiles' | 'providers'>,
   arriving: ArrivingProfile | ImportDraft,
   { replace, trustEndpoints, now, signal }: SettleOptions,
   notes: string[],
@@ -185,7 +185,7 @@ async function placeProfile(
 }
 
 /** @throws KeymuxError `unsupported_mode` for a login that nobody could renew, and those of {@link buildProfile} */
-function ofDraft(draft: ImportDraft, providers: ProviderRegistry, now: Date): AuthProfile {
+function ofDraft(draft: ImportDraft, providers: Providers, now: Date): AuthProfile {
   const { provider, oauth } = draft
   const obstacle = oauth && renewalObstacle(provider, providers.get(provider), oauth.clientId)
   if (obstacle === undefined) return buildProfile(draft, providers, now)

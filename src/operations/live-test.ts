@@ -1,10 +1,10 @@
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
+import type { Keymux } from '../domain/keymux.js'
 import { parseFlatJson } from '../domain/nesting.js'
 import type { FailureReason } from '../domain/usage.js'
 import { classifyFailure } from '../policy/classify-message.js'
 import { classifyResponse } from '../policy/classify-response.js'
 import { checkRequest } from '../providers/request.js'
-import type { KeymuxHandle } from './handle.js'
 
 /** What a provider said to a credential. */
 export interface LiveResult {
@@ -35,7 +35,7 @@ export const RENEWAL_WAIT_MS = 3_000
  * @throws KeymuxError `reference_unresolved`, `profile_not_found`, `aborted`
  */
 export async function askProvider(
-  { resolver, providers, profiles }: KeymuxHandle,
+  { resolver, providers, profiles }: Pick<Keymux, 'resolver' | 'providers' | 'profiles'>,
   id: string,
   { signal, now }: { readonly signal: AbortSignal; readonly now: Date },
 ): Promise<LiveResult> {
@@ -97,7 +97,7 @@ export async function askProvider(
 
 /** The credential of exactly this profile, cooling or not: a test may ask about a profile at rest. */
 async function credentialOf(
-  { resolver, profiles }: Pick<KeymuxHandle, 'resolver' | 'profiles'>,
+  { resolver, profiles }: Pick<Keymux, 'resolver' | 'profiles'>,
   provider: string,
   name: string | undefined,
   id: string,

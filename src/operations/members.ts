@@ -1,6 +1,6 @@
 import { KeymuxError } from '../domain/errors.js'
 import { parseProfileId, quote } from '../domain/ids.js'
-import type { ProviderRegistry } from '../providers/registry.js'
+import type { Providers } from '../domain/providers.js'
 
 /** One `PROVIDER[:NAME]` of a list. */
 export interface Member {
@@ -27,7 +27,7 @@ export function parseMembers(what: string, text: string): Member[] {
  *
  * @throws KeymuxError `unknown_provider`
  */
-export function requireProviders(members: readonly Member[], providers: ProviderRegistry): void {
+export function requireProviders(members: readonly Member[], providers: Providers): void {
   const unknown = members.find(({ provider }) => providers.get(provider) === undefined)
   if (unknown === undefined) return
   throw new KeymuxError('unknown_provider', `there is no provider ${quote(unknown.provider)}`, {

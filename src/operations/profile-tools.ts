@@ -5,22 +5,11 @@ import { newProfileId, quote } from '../domain/ids.js'
 import type { CallOptions, Clock, ProfileManager } from '../domain/ports.js'
 import type { AuthProfile } from '../domain/profile.js'
 import { isProfileValid, shownReference } from '../domain/profile.js'
+import type { ProfileListItem } from '../domain/profile-list.js'
+import type { NewProfile } from '../domain/profiles.js'
 import type { ProviderMetadata } from '../domain/provider.js'
-import type { ProfileListItem } from '../profiles/json-views.js'
-import { toListJson } from '../profiles/json-views.js'
-import { isForeignBaseUrl, leavesVault, pointersIn } from '../profiles/outside.js'
-import type { NewProfile } from '../profiles/types.js'
-import type { ProviderLookup } from '../profiles/validate.js'
-import { defaultRegistry } from '../providers/registry.js'
-import type { Resolver } from '../resolver/resolver.js'
-import { readArguments } from './arguments.js'
-import { readCredentialData, writeCredentialData } from './credential-data.js'
-import { readAdd, readFilter, readId, readImport, secretsOf } from './tool-arguments.js'
-import { TOOL_DEFINITIONS } from './tool-definitions.js'
-import type { ToolFailure } from './tool-failure.js'
-import { oneLine, toolFailure } from './tool-failure.js'
-import type { ToolManager } from './tool-manager.js'
-import { toolManager } from './tool-manager.js'
+import type { ProviderLookup } from '../domain/providers.js'
+import type { CredentialResolver } from '../domain/resolver.js'
 import type {
   ProfileAddArgs,
   ProfileAddResult,
@@ -34,7 +23,19 @@ import type {
   ProfileTestResult,
   ProvidersListResult,
   ToolOutcome,
-} from './types.js'
+  Tools,
+} from '../domain/tools.js'
+import { toListJson } from '../profiles/json-views.js'
+import { isForeignBaseUrl, leavesVault, pointersIn } from '../profiles/outside.js'
+import { defaultRegistry } from '../providers/registry.js'
+import { readArguments } from './arguments.js'
+import { readCredentialData, writeCredentialData } from './credential-data.js'
+import { readAdd, readFilter, readId, readImport, secretsOf } from './tool-arguments.js'
+import { TOOL_DEFINITIONS } from './tool-definitions.js'
+import type { ToolFailure } from './tool-failure.js'
+import { oneLine, toolFailure } from './tool-failure.js'
+import type { ToolManager } from './tool-manager.js'
+import { toolManager } from './tool-manager.js'
 import { testProfile } from './validity.js'
 
 /** Providers as the tools list them. */
@@ -70,9 +71,9 @@ export interface ProfileToolsOptions extends ToolPermissions {
  * throw, whatever they are given: a result says `success: false`, one sentence in `error` and a stable
  * `code`. Only `export` ever gives a secret.
  */
-export class ProfileTools {
+export class ProfileTools implements Tools {
   readonly #manager: ToolManager
-  readonly #resolver: Pick<Resolver, 'resolve'>
+  readonly #resolver: Pick<CredentialResolver, 'resolve'>
   readonly #providers: ToolProviders
   readonly #clock: Clock
   readonly #allowReveal: boolean
@@ -80,7 +81,7 @@ export class ProfileTools {
 
   constructor(
     manager: ProfileManager,
-    resolver: Pick<Resolver, 'resolve'>,
+    resolver: Pick<CredentialResolver, 'resolve'>,
     {
       allowReveal = true,
       allowEndpoints = false,
@@ -137,7 +138,7 @@ export class ProfileTools {
     })
   }
 
-  /** What {@link ProfileTools.enable} and {@link ProfileTools.setPriority} do, in one step. No tool of its own. */
+  /** What {@link Tools.enable} and {@link Tools.setPriority} do, in one step. No tool of its own. */
   update(args: ProfileEnableArgs & ProfileSetPriorityArgs, options?: CallOptions): Promise<ToolOutcome> {
     return guarded(options, [], async (call) => {
       const { id, ...patch } = readArguments(args, (fields) => ({

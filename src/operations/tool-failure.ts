@@ -3,7 +3,7 @@ import type { ErrorCode } from '../domain/errors.js'
 import { KeymuxError } from '../domain/errors.js'
 import { printable } from '../domain/printable.js'
 import { redactSecrets } from '../domain/redact.js'
-import type { ToolOutcome } from './types.js'
+import type { ToolOutcome } from '../domain/tools.js'
 
 /** A result that says why nothing came of it. */
 export interface ToolFailure extends ToolOutcome {

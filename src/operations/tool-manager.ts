@@ -12,8 +12,8 @@ import type {
   Profiles,
   ProfileView,
   ViewFilter,
-} from '../profiles/types.js'
-import type { ProviderLookup } from '../profiles/validate.js'
+} from '../domain/profiles.js'
+import type { ProviderLookup } from '../domain/providers.js'
 import { buildProfile } from '../profiles/validate.js'
 
 /** What the tools need of a manager. */

@@ -2,18 +2,18 @@ import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { CallOptions } from '../domain/ports.js'
 import { shownReference } from '../domain/profile.js'
+import type { ProfileView } from '../domain/profiles.js'
+import type { CredentialResolver } from '../domain/resolver.js'
 import { formatTime } from '../domain/rfc3339.js'
+import type { ProfileTestResult } from '../domain/tools.js'
 import { servableUntil } from '../policy/refresh-due.js'
-import type { ProfileView } from '../profiles/types.js'
-import type { Resolver } from '../resolver/resolver.js'
 import { oneLine } from './tool-failure.js'
 import type { ToolManager } from './tool-manager.js'
-import type { ProfileTestResult } from './types.js'
 
 /** What testing needs. */
 export interface TestParts {
   readonly manager: ToolManager
-  readonly resolver: Pick<Resolver, 'resolve'>
+  readonly resolver: Pick<CredentialResolver, 'resolve'>
   readonly now: Date
 }
 
@@ -81,7 +81,7 @@ function isServable({ expiresAt, expired }: ProfileView, now: Date): boolean {
 async function readingProblem(
   view: ProfileView,
   manager: ToolManager,
-  resolver: Pick<Resolver, 'resolve'>,
+  resolver: Pick<CredentialResolver, 'resolve'>,
   options: CallOptions,
 ): Promise<KeymuxError | undefined> {
   try {

@@ -3,6 +3,13 @@ import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import { newProfileId, parseProfileName } from '../domain/ids.js'
 import type { CallOptions } from '../domain/ports.js'
 import type { AuthProfile } from '../domain/profile.js'
+import type {
+  AddOptions,
+  ChangeOptions,
+  ImportedUsage,
+  NewProfile,
+  ProfilePatch,
+} from '../domain/profiles.js'
 import type { ProfileUsageStats } from '../domain/usage.js'
 import { newUsageStats } from '../domain/usage.js'
 import { applyReset } from '../policy/failure.js'
@@ -13,7 +20,6 @@ import type { ProfileIndex } from './profile-index.js'
 import type { ProfileIdentity, ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
 import { credentialChanged, newUid, splitProfile } from './record.js'
 import { cleanMessage } from './stored-message.js'
-import type { AddOptions, ChangeOptions, ImportedUsage, NewProfile, ProfilePatch } from './types.js'
 import { buildProfile, checkProfile } from './validate.js'
 
 /** What owners do to profiles. Each is one transaction with its line of audit. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { ProfileListItem } from '../domain/profile-list.js'
+import type { ProfileView } from '../domain/profiles.js'
 import { formatProfileList, profileMark } from './format-list.js'
-import type { ProfileListItem } from './json-views.js'
 import { toListJson, toShowJson, toStatusJson } from './json-views.js'
-import type { ProfileView } from './types.js'
 
 const AT = new Date('2026-01-31T12:00:00Z')
 

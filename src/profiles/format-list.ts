@@ -1,5 +1,5 @@
 import { printable } from '../domain/printable.js'
-import type { ProfileListItem, ProfileListResult } from './json-views.js'
+import type { ProfileListItem, ProfileListResult } from '../domain/profile-list.js'
 
 /** How a profile stands at a glance: usable, usable soon or with care, not usable, switched off. */
 export type ProfileMark = '✓' | '⚠' | '✗' | '⊘'

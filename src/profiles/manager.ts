@@ -7,12 +7,6 @@ import type {
   ResolutionOptions,
 } from '../domain/ports.js'
 import type { AuthProfile } from '../domain/profile.js'
-import type { FailureReason, OutcomeOrigin, ProfileUsageStats } from '../domain/usage.js'
-import { CandidateSource } from './candidates.js'
-import { ProfileEdits } from './edits.js'
-import type { NativeProfiles, OfferingManager } from './native.js'
-import { Outcomes } from './outcomes.js'
-import { type ManagerConfig, ProfileIndex } from './profile-index.js'
 import type {
   AddOptions,
   ChangeOptions,
@@ -24,7 +18,13 @@ import type {
   ProfileView,
   SuccessOptions,
   ViewFilter,
-} from './types.js'
+} from '../domain/profiles.js'
+import type { FailureReason, OutcomeOrigin, ProfileUsageStats } from '../domain/usage.js'
+import { CandidateSource } from './candidates.js'
+import { ProfileEdits } from './edits.js'
+import type { NativeProfiles, OfferingManager } from './native.js'
+import { Outcomes } from './outcomes.js'
+import { type ManagerConfig, ProfileIndex } from './profile-index.js'
 import { passesFilter, viewOf } from './views.js'
 
 export type { ManagerConfig } from './profile-index.js'

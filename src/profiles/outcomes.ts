@@ -1,4 +1,5 @@
 import type { CallOptions, FailureOptions } from '../domain/ports.js'
+import type { OutcomeReport, SuccessOptions } from '../domain/profiles.js'
 import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
 import { scopeOf } from '../policy/effects.js'
 import { applyReset, applyTrial } from '../policy/failure.js'
@@ -15,7 +16,6 @@ import {
   successOutcome,
 } from './outcome.js'
 import type { ProfileIndex } from './profile-index.js'
-import type { OutcomeReport, SuccessOptions } from './types.js'
 
 /** A line of audit for each hour in which a surface used a profile: one for each use would fill the disk. */
 const AUDIT_USE_EVERY_MS = 3_600_000

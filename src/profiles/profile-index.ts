@@ -1,6 +1,7 @@
 import { KeymuxError } from '../domain/errors.js'
 import { newProfileId, quote } from '../domain/ids.js'
 import type { CallOptions, Clock, Logger, Random } from '../domain/ports.js'
+import type { ProviderLookup } from '../domain/providers.js'
 import type { ProfileCooldownConfig } from '../domain/usage.js'
 import type { RenewalObstacle } from '../oauth/renewable.js'
 import { renewalObstacle } from '../oauth/renewable.js'
@@ -12,7 +13,6 @@ import type { Outcome } from './outcome.js'
 import { OutcomeLog } from './outcome-log.js'
 import type { ReferenceReader } from './references.js'
 import { UseLog } from './use-log.js'
-import type { ProviderLookup } from './validate.js'
 
 /** What a manager is made of. */
 export interface ManagerConfig {

@@ -1,10 +1,10 @@
 import type { CandidateReason, KeymuxError } from '../domain/errors.js'
 import { NoUsableProfileError } from '../domain/errors.js'
 import type { ResolutionOptions } from '../domain/ports.js'
+import type { ProviderLookup } from '../domain/providers.js'
 import { modelAllowed } from '../policy/model-globs.js'
 import type { Entry } from './entry.js'
 import { renewalAdvice } from './renewal-advice.js'
-import type { ProviderLookup } from './validate.js'
 
 /** Why a profile that was tried could not give its credential. */
 export interface FailedAttempt {

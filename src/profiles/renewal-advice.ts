@@ -1,5 +1,5 @@
+import type { ProviderLookup } from '../domain/providers.js'
 import type { Entry } from './entry.js'
-import type { ProviderLookup } from './validate.js'
 
 /**
  * What the owner can do about a login that is not renewed, as a phrase; `undefined` when that is nothing, or

@@ -3,19 +3,12 @@ import { KeymuxError } from '../domain/errors.js'
 import { newProfileId, parseProfileName, parseProviderName, quote } from '../domain/ids.js'
 import type { AuthMode, AuthProfile } from '../domain/profile.js'
 import { AUTH_MODES } from '../domain/profile.js'
+import type { NewProfile } from '../domain/profiles.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import type { ProviderLookup } from '../domain/providers.js'
 import { checkSecret } from '../domain/secret.js'
 import { isOpenToAll } from '../oauth/open-login.js'
 import { parseBaseUrl } from '../providers/url.js'
-import type { NewProfile } from './types.js'
-
-/** The part of the provider registry that profiles need. */
-export interface ProviderLookup {
-  get(name: string): ProviderMetadata | undefined
-  supportsMode(name: string, mode: AuthMode): boolean
-  /** Another number once a provider has come, gone or changed. Absent: none ever does. */
-  readonly version?: number
-}
 
 /** The highest priority, and the lowest below zero: beyond any that a person gives. */
 const MAX_PRIORITY = 100_000

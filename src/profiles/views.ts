@@ -1,10 +1,10 @@
 import { withoutUndefined } from '../domain/defined.js'
+import type { ModelCooldownView, ProfileView, ViewFilter } from '../domain/profiles.js'
+import type { ProviderLookup } from '../domain/providers.js'
 import type { FailureReason } from '../domain/usage.js'
 import type { Entry } from './entry.js'
 import type { ProfileMeta } from './record.js'
 import { renewalAdvice } from './renewal-advice.js'
-import type { ModelCooldownView, ProfileView, ViewFilter } from './types.js'
-import type { ProviderLookup } from './validate.js'
 
 /** What may be shown of an entry at `now`. Opens no secret. */
 export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): ProfileView {

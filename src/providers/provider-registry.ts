@@ -3,6 +3,7 @@ import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import { AUTH_MODES, type AuthMode } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import type { Providers } from '../domain/providers.js'
 import { readProvider } from './declaration.js'
 
 const SUGGESTED_NAMES: readonly string[] = ['default', 'work', 'personal']
@@ -14,7 +15,7 @@ const MAX_PARENTS = 8
  * registry with a parent knows whatever the parent knows, also what is registered there later; its own
  * entry wins over the parent's.
  */
-export class ProviderRegistry {
+export class ProviderRegistry implements Providers {
   readonly #providers = new Map<string, ProviderMetadata>()
   readonly #parent: ProviderRegistry | undefined
   #changes = 0

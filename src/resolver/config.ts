@@ -1,6 +1,6 @@
 import type { Clock, Logger, OAuthManager, ProfilePreference } from '../domain/ports.js'
+import type { ProviderLookup } from '../domain/providers.js'
 import type { OfferingManager } from '../profiles/native.js'
-import type { ProviderLookup } from '../profiles/validate.js'
 
 /** What a resolver is made of. */
 export interface ResolverConfig {

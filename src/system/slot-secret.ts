@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { encodeKeyFile, parseKeyFile } from '../crypto/key-file.js'
 import type { SlotSecret } from '../crypto/slot.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
-import type { Unlock } from '../vault/types.js'
+import type { Unlock } from '../domain/vault.js'
 import { readSecretFile, writeSecretFile } from './safe-file.js'
 
 /**

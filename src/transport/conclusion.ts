@@ -1,10 +1,11 @@
 import { type CandidateReason, KeymuxError, NoUsableProfileError } from '../domain/errors.js'
+import type { Answer, FailedTry, Stage } from '../domain/forwarding.js'
 import type { ProviderFamily } from '../domain/provider.js'
 import { Exchange } from './exchange.js'
 import type { Failure } from './failure.js'
 import { ownAnswer } from './own-answer.js'
 import type { TriedProfile } from './trier.js'
-import type { Answer, FailedTry, ForwarderParts, Stage } from './types.js'
+import type { ForwarderParts } from './types.js'
 
 type OwnAnswer = Pick<Answer, 'kind' | 'status' | 'statusText' | 'headers' | 'body'> & {
   readonly error: KeymuxError

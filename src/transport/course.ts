@@ -1,10 +1,11 @@
 import { KeymuxError } from '../domain/errors.js'
+import type { ForwardRequest } from '../domain/forwarding.js'
 import type { Random } from '../domain/ports.js'
 import { backoffMs } from '../policy/backoff.js'
 import type { Exchange } from './exchange.js'
 import type { Outbound } from './outbound.js'
 import { pause } from './timers.js'
-import type { ForwardRequest, Timers } from './types.js'
+import type { Timers } from './types.js'
 
 /** Retries of transient faults, one per profile; going through the profiles is apart from these. */
 const MOST_RETRIES = 3

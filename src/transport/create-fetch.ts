@@ -1,11 +1,13 @@
+import type { GatewayConfig } from '../domain/config.js'
 import { KeymuxError } from '../domain/errors.js'
+import type { ForwardRequest } from '../domain/forwarding.js'
 import { parseProviderName, quote } from '../domain/ids.js'
+import type { Keymux } from '../domain/keymux.js'
 import type { FetchLike } from '../domain/ports.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { parseBaseUrl } from '../providers/url.js'
 import { requestBody, requestHeaders } from './fetch-request.js'
 import { toResponse } from './fetch-response.js'
-import type { Forwarder, ForwardRequest } from './types.js'
 
 /** Options of {@link createFetch}. */
 export interface CreateFetchOptions {
@@ -34,9 +36,9 @@ export interface CreateFetchOptions {
 
 /** The part of an open vault that {@link createFetch} needs. */
 export interface FetchHost {
-  readonly forwarder: Forwarder
-  readonly providers: { get(name: string): ProviderMetadata | undefined }
-  readonly config: { readonly gateway: { readonly replayLimitMb: number } }
+  readonly forwarder: Keymux['forwarder']
+  readonly providers: Pick<Keymux['providers'], 'get'>
+  readonly config: { readonly gateway: Pick<GatewayConfig, 'replayLimitMb'> }
 }
 
 const BYTES_PER_MB = 1_000_000

@@ -1,7 +1,7 @@
 import type { Transform } from 'node:stream'
 import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
+import type { AnswerBody, BodySink } from '../domain/forwarding.js'
 import { isZlib } from './decode.js'
-import type { AnswerBody, BodySink } from './types.js'
 
 /** Decodes as the bytes arrive, as far as they go: a stream must not wait for its end. */
 const FLUSHING = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Ending, type EndSignal, throwIfEnded, unlessEnded } from './ending.js'
+import type { EndSignal } from '../domain/forwarding.js'
+import { Ending, throwIfEnded, unlessEnded } from './ending.js'
 
 describe.each([
   ['an Ending', () => new Ending()],

@@ -1,15 +1,9 @@
-/**
- * What ends a request early. Every `AbortSignal` is one; an {@link Ending} does the same at a fraction of the
- * cost, which counts where every request needs its own.
- */
-export interface EndSignal {
-  readonly aborted: boolean
-  readonly reason: unknown
-  addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void
-  removeEventListener(type: 'abort', listener: () => void): void
-}
+import type { EndSignal } from '../domain/forwarding.js'
 
-/** A signal that its maker fires, at most once. */
+/**
+ * A signal that its maker fires, at most once. It does what an `AbortSignal` does at a fraction of the cost, which
+ * counts where every request needs its own.
+ */
 export class Ending implements EndSignal {
   aborted = false
   reason: unknown

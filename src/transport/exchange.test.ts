@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { TestTimers } from '../../test/support/forwarding.js'
+import type { BodySink } from '../domain/forwarding.js'
 import { Exchange } from './exchange.js'
 import { HELD_BYTES } from './gate.js'
-import type { BodySink, UpstreamConnection } from './types.js'
+import type { UpstreamConnection } from './types.js'
 
 const DELTA = Buffer.from('data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
 const EVENTS = ['content-type', 'text/event-stream']

@@ -1,13 +1,6 @@
-import type { EndSignal } from './ending.js'
+import type { AnswerBody, BodySink, EndSignal, RawHeaders } from '../domain/forwarding.js'
 import { type Gate, type GateContext, gateFor, HELD_BYTES, type Ruling } from './gate.js'
-import type {
-  AnswerBody,
-  BodySink,
-  RawHeaders,
-  Timers,
-  UpstreamConnection,
-  UpstreamHandler,
-} from './types.js'
+import type { Timers, UpstreamConnection, UpstreamHandler } from './types.js'
 
 /** What a try came to: an answer to pass on, a failure, or none because the connection broke or nothing came. */
 export type Outcome =

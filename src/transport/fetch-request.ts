@@ -1,4 +1,5 @@
-import { holdBody, type RequestBody, wholeBody } from './request-body.js'
+import type { RequestBody } from '../domain/forwarding.js'
+import { holdBody, wholeBody } from './request-body.js'
 
 const ACCEPT_ENCODING = 'gzip, deflate, br'
 

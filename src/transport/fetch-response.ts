@@ -1,5 +1,5 @@
+import type { Answer, AnswerBody } from '../domain/forwarding.js'
 import { headerValue, makingHeaders } from './headers.js'
-import type { Answer, AnswerBody } from './types.js'
 
 const HIGH_WATER_BYTES = 65_536
 /** Statuses whose responses have no body (Fetch standard, section 2.2.3). */

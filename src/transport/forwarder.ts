@@ -1,5 +1,6 @@
+import type { Forwarder } from '../domain/forwarding.js'
 import { Forwarding } from './forwarding.js'
-import type { Forwarder, ForwarderParts } from './types.js'
+import type { ForwarderParts } from './types.js'
 
 /** Puts the forwarding core together. */
 export function createForwarder(parts: ForwarderParts): Forwarder {

@@ -7,9 +7,9 @@ import { constants, gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { openForwarding, readBody } from '../../test/support/forwarding.js'
 import { SELF_SIGNED } from '../../test/support/self-signed.js'
+import type { Answer } from '../domain/forwarding.js'
 import { badKey, garbage, redirect, reply, reset } from '../entries/testing.js'
 import { headerObject } from './headers.js'
-import type { Answer } from './types.js'
 
 async function json(answer: Answer): Promise<Record<string, Record<string, unknown>>> {
   return JSON.parse((await readBody(answer)).toString())

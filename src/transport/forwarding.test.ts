@@ -8,6 +8,7 @@ import {
   standing,
   until,
 } from '../../test/support/forwarding.js'
+import type { Answer, ForwardRequest } from '../domain/forwarding.js'
 import {
   badKey,
   badRequest,
@@ -31,7 +32,6 @@ import {
 } from '../entries/testing.js'
 import { createMemoryStore } from '../storage/memory/index.js'
 import { headerObject } from './headers.js'
-import type { Answer, ForwardRequest } from './types.js'
 
 async function json(answer: Answer): Promise<Record<string, Record<string, unknown>>> {
   return JSON.parse((await readBody(answer)).toString())

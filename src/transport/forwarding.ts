@@ -1,5 +1,6 @@
 import { withoutUndefined } from '../domain/defined.js'
 import { isKeymuxError, type KeymuxError, NoUsableProfileError } from '../domain/errors.js'
+import type { Answer, ForwardRequest, Stage } from '../domain/forwarding.js'
 import type { Resolution } from '../domain/ports.js'
 import type { ProviderFamily } from '../domain/provider.js'
 import type { ResolveOptions } from '../domain/resolver.js'
@@ -12,7 +13,7 @@ import { LateTries, type LateTry } from './late-tries.js'
 import { Outbound } from './outbound.js'
 import { errorPassedOn, passedOn } from './passed-on.js'
 import { type TriedProfile, Trier } from './trier.js'
-import type { Answer, ForwarderParts, ForwardRequest, Stage } from './types.js'
+import type { ForwarderParts } from './types.js'
 
 const DEADLINE_MS = 600_000
 /** More accounts of a provider that is overloaded will hardly help. */

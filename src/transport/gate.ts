@@ -1,3 +1,4 @@
+import type { RawHeaders } from '../domain/forwarding.js'
 import type { ProviderFamily } from '../domain/provider.js'
 import type { ResponseVerdict } from '../policy/classify-response.js'
 import { classifyResponse } from '../policy/classify-response.js'
@@ -5,7 +6,6 @@ import { decodeBeginning } from './decode.js'
 import { carriesContent } from './event-content.js'
 import { EventReader, type ServerSentEvent } from './event-stream.js'
 import { headerObject, headerValue } from './headers.js'
-import type { RawHeaders } from './types.js'
 
 /** How much of an answer is held back at most before it is passed on: 64 KiB, what classification looks at. */
 export const HELD_BYTES = 65_536

@@ -1,7 +1,7 @@
+import type { Answer, RawHeaders } from '../domain/forwarding.js'
 import type { AuthMode } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { authHeaders } from '../providers/request.js'
-import type { Answer, RawHeaders } from './types.js'
 
 /** Hop-by-hop (RFC 9110 section 7.6.1, RFC 9112): they speak of one connection alone. */
 const HOP_BY_HOP = [

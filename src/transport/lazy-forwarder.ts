@@ -1,4 +1,4 @@
-import type { Forwarder } from './types.js'
+import type { Forwarder } from '../domain/forwarding.js'
 
 /** A forwarder that is loaded with its first request: most programs that open a vault forward nothing. */
 export function lazyForwarder(load: () => Promise<Forwarder>): Forwarder {

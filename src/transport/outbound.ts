@@ -1,9 +1,9 @@
+import type { EndSignal, ForwardRequest, Stage } from '../domain/forwarding.js'
 import type { AuthProfile } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
-import type { EndSignal } from './ending.js'
 import { callerHeaders, upstreamHeaders } from './headers.js'
 import { requestedModel, withModel } from './request-model.js'
-import type { ForwardRequest, Stage, UpstreamRequest } from './types.js'
+import type { UpstreamRequest } from './types.js'
 import { compatiblePath, upstreamUrl } from './upstream-url.js'
 
 const PIECE_BYTES = 65_536

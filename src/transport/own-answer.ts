@@ -1,5 +1,5 @@
+import type { Answer, AnswerBody, BodySink } from '../domain/forwarding.js'
 import type { ProviderFamily } from '../domain/provider.js'
-import type { Answer, AnswerBody, BodySink } from './types.js'
 
 /** What keymux says in a provider's place. */
 export interface OwnMessage {

@@ -1,10 +1,10 @@
+import type { Answer, AnswerBody, BodySink } from '../domain/forwarding.js'
 import type { ProviderFamily } from '../domain/provider.js'
 import { RedactingStream, redactKnown } from '../domain/redact.js'
 import { decodeBeginning } from './decode.js'
 import type { Exchange } from './exchange.js'
 import { answerHeaders, headerValue, without } from './headers.js'
 import { bodyOf, ownAnswer } from './own-answer.js'
-import type { Answer, AnswerBody, BodySink } from './types.js'
 
 type Parts = Pick<Answer, 'status' | 'statusText' | 'headers' | 'body'>
 

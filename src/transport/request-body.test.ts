@@ -1,6 +1,7 @@
 import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { type HoldOptions, holdBody, holdStream, type RequestBody, wholeBody } from './request-body.js'
+import type { RequestBody } from '../domain/forwarding.js'
+import { type HoldOptions, holdBody, holdStream, wholeBody } from './request-body.js'
 
 const CHUNKS = ['abc', 'def', 'ghi'].map((text) => Buffer.from(text))
 

@@ -1,16 +1,7 @@
 import type { Readable } from 'node:stream'
 import { KeymuxError } from '../domain/errors.js'
-import { type EndSignal, unlessEnded } from './ending.js'
-
-/** A request's body as far as it is held in memory. */
-export interface RequestBody {
-  /** All of it; or its beginning, when `rest` is there. */
-  readonly bytes: Buffer
-  /** What follows a body too large to be kept. It can be sent once: such a request is not tried again. */
-  readonly rest?: AsyncIterable<Uint8Array>
-  /** The whole length in bytes where it is known without reading on. */
-  readonly length?: number
-}
+import type { EndSignal, RequestBody } from '../domain/forwarding.js'
+import { unlessEnded } from './ending.js'
 
 /** Options of holding a body. */
 export interface HoldOptions {

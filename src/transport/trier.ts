@@ -1,4 +1,5 @@
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
+import type { FailedTry, Stage } from '../domain/forwarding.js'
 import { quote } from '../domain/ids.js'
 import type { Resolution } from '../domain/ports.js'
 import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
@@ -10,7 +11,7 @@ import { throwIfEnded } from './ending.js'
 import { Exchange, type Outcome } from './exchange.js'
 import { codeOf, type Failure, failureOf, isRefusedLogin, lateSilence, unsent } from './failure.js'
 import type { Outbound, SendingProgress } from './outbound.js'
-import type { FailedTry, ForwarderParts, Stage, UpstreamRequest } from './types.js'
+import type { ForwarderParts, UpstreamRequest } from './types.js'
 
 const FIRST_BYTE_TIMEOUT_MS = 30_000
 

@@ -4,8 +4,8 @@ import type { Keyring } from '../crypto/keyring.js'
 import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { Clock } from '../domain/ports.js'
+import type { AuditEntry, VaultProblem } from '../domain/vault.js'
 import type { StoreReader, StoreTransaction } from '../storage/contract.js'
-import type { AuditEntry, VaultProblem } from './types.js'
 
 interface AuditLine {
   readonly at: number

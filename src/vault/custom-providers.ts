@@ -2,6 +2,7 @@ import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import type { CallOptions, Logger } from '../domain/ports.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import type { CustomProviders } from '../domain/providers.js'
 import type { VaultCore } from './vault.js'
 
 /** The part of a provider registry that follows what the vault holds. */
@@ -18,7 +19,7 @@ export type ProviderParser = (name: string, value: unknown) => ProviderMetadata
  * Custom providers kept in the vault: whoever could change where requests go could have the keys sent to
  * himself, so their settings are sealed like the keys.
  */
-export class ProviderShelf {
+export class ProviderShelf implements CustomProviders {
   readonly #core: VaultCore
   readonly #register: ProviderRegister
   readonly #parse: ProviderParser
@@ -56,22 +57,15 @@ export class ProviderShelf {
     })
   }
 
-  /** Names of the providers kept in the vault, sorted. */
   async names(): Promise<string[]> {
     if (this.#core.stale()) await this.#core.sync()
     return [...this.#namesByRow.values()].sort()
   }
 
-  /**
-   * Keeps a custom provider in the vault.
-   *
-   * @param value Its JSON form, as `docs/configuration.md` describes it.
-   * @throws KeymuxError `invalid_provider`, `provider_exists`
-   */
   async add(
     name: string,
     value: unknown,
-    options: CallOptions & { readonly replace?: boolean } = {},
+    options: CallOptions & { readonly replace?: boolean | undefined } = {},
   ): Promise<void> {
     const metadata = this.#parse(name, value)
     options.signal?.throwIfAborted()
@@ -87,7 +81,6 @@ export class ProviderShelf {
     })
   }
 
-  /** @throws KeymuxError `provider_not_found` for one that is not kept in the vault */
   async remove(name: string, options: CallOptions = {}): Promise<void> {
     const wanted = name.toLowerCase()
     options.signal?.throwIfAborted()

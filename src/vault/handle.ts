@@ -9,9 +9,9 @@ import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import type { CallOptions, Clock, ProfileManager } from '../domain/ports.js'
 import { checkSecret } from '../domain/secret.js'
+import type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from '../domain/vault.js'
 import type { StateRow } from '../storage/contract.js'
 import type { AuditLog } from './audit-log.js'
-import type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from './types.js'
 import type { VaultCore } from './vault.js'
 
 const MAX_NAME = 512
@@ -148,7 +148,10 @@ export class VaultHandle implements Vault {
     return this.#slotViews()
   }
 
-  async addSlot(key: Unlock, options: CallOptions & { readonly label?: string } = {}): Promise<SlotView> {
+  async addSlot(
+    key: Unlock,
+    options: CallOptions & { readonly label?: string | undefined } = {},
+  ): Promise<SlotView> {
     const slot = await this.#newSlot(await this.#parts.slotSecret(key, 'new slot'), options.label)
     await this.#changeSlots(options, 'slot_added', (slots) => [...slots, slot], slot.id)
     return this.#view(slot)
@@ -246,7 +249,7 @@ export class VaultHandle implements Vault {
     await this.#core.write((tx) => tx.audit('backup'))
   }
 
-  async audit(options: CallOptions & { readonly since?: Date } = {}): Promise<AuditEntry[]> {
+  async audit(options: CallOptions & { readonly since?: Date | undefined } = {}): Promise<AuditEntry[]> {
     options.signal?.throwIfAborted()
     return this.#core.store.read((reader) => this.#parts.audit.read(reader, options.since))
   }

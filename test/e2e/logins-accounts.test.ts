@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Keymux } from '../../src/compose.js'
+import type { Keymux } from '../../src/domain/keymux.js'
 import type { OAuthCredential } from '../../src/domain/profile.js'
 import type { StubAuthorizationServer } from '../../src/testing/stub-authorization-server.js'
 import { startStubAuthorizationServer } from '../../src/testing/stub-authorization-server.js'

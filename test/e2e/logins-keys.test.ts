@@ -2,9 +2,9 @@ import type { Server } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Keymux } from '../../src/compose.js'
 import { openKeymux } from '../../src/compose.js'
-import type { LoginResult, LoginTarget } from '../../src/logins/login-types.js'
+import type { Keymux } from '../../src/domain/keymux.js'
+import type { LoginResult, LoginTarget } from '../../src/domain/logins.js'
 import { createMemoryStore } from '../../src/storage/memory/index.js'
 
 const place = vi.hoisted(() => ({ tokenEndpoint: '' }))

@@ -1,7 +1,7 @@
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Keymux } from '../../src/compose.js'
+import type { Keymux } from '../../src/domain/keymux.js'
 import { createFakeClock } from '../../src/testing/fake-clock.js'
 import type {
   StubAuthorizationServer,

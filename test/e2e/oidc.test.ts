@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Keymux } from '../../src/compose.js'
 import { openKeymux } from '../../src/compose.js'
+import type { Keymux } from '../../src/domain/keymux.js'
 import { createMemoryStore } from '../../src/storage/memory/index.js'
 import { corpProvider, openWithCorp } from '../support/logins.js'
 import type { OidcServer } from '../support/oidc.js'

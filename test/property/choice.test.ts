@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { NoUsableProfileError } from '../../src/domain/errors.js'
 import type { ProfilePreference } from '../../src/domain/ports.js'
-import type { ProfileView } from '../../src/profiles/types.js'
+import type { ProfileView } from '../../src/domain/profiles.js'
 import { openTestHandle, type TestHandle } from '../support/handle.js'
 
 const NAMES = ['default', 'a', 'b', 'c', 'd', 'e']

@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Keymux } from '../../src/compose.js'
 import { openKeymux } from '../../src/compose.js'
+import type { Keymux } from '../../src/domain/keymux.js'
+import type { LoginResult, LoginTarget } from '../../src/domain/logins.js'
 import type { Clock } from '../../src/domain/ports.js'
-import type { LoginResult, LoginTarget } from '../../src/logins/login-types.js'
 import { createMemoryStore } from '../../src/storage/memory/index.js'
 import type { StubAuthorizationServer } from '../../src/testing/stub-authorization-server.js'
 

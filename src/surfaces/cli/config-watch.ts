@@ -1,8 +1,8 @@
 import { unwatchFile, watchFile } from 'node:fs'
 import { loadConfig } from '../../config/load.js'
 import { isKeymuxError } from '../../domain/errors.js'
+import type { Keymux } from '../../domain/keymux.js'
 import type { Logger } from '../../domain/ports.js'
-import type { KeymuxHandle } from '../../operations/handle.js'
 import type { CliContext } from './context.js'
 
 // Watching by events misses editors that replace the file; once a second costs nothing.
@@ -14,7 +14,7 @@ const INTERVAL_MS = 1_000
  */
 export function followConfig(
   context: CliContext,
-  handle: KeymuxHandle,
+  handle: Pick<Keymux, 'reconfigure'>,
   logger: Logger | undefined,
 ): () => void {
   const { config: path, configSource } = context.settings

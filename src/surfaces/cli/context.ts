@@ -1,5 +1,5 @@
+import type { Keymux } from '../../domain/keymux.js'
 import type { Clock } from '../../domain/ports.js'
-import type { KeymuxHandle } from '../../operations/handle.js'
 import type { Interrupts } from './interrupts.js'
 import type { Output } from './output.js'
 import type { Prompter } from './prompt.js'
@@ -32,7 +32,7 @@ export interface CliContext {
    *
    * @throws KeymuxError `vault_not_found`, `vault_locked`, `wrong_passphrase`, …
    */
-  open(options?: OpenOptions): Promise<KeymuxHandle>
+  open(options?: OpenOptions): Promise<Keymux>
   /** Closes the vault if it is open, before the command ends: the next `open()` opens it again. */
   close(): Promise<void>
 }

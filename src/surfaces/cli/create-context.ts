@@ -1,4 +1,4 @@
-import type { KeymuxHandle } from '../../operations/handle.js'
+import type { Keymux } from '../../domain/keymux.js'
 import type { CliContext, CliHost } from './context.js'
 import { Output } from './output.js'
 import type { OpenOptions } from './services.js'
@@ -13,7 +13,7 @@ export function createContext(host: CliHost, flags: Readonly<Record<string, unkn
     env: host.env,
     refused: settings.noColor || settings.json,
   })
-  let handle: Promise<KeymuxHandle> | undefined
+  let handle: Promise<Keymux> | undefined
   const context: CliContext = {
     host,
     settings,
@@ -38,7 +38,7 @@ export function createContext(host: CliHost, flags: Readonly<Record<string, unkn
   return context
 }
 
-async function openVault(context: CliContext, options: OpenOptions | undefined): Promise<KeymuxHandle> {
+async function openVault(context: CliContext, options: OpenOptions | undefined): Promise<Keymux> {
   const { openWithUnlock } = await import('./passphrase.js')
   return openWithUnlock(context, options)
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { describeConfig, type KeymuxConfig } from '../../config/schema.js'
+import { describeConfig } from '../../config/schema.js'
+import type { KeymuxConfig } from '../../domain/config.js'
 import type { ProfileCooldownConfig } from '../../domain/usage.js'
 import {
   calculateBillingDisable,

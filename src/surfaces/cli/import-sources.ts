@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
+import type { Providers } from '../../domain/providers.js'
 import { MAX_FILE_BYTES } from '../../interchange/contents.js'
 import type { FileContents, ImportDraft, Importer, ImportResultDraft } from '../../interchange/draft.js'
 import type { VariableMeaning, VariableMeanings } from '../../interchange/env.js'
 import { findImporter, IMPORTERS } from '../../interchange/importers.js'
 import type { Arrivals } from '../../operations/import.js'
-import type { ProviderRegistry } from '../../providers/registry.js'
 import { readSecretFile } from '../../system/safe-file.js'
 import type { CliContext } from './context.js'
 import { usageError } from './errors.js'
@@ -27,7 +27,7 @@ export interface FoundSource {
   /** What it is called in messages: a path, or the source's name. */
   readonly shown: string
   /** @throws KeymuxError `wrong_passphrase`, `invalid_import`, … */
-  read(providers: ProviderRegistry): Promise<Arrivals>
+  read(providers: Providers): Promise<Arrivals>
 }
 
 /**
@@ -94,7 +94,7 @@ async function ownSource(
   if (source === 'env') {
     if (given !== undefined) throw usageError('the environment has no path')
     const { parseEnvironment } = await import('../../interchange/env.js')
-    const read = async (providers: ProviderRegistry): Promise<Arrivals> =>
+    const read = async (providers: Providers): Promise<Arrivals> =>
       arrivalsOfDrafts(parseEnvironment(context.host.env, meaningsOf(providers), name))
     return { shown: 'the environment', read }
   }
@@ -103,7 +103,7 @@ async function ownSource(
     throw usageError(`import ${source} wants a file`, `keymux import ${source} PATH`)
   const path = given === '-' ? '-' : absolutePath(context, 'PATH', given ?? '.env')
   const contents = await readFile(context, path)
-  const read = (providers: ProviderRegistry): Promise<Arrivals> =>
+  const read = (providers: Providers): Promise<Arrivals> =>
     naming(path, () => readOwn(context, input, source, contents, meaningsOf(providers)))
   return { shown: path, read }
 }
@@ -151,7 +151,7 @@ function renamed(found: ImportResultDraft, name: string | undefined): ImportResu
 }
 
 /** Which variables hold keys and tokens of which providers. */
-function meaningsOf(providers: ProviderRegistry): VariableMeanings {
+function meaningsOf(providers: Providers): VariableMeanings {
   const meanings = new Map<string, VariableMeaning>()
   const add = (variable: string | undefined, meaning: VariableMeaning): void => {
     if (variable !== undefined && !meanings.has(variable)) meanings.set(variable, meaning)

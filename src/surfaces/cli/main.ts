@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { KeymuxHandle } from '../../operations/handle.js'
-import type { ProviderRegistry } from '../../providers/registry.js'
+import type { Keymux } from '../../domain/keymux.js'
+import type { Providers } from '../../domain/providers.js'
 import type { Store } from '../../storage/contract.js'
 import { runProcess } from './process.js'
 import type { CliGateway, CliServices, GatewayRequest, OpenRequest } from './services.js'
@@ -19,7 +19,7 @@ const services: CliServices = {
   version,
 }
 
-async function openVault(request: OpenRequest): Promise<KeymuxHandle> {
+async function openVault(request: OpenRequest): Promise<Keymux> {
   const { location, config, configRequired, create, longLived, ...rest } = request
   const { composeKeymux } = await import('../../compose.js')
   return composeKeymux({
@@ -37,7 +37,7 @@ async function openStore(location: string, signal: AbortSignal): Promise<Store> 
   return composeStore({ vault: location, signal })
 }
 
-async function providers(config: string, configRequired: boolean): Promise<ProviderRegistry> {
+async function providers(config: string, configRequired: boolean): Promise<Providers> {
   const { composeProviders } = await import('../../compose.js')
   return composeProviders({ path: config, required: configRequired })
 }
@@ -56,7 +56,7 @@ async function readFile(path: string): Promise<Buffer> {
   return (await import('../../system/safe-file.js')).readPrivateFile(path)
 }
 
-async function startGateway(handle: KeymuxHandle, request: GatewayRequest): Promise<CliGateway> {
+async function startGateway(handle: Keymux, request: GatewayRequest): Promise<CliGateway> {
   const { serveGateway } = await import('../gateway/gateway.js')
   return serveGateway(handle, { ...request, readFile })
 }

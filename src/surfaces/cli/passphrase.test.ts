@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { type FakeWorld, runCli } from '../../../test/transcripts/fake-host.js'
 import { KeymuxError } from '../../domain/errors.js'
-import type { KeymuxHandle } from '../../operations/handle.js'
-import type { Unlock } from '../../vault/types.js'
+import type { Keymux } from '../../domain/keymux.js'
+import type { Unlock } from '../../domain/vault.js'
 import type { OpenRequest } from './services.js'
 import type { CommandEntry } from './spec.js'
 
@@ -26,7 +26,7 @@ function vault(slots: readonly string[], key: string) {
     unlocks: [],
     closed: 0,
   }
-  const openVault = async (request: OpenRequest): Promise<KeymuxHandle> => {
+  const openVault = async (request: OpenRequest): Promise<Keymux> => {
     log.requests.push(request)
     const unlock = await request.unlock(slots)
     log.unlocks.push(unlock)
@@ -35,7 +35,7 @@ function vault(slots: readonly string[], key: string) {
     const close = async (): Promise<void> => {
       log.closed += 1
     }
-    return { close } as KeymuxHandle
+    return { close } as Keymux
   }
   return { log, services: { openVault } }
 }

@@ -1,6 +1,6 @@
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
-import type { KeymuxHandle } from '../../operations/handle.js'
-import type { Unlock } from '../../vault/types.js'
+import type { Keymux } from '../../domain/keymux.js'
+import type { Unlock } from '../../domain/vault.js'
 import type { CliContext } from './context.js'
 import { readPassphraseDescriptor } from './descriptor.js'
 import type { CommandInput } from './input.js'
@@ -11,7 +11,7 @@ const TRIES = 3
 
 /** An open vault, and what opened it. */
 export interface Unlocked {
-  readonly handle: KeymuxHandle
+  readonly handle: Keymux
   readonly unlock: Unlock
 }
 
@@ -101,7 +101,7 @@ export function passphraseText(passphrase: string | Uint8Array): string {
  *
  * @throws KeymuxError `vault_locked` with the list of ways, `wrong_passphrase`, …
  */
-export async function openWithUnlock(context: CliContext, options: OpenOptions = {}): Promise<KeymuxHandle> {
+export async function openWithUnlock(context: CliContext, options: OpenOptions = {}): Promise<Keymux> {
   const { vault } = context.settings
   return (await openAt(context, vault, { ...options, shown: shownLocation(vault) })).handle
 }

@@ -1,6 +1,6 @@
 import { ERROR_CODES } from '../../domain/errors.js'
 import { printable } from '../../domain/printable.js'
-import type { VaultProblem } from '../../vault/types.js'
+import type { VaultProblem } from '../../domain/vault.js'
 import type { Style } from './style.js'
 
 /** Exit status of a check that found something. */

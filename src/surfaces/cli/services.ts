@@ -1,8 +1,8 @@
+import type { Keymux } from '../../domain/keymux.js'
 import type { Clock, Logger } from '../../domain/ports.js'
-import type { KeymuxHandle } from '../../operations/handle.js'
-import type { ProviderRegistry } from '../../providers/registry.js'
+import type { Providers } from '../../domain/providers.js'
+import type { Unlock } from '../../domain/vault.js'
 import type { Store } from '../../storage/contract.js'
-import type { Unlock } from '../../vault/types.js'
 
 /** What a command may say about the opening. */
 export interface OpenOptions {
@@ -62,7 +62,7 @@ export interface CliGateway {
 /** What the command line needs from the rest of keymux. Loaded when called, so that help stays quick. */
 export interface CliServices {
   /** @throws KeymuxError `vault_not_found`, `wrong_passphrase`, `invalid_config`, storage errors, … */
-  openVault(request: OpenRequest): Promise<KeymuxHandle>
+  openVault(request: OpenRequest): Promise<Keymux>
   /**
    * The storage of the vault at an absolute path or a URL, without opening the vault itself. Makes nothing.
    *
@@ -74,11 +74,11 @@ export interface CliServices {
    *
    * @throws KeymuxError `invalid_config`, `file_not_found`
    */
-  providers(config: string, configRequired: boolean): Promise<ProviderRegistry>
+  providers(config: string, configRequired: boolean): Promise<Providers>
   /** Names of the providers that are known without opening a vault, for completion. */
   providerNames(config: string): Promise<readonly string[]>
   /** Starts a gateway on an open vault. @throws KeymuxError `usage`, `conflict`, `unsafe_permissions`, … */
-  startGateway(handle: KeymuxHandle, request: GatewayRequest): Promise<CliGateway>
+  startGateway(handle: Keymux, request: GatewayRequest): Promise<CliGateway>
   /** The gateway of a vault (its id in hexadecimal) that runs now, in whatever process. */
   findGateway(
     stateFolder: string,

@@ -2,9 +2,9 @@ import { resolve } from 'node:path'
 import type { VaultHeader } from '../../crypto/header.js'
 import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import { quote } from '../../domain/ids.js'
-import type { KeymuxHandle } from '../../operations/handle.js'
+import type { Keymux } from '../../domain/keymux.js'
+import type { SlotView, VaultStatus } from '../../domain/vault.js'
 import { hasVault, inspectVault } from '../../vault/open.js'
-import type { SlotView, VaultStatus } from '../../vault/types.js'
 import type { CliContext } from './context.js'
 import { opensUnasked } from './passphrase.js'
 
@@ -71,7 +71,7 @@ export async function vaultExists({ host, settings, signal }: CliContext): Promi
  *
  * @throws KeymuxError `wrong_passphrase` and whatever else opening throws
  */
-export async function openUnasked(context: CliContext): Promise<KeymuxHandle | undefined> {
+export async function openUnasked(context: CliContext): Promise<Keymux | undefined> {
   try {
     const { header } = await inspectLocked(context)
     if (!opensUnasked(context, typesOf(header))) return undefined

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ERROR_CODES } from '../../domain/errors.js'
 import { parseFlatJson } from '../../domain/nesting.js'
-import type { ProfileTools } from '../../operations/profile-tools.js'
+import type { Tools } from '../../domain/tools.js'
 import { TOOL_DEFINITIONS, type ToolMethod } from '../../operations/tool-definitions.js'
 import { refuse, sendJson } from './answers.js'
 import { type Refusal, refusal } from './refusal.js'
@@ -66,7 +66,7 @@ export async function serveApi(
   request: IncomingMessage,
   response: ServerResponse,
   { path, query }: { readonly path: string; readonly query: string },
-  tools: ProfileTools,
+  tools: Tools,
   readOnly = false,
 ): Promise<void> {
   if (request.method === 'GET' && path === '/tools') {

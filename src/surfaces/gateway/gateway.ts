@@ -6,7 +6,6 @@ import { familyOfCaller, refuse, sendJson, sendText } from './answers.js'
 import { serveApi } from './api.js'
 import { GatewayFiles, type ReadPrivateFile } from './files.js'
 import { type GuardOptions, guard } from './guard.js'
-import type { Gateway, GatewayHandle, GatewayOptions } from './handle.js'
 import { type Listening, listen, type Place } from './listen.js'
 import { GatewayMetrics } from './observe.js'
 import { followToken, ownToken } from './own-token.js'
@@ -15,6 +14,7 @@ import { Relay } from './relay.js'
 import { discardBody, GatewayServer } from './server.js'
 import { parseTarget, type Target } from './target.js'
 import { checkToken, newToken, TokenCheck } from './token.js'
+import type { Gateway, GatewayOptions, Served } from './types.js'
 
 const DRAIN_MS = 30_000
 const UNAUTHORIZED = refusal(401, 'keymux_unauthorized', 'the gateway token is missing or wrong', {
@@ -36,7 +36,7 @@ const CHALLENGE = /^[\w-]{8,128}$/
  *   in use, `invalid_value`, `invalid_secret`, `unsafe_permissions`, storage errors
  */
 export async function serveGateway(
-  handle: GatewayHandle,
+  handle: Served,
   options: GatewayOptions & { readonly stateFolder: string; readonly readFile: ReadPrivateFile },
 ): Promise<Gateway> {
   const { announce = true, logger } = options
@@ -87,7 +87,7 @@ export async function serveGateway(
   }
 }
 
-function placeOf({ config }: GatewayHandle, options: GatewayOptions): Place {
+function placeOf({ config }: Served, options: GatewayOptions): Place {
   if (options.socket !== undefined) return { socket: options.socket }
   const { host = config.gateway.host, port = config.gateway.port, allowRemote = false } = options
   return { host, port, allowRemote }
@@ -103,7 +103,7 @@ class Desk {
   readonly token: TokenCheck
   /** Where it listens; empty behind a unix socket. */
   url = ''
-  readonly #handle: GatewayHandle
+  readonly #handle: Served
   readonly #guard: GuardOptions
   readonly #metrics = new GatewayMetrics()
   readonly #tools: ProfileTools
@@ -112,7 +112,7 @@ class Desk {
   /** Its token was handed to one program, for the use of accounts. */
   readonly #isPrivate: boolean
 
-  constructor(handle: GatewayHandle, options: GatewayOptions, token: string) {
+  constructor(handle: Served, options: GatewayOptions, token: string) {
     this.#handle = handle
     this.#logger = options.logger
     this.#isPrivate = options.announce === false

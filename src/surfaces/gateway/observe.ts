@@ -1,4 +1,4 @@
-import type { Profiles } from '../../profiles/types.js'
+import type { Profiles } from '../../domain/profiles.js'
 import { type Counter, gauge, type Histogram, Metrics } from './metrics.js'
 
 const LATENCY_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]

@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isKeymuxError } from '../../domain/errors.js'
+import type { Answer, EndSignal, ForwardRequest, RequestBody, Stage } from '../../domain/forwarding.js'
 import { newProfileId } from '../../domain/ids.js'
 import type { Logger } from '../../domain/ports.js'
-import { Ending, type EndSignal } from '../../transport/ending.js'
+import { Ending } from '../../transport/ending.js'
 import { makingHeaders } from '../../transport/headers.js'
-import { holdStream, type RequestBody } from '../../transport/request-body.js'
-import type { Answer, ForwardRequest, Stage } from '../../transport/types.js'
-import type { GatewayHandle } from './handle.js'
+import { holdStream } from '../../transport/request-body.js'
 import type { GatewayMetrics } from './observe.js'
 import { type Refusal, refusal, refusalOf } from './refusal.js'
 import { discardBody } from './server.js'
 import type { Target } from './target.js'
+import type { Served } from './types.js'
 
 /** A target that lies upstream. */
 export type UpstreamTarget = Extract<Target, { kind: 'provider' | 'chain' }>
@@ -34,11 +34,11 @@ interface Exchange {
 
 /** Takes requests for providers to the forwarding core, and its answers back. */
 export class Relay {
-  readonly #handle: GatewayHandle
+  readonly #handle: Served
   readonly #metrics: GatewayMetrics
   readonly #logger: Logger | undefined
 
-  constructor(handle: GatewayHandle, metrics: GatewayMetrics, logger: Logger | undefined) {
+  constructor(handle: Served, metrics: GatewayMetrics, logger: Logger | undefined) {
     this.#handle = handle
     this.#metrics = metrics
     this.#logger = logger

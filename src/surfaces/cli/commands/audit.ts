@@ -1,5 +1,5 @@
 import { formatTime } from '../../../domain/rfc3339.js'
-import type { AuditEntry, VaultProblem } from '../../../vault/types.js'
+import type { AuditEntry, VaultProblem } from '../../../domain/vault.js'
 import type { CliContext } from '../context.js'
 import { PROBLEMS_FOUND, problemToJson, renderProblems } from '../problems.js'
 import { formatLocal } from '../render/time.js'

@@ -1,8 +1,8 @@
 import { KeymuxError } from '../../../domain/errors.js'
 import { newProfileId } from '../../../domain/ids.js'
+import type { Keymux } from '../../../domain/keymux.js'
 import type { ProviderMetadata } from '../../../domain/provider.js'
 import { environmentOf } from '../../../operations/environment.js'
-import type { KeymuxHandle } from '../../../operations/handle.js'
 import { type Member, parseMembers } from '../../../operations/members.js'
 import { credentialEnvNames } from '../../../providers/request.js'
 import type { CliContext } from '../context.js'
@@ -104,7 +104,10 @@ async function privateGateway(context: CliContext): Promise<GatewayRequest> {
   return { ...request, logger }
 }
 
-async function refuseEmpty({ profiles }: KeymuxHandle, members: readonly Member[]): Promise<void> {
+async function refuseEmpty(
+  { profiles }: Pick<Keymux, 'profiles'>,
+  members: readonly Member[],
+): Promise<void> {
   for (const { provider, name, text } of members) {
     if ((await profiles.views({ provider })).length === 0) {
       throw new KeymuxError('no_usable_profile', `there is no profile of ${provider}`, {

@@ -4,9 +4,9 @@ import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { KeymuxError } from '../../../domain/errors.js'
 import { fileError } from '../../../domain/file-errors.js'
+import type { Keymux } from '../../../domain/keymux.js'
 import type { ExportContents } from '../../../interchange/json.js'
 import { type Gathered, gather, toDevclaw } from '../../../operations/export.js'
-import type { KeymuxHandle } from '../../../operations/handle.js'
 import type { CliContext } from '../context.js'
 import { usageError } from '../errors.js'
 import type { CommandInput } from '../input.js'
@@ -115,7 +115,7 @@ function exportPassphrase(context: CliContext, input: CommandInput): Promise<str
 
 /** Before anything leaves the vault, the audit knows. */
 async function note(
-  { profiles, vault }: KeymuxHandle,
+  { profiles, vault }: Pick<Keymux, 'profiles' | 'vault'>,
   { store, secrets }: ExportContents,
   { signal }: CliContext,
 ): Promise<void> {

@@ -1,5 +1,5 @@
 import { parseProfileId } from '../../../domain/ids.js'
-import type { Profiles, ProfileView } from '../../../profiles/types.js'
+import type { Profiles, ProfileView } from '../../../domain/profiles.js'
 
 /**
  * The views of the profiles named, in the order given, each once. All of them are looked up before any is

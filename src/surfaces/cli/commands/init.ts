@@ -1,6 +1,6 @@
 import { isKeymuxError, KeymuxError } from '../../../domain/errors.js'
 import { shellQuote } from '../../../domain/shell.js'
-import type { Unlock, VaultStatus } from '../../../vault/types.js'
+import type { Unlock, VaultStatus } from '../../../domain/vault.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
 import { type PreparedKeyFile, prepareKeyFile } from '../key-file.js'

@@ -1,6 +1,5 @@
 import { KeymuxError } from '../../../domain/errors.js'
-import type { BrowserLogin, LoginResult, LoginTarget } from '../../../logins/login-types.js'
-import type { Logins } from '../../../logins/logins.js'
+import type { BrowserLogin, LoginResult, Logins, LoginTarget } from '../../../domain/logins.js'
 import { canShowBrowser, openBrowser } from '../../../system/browser.js'
 import type { CliContext } from '../context.js'
 

@@ -1,6 +1,5 @@
+import type { LoginResult, Logins, LoginTarget } from '../../../domain/logins.js'
 import { clientSecretName } from '../../../logins/login-secret.js'
-import type { LoginResult, LoginTarget } from '../../../logins/login-types.js'
-import type { Logins } from '../../../logins/logins.js'
 import { isClientRefused } from '../../../oauth/token-error.js'
 import type { CliContext } from '../context.js'
 

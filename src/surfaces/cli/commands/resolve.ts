@@ -1,8 +1,8 @@
 import { KeymuxError } from '../../../domain/errors.js'
+import type { Keymux } from '../../../domain/keymux.js'
 import type { Resolution } from '../../../domain/ports.js'
 import type { ResolveOptions } from '../../../domain/resolver.js'
 import { formatTime } from '../../../domain/rfc3339.js'
-import type { KeymuxHandle } from '../../../operations/handle.js'
 import { type Member, parseMembers, requireProviders } from '../../../operations/members.js'
 import { FallbackChain } from '../../../resolver/multi.js'
 import { readSelection, SELECTION_OPTIONS } from '../selection.js'
@@ -33,7 +33,7 @@ export const resolve: CommandSpec = {
 
 /** The first member's credential that can be had. */
 export async function resolveMembers(
-  { resolver, providers }: KeymuxHandle,
+  { resolver, providers }: Pick<Keymux, 'resolver' | 'providers'>,
   members: readonly Member[],
   options: ResolveOptions,
 ): Promise<Resolution> {

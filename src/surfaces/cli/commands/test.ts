@@ -1,10 +1,10 @@
 import type { KeymuxError } from '../../../domain/errors.js'
 import { parseProfileId } from '../../../domain/ids.js'
-import type { KeymuxHandle } from '../../../operations/handle.js'
+import type { Keymux } from '../../../domain/keymux.js'
+import type { ProfileView } from '../../../domain/profiles.js'
 import { askProvider, type LiveResult } from '../../../operations/live-test.js'
 import { problemOf, type Remedies } from '../../../operations/validity.js'
 import { credentialJson } from '../../../profiles/json-views.js'
-import type { ProfileView } from '../../../profiles/types.js'
 import type { CliContext } from '../context.js'
 import { isForever } from '../render/state.js'
 import { formatUntil } from '../render/time.js'
@@ -42,7 +42,7 @@ export const test: CommandSpec = {
 }
 
 async function testOne(
-  handle: KeymuxHandle,
+  handle: Keymux,
   view: ProfileView,
   live: boolean,
   context: CliContext,

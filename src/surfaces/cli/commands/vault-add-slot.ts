@@ -1,5 +1,5 @@
 import { KeymuxError } from '../../../domain/errors.js'
-import type { Unlock } from '../../../vault/types.js'
+import type { Unlock } from '../../../domain/vault.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
 import { type PreparedKeyFile, prepareKeyFile } from '../key-file.js'

@@ -1,5 +1,5 @@
-import type { KeymuxHandle } from '../../../operations/handle.js'
-import type { VaultProblem } from '../../../vault/types.js'
+import type { Keymux } from '../../../domain/keymux.js'
+import type { VaultProblem } from '../../../domain/vault.js'
 import type { CliContext } from '../context.js'
 import { isDisputed, PROBLEMS_FOUND, problemToJson, renderProblems } from '../problems.js'
 import type { CommandSpec } from '../spec.js'
@@ -45,7 +45,7 @@ export const vaultCheck: CommandSpec = {
 }
 
 async function examine(
-  handle: KeymuxHandle,
+  handle: Keymux,
   { signal }: CliContext,
   { accept, drop, salvage }: { accept: boolean; drop: boolean; salvage: boolean },
 ): Promise<Findings> {
@@ -59,7 +59,10 @@ async function examine(
 }
 
 /** Takes the vault as it is for the truth. Gives the ids of the profiles whose logins count as ended. */
-export async function acceptRollback({ vault, profiles }: KeymuxHandle): Promise<readonly string[]> {
+export async function acceptRollback({
+  vault,
+  profiles,
+}: Pick<Keymux, 'vault' | 'profiles'>): Promise<readonly string[]> {
   let ids: readonly string[] = []
   await vault.acceptRollback(async () => {
     ids = await profiles.requireLogins()

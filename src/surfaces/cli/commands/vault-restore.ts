@@ -1,5 +1,5 @@
 import { isKeymuxError, KeymuxError } from '../../../domain/errors.js'
-import type { Unlock, VaultStatus } from '../../../vault/types.js'
+import type { Unlock, VaultStatus } from '../../../domain/vault.js'
 import { confirmed } from '../confirm.js'
 import type { CliContext } from '../context.js'
 import { openAt, type Unlocked } from '../passphrase.js'

@@ -1,4 +1,4 @@
-import type { ProfileView } from '../../../profiles/types.js'
+import type { ProfileView } from '../../../domain/profiles.js'
 import type { Style } from '../style.js'
 import { type Cell, type Column, renderTable } from '../table.js'
 import { expiryWords, markCell, statePaint, stateWords, untilWords } from './state.js'

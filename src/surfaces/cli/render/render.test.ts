@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ProfileView } from '../../../profiles/types.js'
+import type { ProfileView } from '../../../domain/profiles.js'
 import { createStyle } from '../style.js'
 import { displayWidth } from '../width.js'
 import { type RenderOptions, renderList } from './list.js'

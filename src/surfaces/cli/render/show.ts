@@ -1,5 +1,5 @@
 import { printable } from '../../../domain/printable.js'
-import type { ProfileView } from '../../../profiles/types.js'
+import type { ProfileView } from '../../../domain/profiles.js'
 import { pad } from '../width.js'
 import type { RenderOptions } from './list.js'
 import { expiryWords, statePaint, stateWords } from './state.js'

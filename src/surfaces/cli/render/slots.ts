@@ -1,5 +1,5 @@
 import { formatTime } from '../../../domain/rfc3339.js'
-import type { SlotView } from '../../../vault/types.js'
+import type { SlotView } from '../../../domain/vault.js'
 import type { Style } from '../style.js'
 import { type Column, renderTable } from '../table.js'
 import { formatLocal } from './time.js'

@@ -1,5 +1,5 @@
+import type { ProfileView } from '../../../domain/profiles.js'
 import { profileMark } from '../../../profiles/format-list.js'
-import type { ProfileView } from '../../../profiles/types.js'
 import type { Style } from '../style.js'
 import type { Cell } from '../table.js'
 import { formatAgo, formatUntil } from './time.js'

@@ -1,4 +1,4 @@
-import type { ProfileView } from '../../../profiles/types.js'
+import type { ProfileView } from '../../../domain/profiles.js'
 import { type Cell, type Column, renderTable } from '../table.js'
 import type { RenderOptions } from './list.js'
 import { markCell, renewalFailed, statePaint, stateWords, untilWords, whyWords } from './state.js'

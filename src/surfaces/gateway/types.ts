@@ -1,23 +1,13 @@
-import type { KeymuxConfig } from '../../config/schema.js'
+import type { Keymux } from '../../domain/keymux.js'
 import type { Logger } from '../../domain/ports.js'
-import type { Renewer } from '../../logins/renewal.js'
-import type { Profiles } from '../../profiles/types.js'
-import type { ProviderRegistry } from '../../providers/registry.js'
-import type { Resolver } from '../../resolver/resolver.js'
-import type { Forwarder } from '../../transport/types.js'
-import type { VaultHandle } from '../../vault/handle.js'
 
-/** What a gateway needs of an open vault. It does not close it. */
-export interface GatewayHandle {
-  readonly profiles: Profiles
-  readonly resolver: Resolver
-  readonly providers: ProviderRegistry
-  readonly vault: VaultHandle
-  readonly forwarder: Forwarder
+/** What a gateway needs of an open vault. It does not close it, and reads its config anew for every request. */
+export type Served = Pick<
+  Keymux,
+  'profiles' | 'resolver' | 'providers' | 'vault' | 'forwarder' | 'config'
+> & {
   /** Renews logins ahead of time as long as the gateway runs. */
-  readonly oauth: Pick<Renewer, 'keepFresh'>
-  /** Read anew for every request: it may change while the gateway runs. */
-  readonly config: KeymuxConfig
+  readonly oauth: Pick<Keymux['oauth'], 'keepFresh'>
 }
 
 /** How a gateway is started. */

@@ -1,4 +1,4 @@
-import type { CallOptions, VaultInterface } from '../domain/ports.js'
+import type { CallOptions, VaultInterface } from './ports.js'
 
 /** A key slot as shown. */
 export interface SlotView {
@@ -55,16 +55,33 @@ export interface Vault extends VaultInterface {
   list(options?: CallOptions): Promise<string[]>
   status(options?: CallOptions): Promise<VaultStatus>
   slots(options?: CallOptions): Promise<SlotView[]>
-  addSlot(key: Unlock, options?: CallOptions & { readonly label?: string }): Promise<SlotView>
+  addSlot(key: Unlock, options?: CallOptions & { readonly label?: string | undefined }): Promise<SlotView>
   /** @throws KeymuxError `slot_not_found`, `last_slot` */
   removeSlot(id: string, options?: CallOptions): Promise<void>
   /** Rewraps the passphrase slot (the current one, else the only one). @throws KeymuxError `slot_not_found` */
   changePassphrase(passphrase: string | Uint8Array, options?: CallOptions): Promise<SlotView>
   /** Opens every record, compares the manifest, verifies the audit, asks the storage. */
   check(options?: CallOptions): Promise<VaultProblem[]>
-  /** A copy of the storage that opens with the same slots. */
+  /**
+   * Takes the vault as it is for the truth although it is older than this machine remembers, or rows of it
+   * were exchanged. `markLogins` marks OAuth logins as needing a new one: their tokens may have been used since.
+   */
+  acceptRollback(markLogins: () => Promise<void>): Promise<void>
+  /** Removes records that cannot be opened any more; gives their opaque ids. */
+  dropDamaged(): Promise<string[]>
+  /**
+   * A copy of the storage that opens with the same slots.
+   *
+   * @throws KeymuxError `storage_unavailable` where the storage cannot be copied to a file, `file_exists`
+   */
   backup(path: string, options?: CallOptions): Promise<void>
-  audit(options?: CallOptions & { readonly since?: Date }): Promise<AuditEntry[]>
+  /** Records that a secret was shown or exported; for several in one step. Default `revealed`. */
+  noteRevealed(
+    name: string | readonly string[],
+    event?: 'revealed' | 'exported',
+    options?: CallOptions,
+  ): Promise<void>
+  audit(options?: CallOptions & { readonly since?: Date | undefined }): Promise<AuditEntry[]>
   /** Problems of the audit chain; none if sound. */
   verifyAudit(options?: CallOptions): Promise<VaultProblem[]>
 }

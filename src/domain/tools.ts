@@ -1,6 +1,7 @@
-import type { ErrorCode } from '../domain/errors.js'
-import type { AuthMode } from '../domain/profile.js'
-import type { ProfileListResult } from '../profiles/json-views.js'
+import type { ErrorCode } from './errors.js'
+import type { CallOptions } from './ports.js'
+import type { AuthMode } from './profile.js'
+import type { ProfileListResult } from './profile-list.js'
 
 /** What every result may carry besides its own fields. */
 export interface ToolOutcome {
@@ -141,4 +142,34 @@ export interface ProviderInfoJson {
 /** What `providers` gives; `success` is there only where it is false. */
 export interface ProvidersListResult extends Partial<ToolOutcome> {
   readonly providers: readonly ProviderInfoJson[]
+}
+
+/**
+ * The operations on profiles that agents may call: snake_case in and out, as in the original. They never
+ * throw, whatever they are given: a result says `success: false`, one sentence in `error` and a stable
+ * `code`. Only `export` ever gives a secret.
+ */
+export interface Tools {
+  /** Adds a profile. An OAuth profile may come without credentials: `hint` then names the login it needs. */
+  add(args: ProfileAddArgs, options?: CallOptions): Promise<ProfileAddResult>
+  /** Deletes a profile. */
+  delete(args: ProfileIdArgs, options?: CallOptions): Promise<ToolOutcome>
+  /** Switches a profile on or off. */
+  enable(args: ProfileEnableArgs, options?: CallOptions): Promise<ToolOutcome>
+  /** Sets the priority of a profile: higher goes first. */
+  setPriority(args: ProfileSetPriorityArgs, options?: CallOptions): Promise<ToolOutcome>
+  /** What {@link Tools.enable} and {@link Tools.setPriority} do, in one step. No tool of its own. */
+  update(args: ProfileEnableArgs & ProfileSetPriorityArgs, options?: CallOptions): Promise<ToolOutcome>
+  /** Tells whether a profile could be used now, without asking its provider. */
+  test(args: ProfileIdArgs, options?: CallOptions): Promise<ProfileTestResult>
+  /** Lists profiles, without their secrets. */
+  list(args?: ProfileListArgs, options?: CallOptions): Promise<ProfileListToolResult>
+  /** Lists the known providers, by name. */
+  providers(options?: CallOptions): Promise<ProvidersListResult>
+  /** Gives a profile's credential, secrets included, unless revealing is not allowed here. */
+  export(args: ProfileIdArgs, options?: CallOptions): Promise<ProfileExportResult>
+  /** Adds a profile from the credential data that `export` gives. */
+  import(args: ProfileImportArgs, options?: CallOptions): Promise<ProfileAddResult>
+  /** Calls a tool by its name in `TOOL_DEFINITIONS`. An unknown name is a failure like any other. */
+  call(name: string, args?: unknown, options?: CallOptions): Promise<object>
 }

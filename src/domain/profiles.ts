@@ -1,6 +1,6 @@
-import type { CallOptions, FailureOptions, ProfileManager } from '../domain/ports.js'
-import type { AuthMode, AuthProfile, OAuthCredential } from '../domain/profile.js'
-import type { FailureReason, FailureScope, OutcomeOrigin, ProfileUsageStats } from '../domain/usage.js'
+import type { CallOptions, FailureOptions, ProfileManager } from './ports.js'
+import type { AuthMode, AuthProfile, OAuthCredential } from './profile.js'
+import type { FailureReason, FailureScope, OutcomeOrigin, ProfileUsageStats } from './usage.js'
 
 /**
  * What can be said of a profile at an instant: `off` was switched off by its owner, `invalid` has no
@@ -63,29 +63,29 @@ export interface ProfileView {
 export interface NewProfile {
   readonly provider: string
   /** `default` when absent. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** The provider's first mode when absent. */
-  readonly mode?: AuthMode
+  readonly mode?: AuthMode | undefined
   /** The API key or token itself. */
-  readonly secret?: string
+  readonly secret?: string | undefined
   /** `vault://NAME`, `env://VAR`, `file:///path`, `exec://…`. */
-  readonly reference?: string
-  readonly oauth?: Omit<OAuthCredential, 'provider' | 'profileName'>
-  readonly expiresAt?: Date
-  readonly priority?: number
-  readonly enabled?: boolean
-  readonly account?: string
-  readonly models?: readonly string[]
-  readonly baseUrl?: string
+  readonly reference?: string | undefined
+  readonly oauth?: Omit<OAuthCredential, 'provider' | 'profileName'> | undefined
+  readonly expiresAt?: Date | undefined
+  readonly priority?: number | undefined
+  readonly enabled?: boolean | undefined
+  readonly account?: string | undefined
+  readonly models?: readonly string[] | undefined
+  readonly baseUrl?: string | undefined
 }
 
 /** What `update` may change. `undefined` leaves a field alone, `null` clears it. */
 export interface ProfilePatch {
-  readonly enabled?: boolean
-  readonly priority?: number
-  readonly account?: string | null
-  readonly models?: readonly string[] | null
-  readonly baseUrl?: string | null
+  readonly enabled?: boolean | undefined
+  readonly priority?: number | undefined
+  readonly account?: string | null | undefined
+  readonly models?: readonly string[] | null | undefined
+  readonly baseUrl?: string | null | undefined
 }
 
 /** What a reported outcome meant. */
@@ -100,22 +100,22 @@ export interface OutcomeReport {
 /** What accompanies a success. */
 export interface SuccessOptions {
   /** The model that answered. */
-  readonly model?: string
+  readonly model?: string | undefined
   /** Which credential the request was sent with. Absent: the present one. */
-  readonly origin?: OutcomeOrigin
+  readonly origin?: OutcomeOrigin | undefined
 }
 
 /** Filter of views. */
 export interface ViewFilter {
-  readonly provider?: string
-  readonly mode?: AuthMode
-  readonly enabled?: boolean
+  readonly provider?: string | undefined
+  readonly mode?: AuthMode | undefined
+  readonly enabled?: boolean | undefined
 }
 
 /** Options of `add`. */
 export interface AddOptions extends CallOptions {
   /** Replace an existing profile of the same id instead of refusing. Its windows and runs are lifted. */
-  readonly replace?: boolean
+  readonly replace?: boolean | undefined
 }
 
 /** What another program remembers of a profile's use. */
@@ -128,7 +128,7 @@ export interface ImportedUsage {
 /** Options of `change`. */
 export interface ChangeOptions extends CallOptions {
   /** What the audit calls it. Default: `created` or `changed`. */
-  readonly event?: 'login' | 'logout'
+  readonly event?: 'login' | 'logout' | undefined
 }
 
 /** The manager of a handle: the seed's {@link ProfileManager} and what the surfaces need. */
