@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { composeKeymux, type OpenKeymuxOptions, openKeymux } from './compose.js'
-import { newStore, Resolver } from './compose-store.js'
+import { newStore, Resolver } from './compose-compat.js'
 import type { Keymux } from './domain/keymux.js'
 import { createMemoryVault } from './testing/memory-vault.js'
 

@@ -2,6 +2,7 @@ import type { ErrorCode } from './errors.js'
 import type { CallOptions } from './ports.js'
 import type { AuthMode } from './profile.js'
 import type { ProfileListResult } from './profile-list.js'
+import type { Profiles } from './profiles.js'
 
 /** What every result may carry besides its own fields. */
 export interface ToolOutcome {
@@ -143,6 +144,12 @@ export interface ProviderInfoJson {
 export interface ProvidersListResult extends Partial<ToolOutcome> {
   readonly providers: readonly ProviderInfoJson[]
 }
+
+/** What the tools need of a manager. */
+export type ToolManager = Pick<
+  Profiles,
+  'add' | 'update' | 'delete' | 'get' | 'view' | 'views' | 'noteRevealed'
+>
 
 /**
  * The operations on profiles that agents may call: snake_case in and out, as in the original. They never

@@ -1,4 +1,4 @@
-export { Renewer } from '../compose-store.js'
+export { Renewer } from '../compose-compat.js'
 export type {
   BrowserLogin,
   DeviceLoginAttempt,

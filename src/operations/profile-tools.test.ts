@@ -1,13 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { TestHandle } from '../../test/support/handle.js'
 import { openTestHandle } from '../../test/support/handle.js'
-import { newStore, Resolver } from '../compose-store.js'
+import { newStore, ProfileTools, Resolver } from '../compose-compat.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { ProfileManager } from '../domain/ports.js'
 import { formatProfileList } from '../profiles/format-list.js'
 import { createFakeClock, type FakeClock } from '../testing/fake-clock.js'
 import { createMemoryVault } from '../testing/memory-vault.js'
-import { ProfileTools } from './profile-tools.js'
 
 interface Setting {
   readonly tools: ProfileTools

@@ -2,7 +2,7 @@ import { withoutUndefined } from '../domain/defined.js'
 import type { ErrorCode } from '../domain/errors.js'
 import { KeymuxError } from '../domain/errors.js'
 import { newProfileId, quote } from '../domain/ids.js'
-import type { CallOptions, Clock, ProfileManager } from '../domain/ports.js'
+import type { CallOptions, Clock } from '../domain/ports.js'
 import type { AuthProfile } from '../domain/profile.js'
 import { isProfileValid, shownReference } from '../domain/profile.js'
 import type { ProfileListItem } from '../domain/profile-list.js'
@@ -22,6 +22,7 @@ import type {
   ProfileSetPriorityArgs,
   ProfileTestResult,
   ProvidersListResult,
+  ToolManager,
   ToolOutcome,
   Tools,
 } from '../domain/tools.js'
@@ -34,8 +35,6 @@ import { readAdd, readFilter, readId, readImport, secretsOf } from './tool-argum
 import { TOOL_DEFINITIONS } from './tool-definitions.js'
 import type { ToolFailure } from './tool-failure.js'
 import { oneLine, toolFailure } from './tool-failure.js'
-import type { ToolManager } from './tool-manager.js'
-import { toolManager } from './tool-manager.js'
 import { testProfile } from './validity.js'
 
 /** Providers as the tools list them. */
@@ -80,7 +79,7 @@ export class ProfileTools implements Tools {
   readonly #allowEndpoints: boolean
 
   constructor(
-    manager: ProfileManager,
+    manager: ToolManager,
     resolver: Pick<CredentialResolver, 'resolve'>,
     {
       allowReveal = true,
@@ -89,7 +88,7 @@ export class ProfileTools implements Tools {
       clock = { now: () => new Date() },
     }: ProfileToolsOptions = {},
   ) {
-    this.#manager = toolManager(manager, providers, clock)
+    this.#manager = manager
     this.#resolver = resolver
     this.#providers = providers
     this.#clock = clock

@@ -5,10 +5,9 @@ import { shownReference } from '../domain/profile.js'
 import type { ProfileView } from '../domain/profiles.js'
 import type { CredentialResolver } from '../domain/resolver.js'
 import { formatTime } from '../domain/rfc3339.js'
-import type { ProfileTestResult } from '../domain/tools.js'
+import type { ProfileTestResult, ToolManager } from '../domain/tools.js'
 import { servableUntil } from '../policy/refresh-due.js'
 import { oneLine } from './tool-failure.js'
-import type { ToolManager } from './tool-manager.js'
 
 /** What testing needs. */
 export interface TestParts {

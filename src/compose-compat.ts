@@ -2,8 +2,11 @@ import type { StoreConfig } from './compat/foreign-store.js'
 import { openForeignStore } from './compat/foreign-store.js'
 import { ManagerFinder } from './compat/manager-finder.js'
 import { ManagerLedger } from './compat/manager-ledger.js'
+import { toolManager } from './compat/tool-manager.js'
 import type { ProfileManager } from './domain/ports.js'
+import type { CredentialResolver } from './domain/resolver.js'
 import { Renewer as NativeRenewer, type RenewerConfig } from './logins/renewal.js'
+import { ProfileTools as NativeTools, type ProfileToolsOptions } from './operations/profile-tools.js'
 import { defaultRegistry } from './providers/registry.js'
 import type { ResolverConfig } from './resolver/config.js'
 import { Resolver as NativeResolver } from './resolver/resolver.js'
@@ -50,5 +53,21 @@ export class Resolver extends NativeResolver {
 export class Renewer extends NativeRenewer {
   constructor(config: RenewerConfig) {
     super(config, ({ store, clock }) => new ManagerLedger(store, clock))
+  }
+}
+
+/**
+ * The operations on profiles that agents may call: snake_case in and out, as in the original. They never
+ * throw, whatever they are given: a result says `success: false`, one sentence in `error` and a stable
+ * `code`. Only `export` ever gives a secret.
+ */
+export class ProfileTools extends NativeTools {
+  constructor(
+    manager: ProfileManager,
+    resolver: Pick<CredentialResolver, 'resolve'>,
+    options: ProfileToolsOptions = {},
+  ) {
+    const { providers = defaultRegistry, clock = systemClock } = options
+    super(toolManager(manager, providers, clock), resolver, options)
   }
 }

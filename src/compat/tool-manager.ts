@@ -9,18 +9,12 @@ import type {
   NewProfile,
   ProfilePatch,
   ProfileState,
-  Profiles,
   ProfileView,
   ViewFilter,
 } from '../domain/profiles.js'
 import type { ProviderLookup } from '../domain/providers.js'
+import type { ToolManager } from '../domain/tools.js'
 import { buildProfile } from '../profiles/validate.js'
-
-/** What the tools need of a manager. */
-export type ToolManager = Pick<
-  Profiles,
-  'add' | 'update' | 'delete' | 'get' | 'view' | 'views' | 'noteRevealed'
->
 
 /** The manager itself where it can do all that, else a stand-in that makes do with the seed's methods. */
 export function toolManager(manager: ProfileManager, providers: ProviderLookup, clock: Clock): ToolManager {
