@@ -125,7 +125,7 @@ function inField<T>(path: string, check: () => T): T {
   } catch (error) {
     if (!(error instanceof KeymuxError)) throw error
     throw new KeymuxError(error.code, `${path}: ${error.message}`, {
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      hint: error.hint,
     })
   }
 }

@@ -76,7 +76,7 @@ export function createFetch(keymux: FetchHost, options: CreateFetchOptions): Fet
     const stage = {
       provider: name,
       baseUrl,
-      ...(options.profile === undefined ? {} : { profile: options.profile }),
+      profile: options.profile,
     }
     const answer = await keymux.forwarder.forward({
       ...common,
@@ -101,8 +101,8 @@ function commonOf(options: CreateFetchOptions): Pick<ForwardRequest, 'model' | '
     throw new KeymuxError('invalid_value', 'replayLimitBytes must not be negative')
   }
   return {
-    ...(model === undefined ? {} : { model }),
-    ...(maxAttempts === undefined ? {} : { maxAttempts }),
+    model,
+    maxAttempts,
     settings: {
       ...(firstByteTimeoutMs === undefined ? {} : { firstByteTimeoutMs }),
       ...(deadlineMs === undefined ? {} : { deadlineMs }),

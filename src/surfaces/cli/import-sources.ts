@@ -176,7 +176,7 @@ async function naming<T>(path: string, read: () => T | Promise<T>): Promise<T> {
   } catch (error) {
     if (!isKeymuxError(error, 'invalid_import')) throw error
     throw new KeymuxError('invalid_import', `${path}: ${error.message}`, {
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      hint: error.hint,
       cause: error,
     })
   }

@@ -37,7 +37,7 @@ export async function readProviderFile(path: string): Promise<DeclaredProvider[]
     } catch (error) {
       if (!(error instanceof KeymuxError)) throw error
       throw new KeymuxError('invalid_provider', `${path}: ${error.message}`, {
-        ...(error.hint === undefined ? {} : { hint: error.hint }),
+        hint: error.hint,
         cause: error,
       })
     }

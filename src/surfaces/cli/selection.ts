@@ -21,9 +21,9 @@ export function readSelection(input: CommandInput, signal: AbortSignal): Resolve
   return {
     signal,
     renewalWaitMs: RENEWAL_WAIT_MS,
-    ...(mode === undefined ? {} : { mode }),
-    ...(model === undefined ? {} : { model }),
-    ...(preference === undefined ? {} : { preference }),
+    mode,
+    model,
+    preference,
     ...(input.flag('strict') ? { strict: true } : {}),
   }
 }

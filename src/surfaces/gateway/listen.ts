@@ -122,6 +122,6 @@ function listenError(error: NodeJS.ErrnoException, where: string): KeymuxError {
 function inUse(where: string, cause?: Error): KeymuxError {
   return new KeymuxError('conflict', `${where} is in use already`, {
     hint: 'is a gateway running? choose another with --port (0 for any free one)',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   })
 }

@@ -35,7 +35,7 @@ export const audit: CommandSpec = {
         : parseInstant('--since', sinceText, context.host.clock.now(), 'back')
     const { vault } = await context.open()
     const { signal } = context
-    const entries = await vault.audit({ signal, ...(since === undefined ? {} : { since }) })
+    const entries = await vault.audit({ signal, since })
     const problems = input.flag('verify') ? await vault.verifyAudit({ signal }) : undefined
     print(context, entries, problems, problems === undefined || since !== undefined)
     return problems === undefined || problems.length === 0 ? undefined : PROBLEMS_FOUND

@@ -25,7 +25,7 @@ export const list: CommandSpec = {
       throw new KeymuxError('usage', '--enabled and --disabled cannot be used together')
     const filter = {
       ...(provider === undefined ? {} : { provider: parseProviderName(provider) }),
-      ...(mode === undefined ? {} : { mode }),
+      mode,
       ...(enabled || disabled ? { enabled } : {}),
     }
     const { profiles } = await context.open()

@@ -77,12 +77,12 @@ function targetOf(context: CliContext, input: CommandInput): LoginTarget {
   return {
     provider,
     signal: context.signal,
-    ...(wanted === undefined ? {} : { name: wanted }),
+    name: wanted,
     ...(input.flag('replace') ? { replace: true } : {}),
-    ...(clientId === undefined ? {} : { clientId }),
-    ...(reference === undefined ? {} : { clientSecretRef: reference }),
+    clientId,
+    clientSecretRef: reference,
     ...(scopes === undefined ? {} : { scopes: parseScopes(scopes) }),
-    ...(port === undefined ? {} : { port }),
+    port,
   }
 }
 

@@ -24,7 +24,7 @@ const success: CommandSpec = {
     const model = input.text('model')
     const { profiles } = await context.open()
     const { signal } = context
-    await profiles.markSuccess(id, { signal, ...(model === undefined ? {} : { model }) })
+    await profiles.markSuccess(id, { signal, model })
     const { state } = await profiles.view(id, { signal })
     context.output.result({ profile_id: id, state }, () => `${id} works: ${state}.`)
     return undefined
@@ -59,9 +59,9 @@ const failure: CommandSpec = {
     const told = await readOutcome(context, input, provider, providers.get(provider)?.family)
     const report = await profiles.reportFailure(id, told.reason, {
       signal: context.signal,
-      ...(told.retryAfterMs === undefined ? {} : { retryAfterMs: told.retryAfterMs }),
-      ...(told.model === undefined ? {} : { model: told.model }),
-      ...(told.message === undefined ? {} : { message: told.message }),
+      retryAfterMs: told.retryAfterMs,
+      model: told.model,
+      message: told.message,
     })
     print(context, report)
     return undefined

@@ -34,7 +34,7 @@ export const vaultAddSlot: CommandSpec = {
     const { unlock, keyFile } = await newWay(context, input, keyFilePath)
     try {
       const { signal } = context
-      const slot = await vault.addSlot(unlock, { signal, ...(label === undefined ? {} : { label }) })
+      const slot = await vault.addSlot(unlock, { signal, label })
       context.output.result(
         { slot: slotToJson(slot), ...(keyFile === undefined ? {} : { key_file: keyFile.path }) },
         () => `${context.style.good('✓')} Slot ${slot.id} is added: ${slotWords(slot.type)}${at(keyFile)}.`,
