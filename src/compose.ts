@@ -37,6 +37,9 @@ import { SealedSpill } from './vault/unsaved-tokens.js'
 /** Writing a pin takes a millisecond; many processes may end at once. */
 const PIN_WAIT_MS = 5_000
 
+/** Somebody renews the login at this moment: he stores its tokens. */
+const UNSAVED_WAIT_MS = 1_000
+
 /** How to open a vault. */
 export interface OpenKeymuxOptions {
   /** A path, or a store that is open already (it is closed with the handle). */
@@ -110,16 +113,23 @@ async function assemble(
   const clock = options.clock ?? systemClock
   const { logger } = options
   const opened = await unlocked(options, env, store, clock)
-  const { core, audit, slotId } = opened
+  const { core, audit } = opened
   const shelf = new ProviderShelf(core, registry, parseCustomProvider, logger)
   const vault = new VaultHandle({
     core,
     audit,
     clock,
-    slotId,
     slotSecret: slotSecretOf,
     profileIdOf: (meta) => decodeMeta(meta).id,
     profileManager: () => profiles,
+    takeInUnsaved: async () => {
+      for (const { id } of spill === undefined ? [] : await profiles.views({ mode: 'oauth' })) {
+        const login = (await profiles.get(id))?.oauth
+        if (login === undefined || (await spill?.read(login)) === undefined) continue
+        // What cannot be stored now can be read after the rotation too.
+        await renewer.exclusively(id, UNSAVED_WAIT_MS, async () => {}).catch(() => undefined)
+      }
+    },
   })
   const readReference = createReferenceReader({
     vault,
@@ -188,7 +198,7 @@ async function assemble(
     return closing
   }
   try {
-    await core.sync()
+    await core.begin()
   } catch (error) {
     await core.close()
     throw error
@@ -269,6 +279,7 @@ async function unlocked(
   const parts: OpenParts = {
     store,
     secret: await slotSecretOf(unlock, create ? 'new slot' : 'open'),
+    ...('keyFile' in unlock ? { reopen: () => slotSecretOf(unlock, 'open') } : {}),
     clock,
     surface: options.surface ?? 'library',
     // What ends with the process cannot be put back in an older state.

@@ -115,25 +115,27 @@ export class Keyring {
     return isSameMac(mac, this.headerMac(content))
   }
 
-  /** Goes on with the keys that a rotation made. The old root key and the old present keys are zeroed. */
+  /** Goes on with the keys that a rotation made. The old ones are zeroed, but for those that `keyset` shares. */
   replace(rootKey: Uint8Array, keyset: Keyset): void {
-    const { data, manifest } = this.keyset
+    wipeKeyset(this.keyset, keyset)
     this.rootKey.fill(0)
     this.#headerMac.fill(0)
-    data.fill(0)
-    manifest.fill(0)
     this.#root = Buffer.from(rootKey)
     this.#keyset = keyset
     this.#headerMac = deriveKey(rootKey, 'header mac', this.vaultId)
     this.#data = createSecretKey(keyset.data)
   }
 
-  /** Zeroes the keys and locks the ring for good. May be called again. */
-  wipe(): void {
+  /**
+   * Zeroes the keys and locks the ring for good. May be called again.
+   *
+   * @param kept a keyset that somebody goes on with: what the two share stays
+   */
+  wipe(kept?: Keyset): void {
     this.#root?.fill(0)
     this.#root = undefined
     this.#headerMac.fill(0)
-    wipeKeyset(this.#keyset)
+    wipeKeyset(this.#keyset, kept)
   }
 
   #refuseLocked(): void {

@@ -103,13 +103,13 @@ export function presentTerm({ terms }: Pick<Keyset, 'terms'>): Term {
   return last
 }
 
-/** Whether `newer` holds every term of `older`, with the same keys, and no other one before its last. */
+/** Whether `newer` begins with every term of `older`, with the same keys, and goes on where that one ends. */
 export function continues(newer: Keyset, older: Keyset): boolean {
   return (
     newer.lookup.equals(older.lookup) &&
-    older.terms.every(({ number, id, keys }) => {
-      const same = newer.terms.find((term) => term.number === number)
-      return same?.id.equals(id) === true && same.keys.auditMac.equals(keys.auditMac)
+    older.terms.every(({ number, id, keys }, index) => {
+      const same = newer.terms[index]
+      return same?.number === number && same.id.equals(id) && same.keys.auditMac.equals(keys.auditMac)
     })
   )
 }
@@ -137,15 +137,19 @@ export function openKeyset(rootKey: Uint8Array, vaultId: Uint8Array, sealed: Uin
   return keyset
 }
 
-/** Zeroes every key. */
-export function wipeKeyset({ lookup, terms, data, manifest }: Keyset): void {
-  for (const key of [lookup, data, manifest]) key.fill(0)
-  for (const { keys } of terms) for (const key of Object.values(keys)) key.fill(0)
+/** Zeroes every key. @param kept a keyset whose buffers stay as they are, where the two share some */
+export function wipeKeyset(keyset: Keyset, kept?: Keyset): void {
+  const spared = new Set(kept === undefined ? [] : buffersOf(kept))
+  for (const key of buffersOf(keyset)) if (!spared.has(key)) key.fill(0)
 }
 
 /** Whether this is a number that a term can have. */
 export function isTermNumber(number: number): boolean {
   return Number.isInteger(number) && number >= 1 && number <= MAX_TERM
+}
+
+function buffersOf({ lookup, terms, data, manifest }: Keyset): Buffer[] {
+  return [lookup, data, manifest, ...terms.flatMap(({ keys }) => Object.values<Buffer>({ ...keys }))]
 }
 
 function newTerm(number: number, begunAt: Date): Term {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { KeymuxError } from '../domain/errors.js'
 import type { ChainHead } from './audit.js'
 import { openBox, sealBox } from './box.js'
-import { corrupt, lengthPrefixed, readU64, writeU64 } from './bytes.js'
+import { asBuffer, corrupt, lengthPrefixed, readU64, writeU64 } from './bytes.js'
 import type { Keyring } from './keyring.js'
 import { MAC_BYTES, MARK_BYTES } from './keyring.js'
 
@@ -101,6 +101,12 @@ export function sealManifest(keyring: Keyring, manifest: Manifest): Buffer {
     term,
     sealBox(keyring.keyset.manifest, additionalData(keyring, term), encode(manifest)),
   ])
+}
+
+/** The term that a stored manifest says it is of; `undefined` where it is too short to say so. */
+export function manifestTerm(sealed: Uint8Array): number | undefined {
+  const bytes = asBuffer(sealed)
+  return bytes.length < 4 ? undefined : bytes.readUInt32BE(0)
 }
 
 /** Opens a stored manifest of the present term. @throws KeymuxError `vault_corrupt`, `vault_locked` */

@@ -77,6 +77,18 @@ export async function createSlot<Name extends SlotTypeName>(
   secret: SlotSecret<Name>,
   options: NewSlotOptions,
 ): Promise<Slot> {
+  const { slot, keys } = await createOpenSlot(rootKey, vaultId, secret, options)
+  for (const key of [keys.privateKey, keys.binding]) key.fill(0)
+  return slot
+}
+
+/** {@link createSlot} for who goes on with it: the slot and its keys, which the caller wipes. */
+export async function createOpenSlot<Name extends SlotTypeName>(
+  rootKey: Uint8Array,
+  vaultId: Uint8Array,
+  secret: SlotSecret<Name>,
+  options: NewSlotOptions,
+): Promise<Pick<OpenedSlot, 'slot' | 'keys'>> {
   const type = SLOT_TYPES[secret.type]
   const identity = {
     id: randomBytes(SLOT_ID_BYTES).toString('hex'),
@@ -90,7 +102,7 @@ export async function createSlot<Name extends SlotTypeName>(
   const binding = randomBytes(KEY_BYTES)
   const keys = Buffer.concat([privateKey, binding])
   try {
-    return {
+    const slot = {
       ...identity,
       ...label,
       createdAt: options.now,
@@ -98,8 +110,9 @@ export async function createSlot<Name extends SlotTypeName>(
       sealedKeys: sealBox(kek, additionalData(context, 'keys'), keys),
       ...wrapRoot(rootKey, vaultId, context, publicKey, binding),
     }
+    return { slot, keys: { privateKey, binding } }
   } finally {
-    for (const bytes of [kek, privateKey, binding, keys]) bytes.fill(0)
+    for (const bytes of [kek, keys]) bytes.fill(0)
   }
 }
 

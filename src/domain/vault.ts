@@ -22,6 +22,8 @@ export interface VaultStatus {
   readonly kind: string
   readonly vaultId: string
   readonly format: number
+  /** How often its keys were made anew, and once more: the number of the present term. */
+  readonly term: number
   readonly createdAt: Date
   readonly unlocked: boolean
   readonly slots: readonly SlotView[]
@@ -49,6 +51,20 @@ export interface AuditEntry {
   readonly detail?: string
 }
 
+/** What a rotation came to. */
+export interface Rotated {
+  /** The number of the new term. */
+  readonly term: number
+  /** How many rows were sealed anew. */
+  readonly rows: number
+}
+
+/** Options of {@link Vault.removeSlot}. */
+export interface RemoveSlotOptions extends CallOptions {
+  /** Default true: the vault goes on under new keys, which who had the slot does not get. */
+  readonly rotate?: boolean
+}
+
 /** The vault of a handle: named secrets, and the vault's own affairs. */
 export interface Vault extends VaultInterface {
   /** Names of the secrets, sorted. */
@@ -56,8 +72,18 @@ export interface Vault extends VaultInterface {
   status(options?: CallOptions): Promise<VaultStatus>
   slots(options?: CallOptions): Promise<SlotView[]>
   addSlot(key: Unlock, options?: CallOptions & { readonly label?: string | undefined }): Promise<SlotView>
-  /** @throws KeymuxError `slot_not_found`, `last_slot` */
-  removeSlot(id: string, options?: CallOptions): Promise<void>
+  /**
+   * Removes a slot and rotates the vault, in one step.
+   *
+   * @throws KeymuxError `slot_not_found`, `last_slot`; `vault_corrupt` where a record cannot be opened
+   */
+  removeSlot(id: string, options?: RemoveSlotOptions): Promise<Rotated | undefined>
+  /**
+   * Makes the vault's keys anew and seals everything under them, in one step. Processes that have it open follow.
+   *
+   * @throws KeymuxError `vault_corrupt` where a record cannot be opened: it would be lost
+   */
+  rotate(options?: CallOptions): Promise<Rotated>
   /** Rewraps the passphrase slot (the current one, else the only one). @throws KeymuxError `slot_not_found` */
   changePassphrase(passphrase: string | Uint8Array, options?: CallOptions): Promise<SlotView>
   /** Opens every record, compares the manifest, verifies the audit, asks the storage. */

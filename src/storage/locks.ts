@@ -1,3 +1,6 @@
+/** The lock that is held while a vault is rotated: whoever waits to write waits up to a minute meanwhile. */
+export const ROTATION_LOCK = 'rotation'
+
 /** How long to wait for a lock. */
 export interface LockOptions {
   /** Give up after this many milliseconds; 0 tries once. */
@@ -28,4 +31,15 @@ export interface RefreshLocks {
    * @throws KeymuxError storage errors
    */
   acquire(name: string, options: LockOptions): Promise<HeldLock | undefined>
+}
+
+/** Whether somebody holds a lock now. Where that cannot be told, nobody. */
+export async function isHeld(locks: RefreshLocks, name: string): Promise<boolean> {
+  try {
+    const lock = await locks.acquire(name, { timeoutMs: 0 })
+    await lock?.release()
+    return lock === undefined
+  } catch {
+    return false
+  }
 }

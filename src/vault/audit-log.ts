@@ -32,6 +32,11 @@ export class AuditLog {
     this.#pid = pid
   }
 
+  /** The same log, whose lines are sealed under other keys: those of the term that begins with them. */
+  under(keyring: Keyring): AuditLog {
+    return new AuditLog(keyring, this.#clock, this.#surface, this.#pid)
+  }
+
   /** Appends one line inside the transaction that it records, and gives the new end of the chain. */
   async append(
     tx: StoreTransaction,

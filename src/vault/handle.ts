@@ -4,14 +4,25 @@ import type { Keyring } from '../crypto/keyring.js'
 import type { OpenedRow } from '../crypto/seal.js'
 import { openRow, readRow, termOfRow } from '../crypto/seal.js'
 import type { Slot, SlotSecret } from '../crypto/slot.js'
-import { createSlot } from '../crypto/slots.js'
+import { createOpenSlot } from '../crypto/slots.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import type { CallOptions, Clock, ProfileManager } from '../domain/ports.js'
 import { checkSecret } from '../domain/secret.js'
-import type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from '../domain/vault.js'
+import type {
+  AuditEntry,
+  RemoveSlotOptions,
+  Rotated,
+  SlotView,
+  Unlock,
+  Vault,
+  VaultProblem,
+  VaultStatus,
+} from '../domain/vault.js'
 import type { StateRow } from '../storage/contract.js'
 import type { AuditLog } from './audit-log.js'
+import type { RotationPlan } from './rotation.js'
+import type { OwnSlot } from './slot-keeper.js'
 import type { VaultCore } from './vault.js'
 
 const MAX_NAME = 512
@@ -24,13 +35,13 @@ export interface VaultHandleParts {
   readonly core: VaultCore
   readonly audit: AuditLog
   readonly clock: Clock
-  /** The slot that opened the vault. */
-  readonly slotId: string
   readonly slotSecret: SlotSecretSource
   /** Reads the id of a profile from the metadata of its row. @throws KeymuxError `vault_corrupt` */
   readonly profileIdOf: (meta: Buffer) => string
   /** The manager of the profiles in this vault. */
   readonly profileManager?: (() => ProfileManager) | undefined
+  /** Stores what was kept outside the vault because it could not be stored, as far as that can be had now. */
+  readonly takeInUnsaved?: (() => Promise<void>) | undefined
 }
 
 /** An open vault as its users see it: named secrets, and the vault's own affairs. */
@@ -40,12 +51,8 @@ export class VaultHandle implements Vault {
   readonly #secrets = new Map<string, OpenedRow>()
   readonly #namesByRow = new Map<string, string>()
   readonly #profiles = new Set<string>()
-  /** The slot that this process can open the vault with. */
-  #slotId: string
-
   constructor(parts: VaultHandleParts) {
     this.#parts = parts
-    this.#slotId = parts.slotId
     const { core } = parts
     this.#core = core
     core.subscribe((delta) => {
@@ -134,6 +141,7 @@ export class VaultHandle implements Vault {
       kind: this.#core.store.kind,
       vaultId: header.vaultId.toString('hex'),
       format: header.format,
+      term: this.#core.keyring.term.number,
       createdAt: header.createdAt,
       unlocked: this.isUnlocked(),
       slots: this.#slotViews(),
@@ -152,35 +160,31 @@ export class VaultHandle implements Vault {
     key: Unlock,
     options: CallOptions & { readonly label?: string | undefined } = {},
   ): Promise<SlotView> {
-    const slot = await this.#newSlot(await this.#parts.slotSecret(key, 'new slot'), options.label)
+    const { slot, keys } = await this.#newSlot(await this.#parts.slotSecret(key, 'new slot'), options.label)
+    for (const each of [keys.privateKey, keys.binding]) each.fill(0)
     await this.#changeSlots(options, 'slot_added', (slots) => [...slots, slot], slot.id)
     return this.#view(slot)
   }
 
-  async removeSlot(id: string, options: CallOptions = {}): Promise<void> {
-    await this.#changeSlots(
-      options,
-      'slot_removed',
-      (slots) => {
-        if (!slots.some((slot) => slot.id === id)) throw noSlot(id)
-        if (slots.length === 1) {
-          throw new KeymuxError(
-            'last_slot',
-            'the last slot cannot be removed: nothing would open the vault',
-            {
-              hint: 'add another one first',
-            },
-          )
-        }
-        return slots.filter((slot) => slot.id !== id)
-      },
-      id,
-    )
+  async removeSlot(id: string, options: RemoveSlotOptions = {}): Promise<Rotated | undefined> {
+    const slots = (present: readonly Slot[]): Slot[] => without(present, id)
+    if (options.rotate !== false) {
+      // What it opens is found out before anything is taken in.
+      slots(this.#core.header.slots)
+      return this.#rotate(options, { slots, stale: true, event: 'slot_removed', subject: id })
+    }
+    await this.#changeSlots(options, 'slot_removed', slots, id)
+    return undefined
+  }
+
+  async rotate(options: CallOptions = {}): Promise<Rotated> {
+    return this.#rotate(options, {})
   }
 
   async changePassphrase(passphrase: string | Uint8Array, options: CallOptions = {}): Promise<SlotView> {
     const old = this.#passphraseSlot()
-    const fresh = await this.#newSlot({ type: 'passphrase', passphrase }, old.label)
+    const own = await this.#newSlot({ type: 'passphrase', passphrase }, old.label)
+    const fresh = own.slot
     await this.#changeSlots(
       options,
       'passphrase_changed',
@@ -190,7 +194,7 @@ export class VaultHandle implements Vault {
       },
       fresh.id,
     )
-    if (old.id === this.#slotId) this.#slotId = fresh.id
+    if (old.id === this.#core.slot.id) this.#core.slot.adopt(own)
     return this.#view(fresh)
   }
 
@@ -219,8 +223,10 @@ export class VaultHandle implements Vault {
    * were exchanged. OAuth logins are marked as needing a new one: their tokens may have been used since.
    */
   async acceptRollback(markLogins: () => Promise<void>): Promise<void> {
-    await this.#core.rebase('rollback_accepted')
+    const ahead = await this.#core.rebase('rollback_accepted')
     await markLogins()
+    // The copy is from before a rotation: it goes on with a term whose number nobody has seen.
+    if (ahead) await this.#rotate({}, {}, false).catch(unlessDamaged)
     // Until then the memory speaks of an audit that is no more.
     await this.#core.accept()
   }
@@ -287,7 +293,8 @@ export class VaultHandle implements Vault {
 
   #passphraseSlot(): Slot {
     const slots = this.#core.header.slots.filter((slot) => slot.type === 'passphrase')
-    const slot = slots.find((each) => each.id === this.#slotId) ?? (slots.length === 1 ? slots[0] : undefined)
+    const slot =
+      slots.find((each) => each.id === this.#core.slot.id) ?? (slots.length === 1 ? slots[0] : undefined)
     if (slot !== undefined) return slot
     throw new KeymuxError(
       'slot_not_found',
@@ -301,10 +308,25 @@ export class VaultHandle implements Vault {
     )
   }
 
-  #newSlot(secret: SlotSecret, label: string | undefined): Promise<Slot> {
+  async #rotate(
+    options: CallOptions,
+    plan: Omit<RotationPlan, 'now'>,
+    takeIn: boolean = true,
+  ): Promise<Rotated> {
+    options.signal?.throwIfAborted()
+    if (takeIn) await this.#parts.takeInUnsaved?.()
+    options.signal?.throwIfAborted()
+    return this.#core.rotate({ ...plan, now: this.#now() })
+  }
+
+  #now(): Date {
+    return new Date(Number(this.#parts.clock.now()))
+  }
+
+  #newSlot(secret: SlotSecret, label: string | undefined): Promise<OwnSlot> {
     const { keyring } = this.#core
-    return createSlot(keyring.rootKey, keyring.vaultId, secret, {
-      now: new Date(Number(this.#parts.clock.now())),
+    return createOpenSlot(keyring.rootKey, keyring.vaultId, secret, {
+      now: this.#now(),
       ...(label === undefined ? {} : { label }),
     })
   }
@@ -333,7 +355,7 @@ export class VaultHandle implements Vault {
       id: slot.id,
       type: slot.type,
       createdAt: slot.createdAt,
-      current: slot.id === this.#slotId,
+      current: slot.id === this.#core.slot.id,
       ...(slot.label === undefined ? {} : { label: slot.label }),
     }
   }
@@ -362,10 +384,25 @@ function checkSecretName(name: string): void {
   }
 }
 
+function without(slots: readonly Slot[], id: string): Slot[] {
+  if (!slots.some((slot) => slot.id === id)) throw noSlot(id)
+  if (slots.length === 1) {
+    throw new KeymuxError('last_slot', 'the last slot cannot be removed: nothing would open the vault', {
+      hint: 'add another one first',
+    })
+  }
+  return slots.filter((slot) => slot.id !== id)
+}
+
 function noSlot(id: string): KeymuxError {
   return new KeymuxError('slot_not_found', `there is no slot ${quote(id)}`, {
     hint: 'see keymux vault slots',
   })
+}
+
+/** A damaged record would be lost. Numbers that come again are no harm: their terms have other ids. */
+function unlessDamaged(error: unknown): void {
+  if (!isKeymuxError(error, 'vault_corrupt')) throw error
 }
 
 function attempt<T>(work: () => T): T | undefined {

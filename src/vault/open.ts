@@ -6,7 +6,7 @@ import { Keyring } from '../crypto/keyring.js'
 import { newKeyset, openKeyset, sealKeyset } from '../crypto/keyset.js'
 import { digestHeader, emptyAccumulator, sealManifest } from '../crypto/manifest.js'
 import type { SlotSecret } from '../crypto/slot.js'
-import { createSlot, openAnySlot } from '../crypto/slots.js'
+import { createOpenSlot, openAnySlot } from '../crypto/slots.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { Clock, Logger } from '../domain/ports.js'
 import type { Store } from '../storage/contract.js'
@@ -14,12 +14,15 @@ import { AuditLog } from './audit-log.js'
 import type { PinStore } from './pin-keeper.js'
 import { PinKeeper } from './pin-keeper.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
+import { type OwnSlot, type Reopen, SlotKeeper } from './slot-keeper.js'
 import { VaultCore } from './vault.js'
 
 /** What opening and creating have in common. */
 export interface OpenParts {
   readonly store: Store
   readonly secret: SlotSecret
+  /** Gives the secret once more, where that asks nobody: for a process that cannot follow a rotation otherwise. */
+  readonly reopen?: Reopen
   readonly clock: Clock
   /** Who is asking, for the audit: `cli`, `library`, `gateway`, `mcp`. */
   readonly surface: string
@@ -36,7 +39,7 @@ export interface OpenedVault {
   readonly core: VaultCore
   readonly audit: AuditLog
   /** The slot that opened it. */
-  readonly slotId: string
+  readonly slot: SlotKeeper
 }
 
 /** Whether the store holds a vault already. */
@@ -64,7 +67,11 @@ export async function createVault(parts: OpenParts): Promise<OpenedVault> {
   const now = new Date(Number(parts.clock.now()))
   const rootKey = randomBytes(32)
   const vaultId = randomBytes(16)
-  const slot = await createSlot(rootKey, vaultId, parts.secret, { now, ...(parts.kdf && { kdf: parts.kdf }) })
+  const own = await createOpenSlot(rootKey, vaultId, parts.secret, {
+    now,
+    ...(parts.kdf && { kdf: parts.kdf }),
+  })
+  const { slot } = own
   const keys = newKeyset(now)
   const keyset = sealKeyset(rootKey, vaultId, keys)
   const keyring = new Keyring(rootKey, vaultId, keys)
@@ -96,8 +103,9 @@ export async function createVault(parts: OpenParts): Promise<OpenedVault> {
       audit: head,
     }
     await tx.putBlob(MANIFEST_BLOB, sealManifest(keyring, manifest))
+    await tx.setTerm(keyring.term.number)
   })
-  return started(parts, keyring, header, bytes, audit, slot.id)
+  return started(parts, keyring, header, bytes, audit, own)
 }
 
 /**
@@ -113,14 +121,14 @@ export async function openVault(parts: OpenParts): Promise<OpenedVault> {
   const { header } = decoded
   if (!header.slots.some((each) => each.type === parts.secret.type))
     throw noSuchSlot(header, parts.secret.type)
-  const { rootKey, slot, keys, kek } = await openAnySlot(header.slots, header.vaultId, parts.secret)
-  for (const key of [keys.privateKey, keys.binding, kek]) key.fill(0)
+  const own = await openAnySlot(header.slots, header.vaultId, parts.secret)
+  const { rootKey } = own
   const keyset = openKeyset(rootKey, header.vaultId, header.keyset)
   const keyring = new Keyring(rootKey, header.vaultId, keyset)
   rootKey.fill(0)
   verifyHeader(keyring, decoded)
   const audit = new AuditLog(keyring, parts.clock, parts.surface, process.pid)
-  return started(parts, keyring, header, bytes, audit, slot.id)
+  return started(parts, keyring, header, bytes, audit, own)
 }
 
 async function started(
@@ -129,12 +137,13 @@ async function started(
   header: VaultHeader,
   headerBytes: Uint8Array,
   audit: AuditLog,
-  slotId: string,
+  own: OwnSlot,
 ): Promise<OpenedVault> {
+  const slot = new SlotKeeper(own, parts.reopen)
   const pins = new PinKeeper(keyring, parts.pins, parts.logger)
   const lenient = parts.lenient === true
-  const core = new VaultCore({ store: parts.store, keyring, header, headerBytes, pins, audit, lenient })
-  return { core, audit, slotId }
+  const core = new VaultCore({ store: parts.store, keyring, header, headerBytes, pins, audit, slot, lenient })
+  return { core, audit, slot }
 }
 
 function readHeader(store: Store): Promise<Uint8Array | undefined> {

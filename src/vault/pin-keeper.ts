@@ -18,6 +18,11 @@ export interface PinStore {
   update(vaultId: string, next: (present: string | undefined) => string | undefined): Promise<void>
 }
 
+/** What is remembered, as it stands there. */
+export interface Remembered {
+  readonly text: string | undefined
+}
+
 const WRITE_AFTER_MS = 1_000
 
 /**
@@ -45,7 +50,25 @@ export class PinKeeper {
    * that it is compared with: other processes commit and remember at any time.
    */
   async pinned(): Promise<Pin | ForeignPin | undefined> {
-    return this.#decode(await this.#store?.read(this.#vaultId()))
+    return this.decode(await this.remembered())
+  }
+
+  /** {@link PinKeeper.pinned} before it is known which keys it is read with. */
+  async remembered(): Promise<Remembered> {
+    return { text: await this.#store?.read(this.#vaultId()) }
+  }
+
+  /** Reads what is remembered, with the present keys unless others are given. */
+  decode({ text }: Remembered, keyring: Keyring = this.#keyring): Pin | ForeignPin | undefined {
+    if (text === undefined) return undefined
+    const pin = decodePin(keyring, text)
+    if (pin === undefined && !this.#saidUnreadable) {
+      this.#saidUnreadable = true
+      this.#logger?.warn(
+        'what was remembered of the vault cannot be read; an older copy would not be noticed',
+      )
+    }
+    return pin
   }
 
   /**
@@ -64,6 +87,8 @@ export class PinKeeper {
   /** Writes down the latest position at once, over one that disagrees with it. */
   async accept(): Promise<void> {
     this.#accepted = true
+    // What was not written over may have counted as written.
+    this.#written = -1
     await this.flush()
     this.#accepted = false
   }
@@ -93,7 +118,7 @@ export class PinKeeper {
     try {
       await this.#store.update(this.#vaultId(), (text) => {
         // Another process may have come further meanwhile; the memory never goes back.
-        const pin = this.#decode(text)
+        const pin = this.decode({ text })
         const ahead = pin !== undefined && ('foreign' in pin || pin.sequence > manifest.sequence)
         return ahead && !this.#accepted ? undefined : encodePin(this.#keyring, pinOf(this.#keyring, manifest))
       })
@@ -103,18 +128,6 @@ export class PinKeeper {
         error: error instanceof Error ? error.name : 'unknown',
       })
     }
-  }
-
-  #decode(text: string | undefined): Pin | ForeignPin | undefined {
-    if (text === undefined) return undefined
-    const pin = decodePin(this.#keyring, text)
-    if (pin === undefined && !this.#saidUnreadable) {
-      this.#saidUnreadable = true
-      this.#logger?.warn(
-        'what was remembered of the vault cannot be read; an older copy would not be noticed',
-      )
-    }
-    return pin
   }
 
   #vaultId(): string {

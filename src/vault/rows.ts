@@ -4,6 +4,7 @@ import type { OpenedRow } from '../crypto/seal.js'
 import type { Store, StoreReader } from '../storage/contract.js'
 import type { AuditLog } from './audit-log.js'
 import type { PinKeeper } from './pin-keeper.js'
+import type { SlotKeeper } from './slot-keeper.js'
 
 export const HEADER_BLOB = 'header'
 export const MANIFEST_BLOB = 'manifest'
@@ -70,6 +71,8 @@ export interface CoreParts {
   readonly headerBytes: Uint8Array
   readonly pins: PinKeeper
   readonly audit: AuditLog
+  /** The slot that opened it. */
+  readonly slot: SlotKeeper
   /** Open although the vault looks rolled back or tampered with; for `check` and for accepting it. */
   readonly lenient?: boolean
 }

@@ -1,25 +1,44 @@
 import type { ChainHead } from '../crypto/audit.js'
 import type { VaultHeader } from '../crypto/header.js'
-import { decodeHeader, verifyHeader } from '../crypto/header.js'
-import type { Keyring } from '../crypto/keyring.js'
+import { type DecodedHeader, decodeHeader, headerMac, sealHeader } from '../crypto/header.js'
+import { isSameMac, type Keyring } from '../crypto/keyring.js'
 import type { Manifest } from '../crypto/manifest.js'
-import { digestHeader, emptyAccumulator, HEADER_DIGEST_BYTES, openManifest } from '../crypto/manifest.js'
-import type { ForeignPin, Pin } from '../crypto/pin.js'
+import {
+  digestHeader,
+  emptyAccumulator,
+  HEADER_DIGEST_BYTES,
+  manifestTerm,
+  openManifest,
+} from '../crypto/manifest.js'
 import { readRow } from '../crypto/seal.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
+import type { Rotated } from '../domain/vault.js'
 import type { StateChange, StateConflict, Store, StoredRow, StoreReader } from '../storage/contract.js'
+import { ROTATION_LOCK } from '../storage/locks.js'
 import { ManifestSum, markNumber } from './manifest-sum.js'
-import { pinDisagreement, rolledBack } from './pin-keeper.js'
+import { pinDisagreement, type Remembered, rolledBack } from './pin-keeper.js'
+import { type RotationPlan, rotateVault } from './rotation.js'
 import type { CoreDelta, CoreParts, CoreTransaction, RowChange, StateEdit, TableName } from './rows.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
+import type { Followed, SlotKeeper } from './slot-keeper.js'
 import { type StateAttempt, sealState } from './state-row.js'
+import { HEADER_CHANGED, ROWS_CHANGED, tampered } from './tampered.js'
 import { VaultTransaction } from './transaction.js'
-
-const HEADER_CHANGED = 'its header is not the one last written'
-const ROWS_CHANGED = 'records were removed, put back or exchanged'
 
 // The memory outside the vault lags behind by a second at most: no process writes as often as that.
 const UNSEEN = 1_000_000
+
+/** More than a vault may have, and as many more as are accepted copies of before a rotation. */
+const PLAUSIBLE_TERMS = 1_000_000
+
+/** Other rotations of the vault end within that. */
+const ROTATION_WAIT_MS = 60_000
+
+/** What is remembered outside the vault, read no later than the snapshot it is compared with was opened. */
+type Pinned = () => Promise<Remembered>
+
+/** The vault has keys that are followed only by who compares them with what is remembered. */
+class KeysChanged extends Error {}
 
 /**
  * An unlocked vault on its store: rows in and out, every one sealed, the manifest kept in step with them in
@@ -40,6 +59,8 @@ export class VaultCore {
   #highestRevision = 0
   #cursor = -1
   #syncing: Promise<void> | undefined
+  /** The keys that an own rotation has just put into the vault. */
+  #own: Keyring | undefined
   #closed = false
 
   constructor(parts: CoreParts) {
@@ -54,6 +75,11 @@ export class VaultCore {
 
   get keyring(): Keyring {
     return this.#parts.keyring
+  }
+
+  /** The slot that opened it. */
+  get slot(): SlotKeeper {
+    return this.#parts.slot
   }
 
   get store(): Store {
@@ -95,6 +121,68 @@ export class VaultCore {
     return this.#syncing
   }
 
+  /**
+   * The first reading. Where somebody who left knows the binding key of the slot that opened the vault, it gets
+   * another one, which takes the slot's secret; where the vault cannot be written now, the next one who opens it does
+   * that.
+   */
+  async begin(): Promise<void> {
+    await this.sync()
+    const { slot, lenient } = this.#parts
+    try {
+      if (lenient === true || slot.renewed(this.#header, this.keyring) === undefined) return
+      let adopt = (): void => {}
+      await this.write(async (tx) => {
+        const renewed = slot.renewed(this.#header, this.keyring)
+        if (renewed === undefined) return
+        await tx.putHeader(renewed.header, sealHeader(this.keyring, renewed.header))
+        await tx.audit('binding_renewed', slot.id)
+        adopt = () => slot.adopt(renewed.slot)
+      })
+      adopt()
+    } catch (error) {
+      if (!isKeymuxError(error) || !error.code.startsWith('storage_')) throw error
+    } finally {
+      slot.forgetSecret()
+    }
+  }
+
+  /**
+   * Goes on under a new root key and a new term, in one transaction.
+   *
+   * @throws KeymuxError `vault_corrupt` where a record cannot be opened
+   */
+  async rotate(plan: RotationPlan): Promise<Rotated> {
+    this.#refuseClosed()
+    if (this.#cursor < 0) await this.sync()
+    const { store, pins, audit, keyring } = this.#parts
+    const announced = await store.locks.acquire(ROTATION_LOCK, { timeoutMs: ROTATION_WAIT_MS })
+    if (announced === undefined) {
+      throw new KeymuxError('storage_busy', 'another process is rotating the vault', { hint: 'try again' })
+    }
+    try {
+      const pinned = (await pins.pinned())?.term ?? 0
+      // The numbers would be used up.
+      const above = isPlausibleTerm(pinned, keyring) ? pinned : 0
+      this.#own?.wipe(keyring.keyset)
+      const rotated = await store.write(async (tx) => {
+        await this.#catchUp(tx, (await tx.cursor()) - 1, () => pins.remembered())
+        const manifest = this.#mustHaveManifest()
+        if (!this.#headerDigest.equals(manifest.headerDigest)) throw tampered(HEADER_CHANGED)
+        const made = await rotateVault(tx, { keyring, header: this.#header, manifest, audit, above }, plan)
+        this.#own = made.keyring
+        return made.rotated
+      })
+      // A reading that is under way may have begun before.
+      await this.#syncing?.catch(() => {})
+      await this.sync()
+      await pins.flush()
+      return rotated
+    } finally {
+      await announced.release()
+    }
+  }
+
   /** Runs `body` as the only writer, after taking over what others wrote. Listeners hear once it is durable. */
   async write<T>(body: (tx: CoreTransaction) => Promise<T>): Promise<T> {
     this.#refuseClosed()
@@ -102,7 +190,7 @@ export class VaultCore {
     let settle = (): void => {}
     const result = await this.#parts.store.write(async (tx) => {
       // Inside a write the cursor is the position this transaction will have, if it comes to an end.
-      await this.#catchUp(tx, (await tx.cursor()) - 1)
+      await this.#catchUp(tx, (await tx.cursor()) - 1, () => this.#parts.pins.remembered())
       const own = new VaultTransaction(this.#parts, tx, this.#ledger, this.#states, this.#mustHaveManifest())
       const value = await body(own)
       const manifest = await own.finish()
@@ -182,13 +270,16 @@ export class VaultCore {
   /**
    * Takes what is there for the truth, within a transaction of its own: rows, header and log, under a sequence
    * number that no process of this machine can have seen of this vault yet.
+   *
+   * @returns whether a newer term has been seen of it
    */
-  async rebase(event: string): Promise<void> {
-    await this.write(async (tx) => {
-      const pinned = (await this.#parts.pins.pinned())?.sequence ?? 0
-      const beyond = Math.max(pinned, this.#mustHaveManifest().sequence) + UNSEEN
+  rebase(event: string): Promise<boolean> {
+    return this.write(async (tx) => {
+      const pinned = await this.#parts.pins.pinned()
+      const beyond = Math.max(pinned?.sequence ?? 0, this.#mustHaveManifest().sequence) + UNSEEN
       await tx.rebase(beyond, this.#headerDigest)
       await tx.audit(event)
+      return (pinned?.term ?? 0) > this.keyring.term.number
     })
   }
 
@@ -208,8 +299,9 @@ export class VaultCore {
   async manifestProblems(): Promise<KeymuxError[]> {
     // A reading that is under way may have begun before the pin was read.
     await this.#syncing
-    const pin = await this.#parts.pins.pinned()
+    const remembered = await this.#parts.pins.remembered()
     await this.sync()
+    const pin = this.#parts.pins.decode(remembered)
     const manifest = this.#mustHaveManifest()
     if (this.#manifestDamage !== undefined) return [this.#manifestDamage]
     const problems: KeymuxError[] = []
@@ -226,39 +318,57 @@ export class VaultCore {
     this.#closed = true
     await this.#syncing?.catch(() => {})
     await this.#parts.pins.close()
+    this.#parts.slot.wipe()
+    this.#own?.wipe()
     this.#parts.keyring.wipe()
   }
 
-  /** Reads what others wrote. The first reading is compared with the memory outside the vault. */
+  /** Reads what others wrote. The first reading, and new keys, are compared with the memory outside the vault. */
   async #read(): Promise<void> {
-    if (this.#cursor >= 0) return this.#readOnce()
+    if (this.#cursor >= 0) {
+      try {
+        return await this.#readOnce()
+      } catch (error) {
+        if (!(error instanceof KeysChanged)) throw error
+      }
+    }
     try {
-      await this.#readOnce(await this.#parts.pins.pinned())
+      await this.#readOnce(await this.#parts.pins.remembered())
     } catch (error) {
       if (!isKeymuxError(error, 'vault_rolled_back')) throw error
       // An accusation is looked at once more, in a fresh snapshot, before it is believed.
-      await this.#readOnce(await this.#parts.pins.pinned())
+      await this.#readOnce(await this.#parts.pins.remembered())
     }
   }
 
-  #readOnce(pin?: Pin | ForeignPin): Promise<void> {
-    return this.#parts.store.read(async (reader) => this.#catchUp(reader, await reader.cursor(), pin))
+  #readOnce(remembered?: Remembered): Promise<void> {
+    const pinned = remembered === undefined ? undefined : async () => remembered
+    return this.#parts.store.read(async (reader) => this.#catchUp(reader, await reader.cursor(), pinned))
   }
 
-  /** Takes over what was committed up to `position`. @param pin what was remembered before the snapshot began */
-  async #catchUp(reader: StoreReader, position: number, pin?: Pin | ForeignPin): Promise<void> {
+  /** Takes over what was committed up to `position`. */
+  async #catchUp(reader: StoreReader, position: number, pinned?: Pinned): Promise<void> {
     if (position === this.#cursor) return
-    const set = await reader.changesSince(this.#cursor)
+    const found = await this.#readHeader(reader)
+    const followed = found && (await this.#follow(found.decoded, reader, pinned))
+    const set = await reader.changesSince(followed === undefined ? this.#cursor : -1)
+    const sealedManifest = await reader.getBlob(MANIFEST_BLOB)
+    const remembered = this.#cursor < 0 ? await pinned?.() : undefined
+    // From here to the listeners nothing waits: rows of a former term can be opened until they are replaced.
+    if (found !== undefined) this.#takeHeader(found, followed)
     const changes: RowChange[] = []
     if (set.full) {
       this.#ledger.clear()
       this.#states.clear()
       this.#damaged.clear()
     }
-    await this.#takeHeader(reader)
     for (const row of set.rows) this.#open(row, changes)
     for (const row of set.state) this.#openState(row, changes)
-    this.#manifest = await this.#checkedManifest(reader, pin)
+    const manifest = this.#checkedManifest(sealedManifest)
+    if (remembered !== undefined && this.#parts.lenient !== true) {
+      await this.#parts.pins.compare(manifest, this.#parts.pins.decode(remembered), reader)
+    }
+    this.#manifest = manifest
     this.#cursor = position
     this.#tell({ full: set.full, changes, damaged: this.damaged })
   }
@@ -289,42 +399,67 @@ export class VaultCore {
     changes.push({ table: 'state', rowId, row: sound })
   }
 
-  /** Another process may have added or removed a slot; the header must still be ours. */
-  async #takeHeader(reader: StoreReader): Promise<void> {
+  /** The header, if it is another one by now: another process may have changed the slots, or rotated the vault. */
+  async #readHeader(reader: StoreReader): Promise<{ decoded: DecodedHeader; digest: Buffer } | undefined> {
     const bytes = await reader.getBlob(HEADER_BLOB)
     if (bytes === undefined) throw tampered('its header is gone')
     const digest = digestHeader(bytes)
-    if (digest.equals(this.#headerDigest)) return
-    const decoded = decodeHeader(bytes)
-    verifyHeader(this.#parts.keyring, decoded)
+    return digest.equals(this.#headerDigest) ? undefined : { decoded: decodeHeader(bytes), digest }
+  }
+
+  /** The keys that the header is sealed with, unless they are the present ones. Nothing is changed. */
+  async #follow(decoded: DecodedHeader, reader: StoreReader, pinned?: Pinned): Promise<Followed | undefined> {
+    const { keyring, slot, pins, lenient } = this.#parts
+    if (isSealedWith(keyring, decoded)) return undefined
+    if (this.#own !== undefined && isSealedWith(this.#own, decoded)) return { keyring: this.#own }
+    if (pinned === undefined) throw new KeysChanged()
+    const followed = await slot.follow(decoded, keyring)
+    if (lenient === true) return followed
+    const sealed = await reader.getBlob(MANIFEST_BLOB)
+    if (sealed === undefined) throw tampered('its manifest is gone')
+    const pin = pins.decode(await pinned(), followed.keyring)
+    const disagreement = await pinDisagreement(pin, presentManifest(followed.keyring, sealed), reader)
+    if (disagreement !== undefined) throw disagreement
+    return followed
+  }
+
+  #takeHeader({ decoded, digest }: { decoded: DecodedHeader; digest: Buffer }, followed?: Followed): void {
+    const { keyring, slot } = this.#parts
+    if (followed !== undefined) {
+      const { rootKey, keyset } = followed.keyring
+      keyring.replace(rootKey, keyset)
+      followed.keyring.wipe(keyset)
+      this.#own?.wipe(keyset)
+      this.#own = undefined
+      if (followed.slot !== undefined) slot.adopt(followed.slot)
+    }
+    slot.takeBinding(decoded.header, keyring)
     this.#header = decoded.header
     this.#headerDigest = digest
   }
 
-  async #checkedManifest(reader: StoreReader, pin: Pin | ForeignPin | undefined): Promise<Manifest> {
-    if (this.#parts.lenient === true) return this.#anyManifest(reader)
-    const manifest = await this.#storedManifest(reader)
+  #checkedManifest(sealed: Uint8Array | undefined): Manifest {
+    if (this.#parts.lenient === true) return this.#anyManifest(sealed)
+    const manifest = this.#storedManifest(sealed)
     if (!this.#headerDigest.equals(manifest.headerDigest)) throw tampered(HEADER_CHANGED)
     // A row that cannot be opened has a mark all the same, unless its head is damaged. The others stay usable, and
     // `check` reports it.
     if (!this.#ledger.matches(manifest)) throw tampered(ROWS_CHANGED)
-    if (this.#cursor < 0) await this.#parts.pins.compare(manifest, pin, reader)
-    else if (manifest.sequence < (this.#manifest?.sequence ?? 0)) throw rolledBack()
-    else this.#parts.pins.saw(manifest)
+    if (manifest.sequence < (this.#manifest?.sequence ?? 0)) throw rolledBack()
+    if (this.#cursor >= 0) this.#parts.pins.saw(manifest)
     return manifest
   }
 
-  async #storedManifest(reader: StoreReader): Promise<Manifest> {
-    const sealed = await reader.getBlob(MANIFEST_BLOB)
+  #storedManifest(sealed: Uint8Array | undefined): Manifest {
     if (sealed === undefined) throw tampered('its manifest is gone')
-    return openManifest(this.#parts.keyring, sealed)
+    return presentManifest(this.#parts.keyring, sealed)
   }
 
   /** For who only looks, or mends: in the place of a manifest that cannot be read, one that nothing agrees with. */
-  async #anyManifest(reader: StoreReader): Promise<Manifest> {
+  #anyManifest(sealed: Uint8Array | undefined): Manifest {
     this.#manifestDamage = undefined
     try {
-      return await this.#storedManifest(reader)
+      return this.#storedManifest(sealed)
     } catch (error) {
       if (!(error instanceof KeymuxError) || error.exitCode !== tampered('').exitCode) throw error
       this.#manifestDamage = error
@@ -369,8 +504,19 @@ export class VaultCore {
   }
 }
 
-function tampered(what: string): KeymuxError {
-  return new KeymuxError('vault_tampered', `somebody changed the vault without its key: ${what}`, {
-    hint: 'restore a backup, or look closer with keymux vault check',
-  })
+function isSealedWith(keyring: Keyring, { header, mac }: DecodedHeader): boolean {
+  return isSameMac(mac, headerMac(keyring, header))
+}
+
+/** Header and manifest change together: when they do not belong together, one of them was put back. */
+function presentManifest(keyring: Keyring, sealed: Uint8Array): Manifest {
+  const term = manifestTerm(sealed)
+  const other = term !== undefined && term !== keyring.term.number && isPlausibleTerm(term, keyring)
+  if (other) throw tampered(HEADER_CHANGED)
+  return openManifest(keyring, sealed)
+}
+
+/** Whether this vault can have such a term. Nothing vouches for the number; one that no vault gets to is none. */
+function isPlausibleTerm(number: number, keyring: Keyring): boolean {
+  return number > 0 && number - keyring.term.number < PLAUSIBLE_TERMS
 }

@@ -65,8 +65,11 @@ export async function openTestHandle(options: TestOptions = {}): Promise<TestHan
     core: opened.core,
     audit: opened.audit,
     clock,
-    slotId: opened.slotId,
-    slotSecret: async () => ({ type: 'key_file', key: TEST_KEY }),
+    // A key file called `member` is another one: its bytes are 9.
+    slotSecret: async (unlock) => ({
+      type: 'key_file',
+      key: 'keyFile' in unlock && unlock.keyFile === 'member' ? new Uint8Array(32).fill(9) : TEST_KEY,
+    }),
   })
   const spill =
     options.spill === undefined ? {} : { spill: new SealedSpill(opened.core.keyring, options.spill) }
@@ -98,7 +101,7 @@ export async function openTestHandle(options: TestOptions = {}): Promise<TestHan
     providers: defaultRegistry,
     ...(renewer === undefined ? {} : { oauthManager: renewer }),
   })
-  await opened.core.sync()
+  await opened.core.begin()
   return {
     profiles,
     resolver,

@@ -18,6 +18,8 @@ export interface SessionParts {
   readonly path: string
   readonly connection: Connection
   readonly busyTimeoutMs: number
+  /** Whether somebody keeps the vault for longer than a write takes, and has said so. */
+  readonly announced?: () => Promise<boolean>
 }
 
 /** Differs after every commit of another connection. */
@@ -52,11 +54,11 @@ export class Session {
 
   /** Starts a transaction, waiting for the lock where one is needed. */
   async begin(how: 'begin' | 'beginImmediate'): Promise<Snapshot> {
-    const { busyTimeoutMs: timeoutMs, path } = this.#parts
+    const { busyTimeoutMs: timeoutMs, path, announced } = this.#parts
     const progress = (): unknown => this.#versionIfFree()
     const busy = (): KeymuxError => busyError(path)
     try {
-      return await whileBusy(() => this.#tryToBegin(how), { timeoutMs, progress, busy })
+      return await whileBusy(() => this.#tryToBegin(how), { timeoutMs, progress, announced, busy })
     } catch (error) {
       throw this.mapError(error)
     }

@@ -1,6 +1,6 @@
 import { closedError } from '../checks.js'
 import type { FileStore, StateBatch, StateResult, StoreReader, StoreTransaction } from '../contract.js'
-import type { RefreshLocks } from '../locks.js'
+import { isHeld, type RefreshLocks, ROTATION_LOCK } from '../locks.js'
 import { SerialQueue } from '../queue.js'
 import { copyBatch } from '../state.js'
 import { copyVaultFile } from './backup.js'
@@ -43,7 +43,7 @@ export class SqliteStore implements FileStore {
     this.file = parts.path
     this.locks = new SqliteLocks(`${parts.path}-locks`)
     this.#mustBeFirst = parts.mustBeFirst
-    this.#session = new Session(parts)
+    this.#session = new Session({ ...parts, announced: () => isHeld(this.locks, ROTATION_LOCK) })
     this.#seen = this.#session.version()
     this.#watch = new ChangeWatch((now) => this.#lookForChanges(now), parts.now)
   }

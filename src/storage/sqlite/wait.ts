@@ -11,6 +11,8 @@ export interface WaitOptions {
    * begins anew, up to {@link LONGEST_WAIT} times.
    */
   readonly progress?: (() => unknown) | undefined
+  /** Whether somebody has said that he will keep the lock for longer: the wait then lasts {@link LONG_HOLD_MS}. */
+  readonly announced?: (() => Promise<boolean>) | undefined
   /** What to throw then. */
   readonly busy: () => KeymuxError
   readonly signal?: AbortSignal | undefined
@@ -28,6 +30,9 @@ const LATER_PAUSES_MS = [
   [20_000, 12],
 ] as const
 const LAST_PAUSE_MS = 6
+
+/** How long to wait for somebody who has announced himself. */
+const LONG_HOLD_MS = 60_000
 
 /** How many times its limit a wait may take while others get on. */
 export const LONGEST_WAIT = 24
@@ -53,9 +58,12 @@ export async function whileBusy<T>(attempt: () => T, options: WaitOptions): Prom
       if (tries === 0) seen = progress?.()
       if (!(now - since < timeoutMs)) {
         const present = progress?.()
-        if (present === seen || !(now - begun < LONGEST_WAIT * timeoutMs)) throw options.busy()
-        seen = present
-        since = now
+        const more = present !== seen && now - begun < LONGEST_WAIT * timeoutMs
+        if (!more && !(now - since < LONG_HOLD_MS && (await options.announced?.()))) throw options.busy()
+        if (more) {
+          seen = present
+          since = now
+        }
       }
     }
     const pause = PAUSES_MS[tries] ?? laterPause(performance.now() - begun)

@@ -19,6 +19,7 @@ export interface LockedVault {
   /** The file that holds it, where it is one. */
   readonly file: string | undefined
   readonly header: VaultHeader
+  readonly term: number
 }
 
 /** A path as it was given, from the folder that keymux was called in. @throws KeymuxError `invalid_value` */
@@ -44,8 +45,9 @@ export async function inspectLocked(
 ): Promise<LockedVault> {
   const store = await host.services.openStore(location, signal)
   try {
-    const { location, kind, file } = store
-    return { location, kind, file, header: await inspectVault(store) }
+    const { location: shown, kind, file } = store
+    const header = await inspectVault(store)
+    return { location: shown, kind, file, header, term: await store.read((reader) => reader.term()) }
   } finally {
     await store.close()
   }
@@ -88,12 +90,13 @@ export function typesOf(header: VaultHeader): string[] {
 }
 
 /** What is known of a vault that was not opened. */
-export function lockedFacts({ location, kind, header }: LockedVault): VaultFacts {
+export function lockedFacts({ location, kind, header, term }: LockedVault): VaultFacts {
   return {
     location,
     kind,
     vaultId: header.vaultId.toString('hex'),
     format: header.format,
+    term,
     createdAt: header.createdAt,
     unlocked: false,
     slots: header.slots.map(({ id, type, label, createdAt }): SlotView => {
