@@ -77,6 +77,7 @@ describe('vault status', () => {
       kind: 'sqlite',
       vault_id: expect.stringMatching(/^[0-9a-f]{32}$/),
       format: 2,
+      term: 1,
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
       unlocked: false,
       slots: [{ id: expect.any(String), type: 'key_file', created_at: expect.any(String) }],
@@ -117,10 +118,46 @@ describe('slots', () => {
     const other = { env: { KEYMUX_KEY_FILE: home.at('ci.key') } }
     expect((await home.run(['list'], other)).code).toBe(0)
     const [first = { id: '' }, second = { id: '' }] = slots
-    expect(await home.json(['vault', 'remove-slot', first.id])).toEqual({ changed: [first.id] })
+    await add('openai:a')
+    await home.run(['secret', 'set', 'NAMED'], { stdin: 'x' })
+    expect(await home.json(['vault', 'remove-slot', first.id])).toEqual({
+      changed: [first.id],
+      term: 2,
+      rows: expect.any(Number),
+      seen: {
+        profiles: [{ id: 'openai:a', renew_at: 'https://platform.openai.com/api-keys' }],
+        secrets: ['NAMED'],
+      },
+    })
     expect((await home.run(['list'])).code).toBe(3)
     expect(await home.run(['vault', 'remove-slot', second.id], other)).toMatchObject({ code: 7, stdout: '' })
     expect((await home.run(['vault', 'remove-slot', 'ffff'], other)).code).toBe(4)
+  })
+
+  test('are removed without new keys where that is asked for', async () => {
+    const { slot } = (await home.json(['vault', 'add-slot', '--key-file', 'ci.key'])) as {
+      slot: { id: string }
+    }
+    const removed = await home.run(['vault', 'remove-slot', slot.id, '--no-rotate'])
+    expect(removed).toMatchObject({ code: 0, stdout: `${slot.id}\n` })
+    expect(removed.stderr).toContain('a copy of them still opens everything')
+    expect(await home.json(['vault'])).toMatchObject({ term: 1 })
+  })
+
+  test('stay what they are through a rotation', async () => {
+    await add('openai:a')
+    await home.run(['vault', 'add-slot', '--key-file', 'ci.key'])
+    expect(await home.json(['vault', 'rotate'])).toEqual({ term: 2, rows: expect.any(Number) })
+    for (const options of [{}, { env: { KEYMUX_KEY_FILE: home.at('ci.key') } }]) {
+      const status = await home.json(['vault'], options)
+      expect(status).toMatchObject({ term: 2, unlocked: true, profiles: 1, slots: [{}, {}] })
+    }
+    const { stdout } = await home.run(['vault', 'rotate'])
+    expect(stdout).toMatch(
+      /^✓ The vault has new keys \(term 3\); \d+ records? (is|are) sealed under them\.\n$/,
+    )
+    expect((await home.run(['resolve', 'openai:a'])).code).toBe(0)
+    expect((await home.run(['vault', 'check'])).code).toBe(0)
   })
 
   test('a further passphrase opens it too', async () => {

@@ -30,6 +30,11 @@ export const vault: CommandGroup = {
       load: async () => (await import('./vault-remove-slot.js')).vaultRemoveSlot,
     },
     {
+      name: 'rotate',
+      summary: 'make its keys anew, and seal everything under them',
+      load: async () => (await import('./vault-rotate.js')).vaultRotate,
+    },
+    {
       name: 'check',
       summary: 'look for damage and tampering',
       load: async () => (await import('./vault-check.js')).vaultCheck,
