@@ -91,7 +91,16 @@ export type {
   ProfileUsageStats,
   ProviderCooldownOverride,
 } from './domain/usage.js'
-export type { AuditEntry, SlotView, Unlock, Vault, VaultProblem, VaultStatus } from './domain/vault.js'
+export type {
+  AuditEntry,
+  RemoveSlotOptions,
+  Rotated,
+  SlotView,
+  Unlock,
+  Vault,
+  VaultProblem,
+  VaultStatus,
+} from './domain/vault.js'
 export type { ProfileToolsOptions, ToolPermissions } from './operations/profile-tools.js'
 export type { ToolDefinition, ToolMethod } from './operations/tool-definitions.js'
 export { TOOL_DEFINITIONS } from './operations/tool-definitions.js'
