@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { testKeyring } from '../../test/support/keyring.js'
 import { isKeymuxError } from '../domain/errors.js'
 import type { Keyring } from './keyring.js'
-import { type OpenedRow, openRow, readRow, sealRow } from './seal.js'
+import { type OpenedRow, openRow, openWholeRow, readRow, sealRow } from './seal.js'
 
 const vaultId = Buffer.alloc(16, 1)
 const keyring = testKeyring(2, 1, [1, 3])
@@ -42,6 +42,11 @@ describe('a sealed row', () => {
           expect(row).toMatchObject({ revision, term: 3, mark, hasSecret: key !== undefined })
           expect(row.meta).toEqual(Buffer.from(data))
           expect(row.openSecret()).toEqual(key === undefined ? undefined : Buffer.from(key))
+          expect(openWholeRow(keyring, table, rowId, new Uint8Array(body))).toEqual({
+            mark,
+            meta: Buffer.from(data),
+            ...(key === undefined ? {} : { secret: Buffer.from(key) }),
+          })
         },
       ),
     )
@@ -104,6 +109,18 @@ describe('a sealed row', () => {
 })
 
 describe('damage', () => {
+  test('anywhere in a row keeps it from being opened as a whole', () => {
+    for (const content of [{ meta }, { meta, secret }]) {
+      const { body } = sealRow(keyring, address, content)
+      const whole = (bytes: Uint8Array) => openWholeRow(keyring, address.table, id, bytes)
+      for (let bit = 0; bit < 8 * body.length; bit++) expect(whole(flipped(body, bit))).toBeUndefined()
+      for (let length = 0; length < body.length; length++) {
+        expect(whole(body.subarray(0, length))).toBeUndefined()
+      }
+      expect(whole(Buffer.concat([body, Buffer.alloc(1)]))).toBeUndefined()
+    }
+  })
+
   const { body, mark } = sealRow(keyring, address, { meta, secret })
   const secretAt = 45 + 128 + 16
 

@@ -175,6 +175,35 @@ export function termOfRow(body: Uint8Array): number | undefined {
   return new DataView(body.buffer, body.byteOffset).getUint32(TERM_AT)
 }
 
+/**
+ * A row opened as a whole, secret included, for who seals it anew at once; `undefined` where anything is damaged. The
+ * Buffers are the caller's to wipe.
+ *
+ * @throws KeymuxError `vault_locked`
+ */
+export function openWholeRow(
+  keyring: Keyring,
+  table: string,
+  id: Uint8Array,
+  body: Uint8Array,
+): (RowContent & { readonly mark: Buffer }) | undefined {
+  if (body.byteLength < META_AT || body[0] !== FORMAT) return undefined
+  head.set(body.subarray(0, META_AT))
+  if (head.readUInt32BE(TERM_AT) !== keyring.term.number || readU64(head, REVISION_AT) === undefined)
+    return undefined
+  const secretAt = META_AT + head.readUInt32BE(META_LENGTH_AT)
+  if (secretAt > body.byteLength) return undefined
+  const { key, mark } = keyring.rowKeys(rowInfo(table, id))
+  const meta = openPart(keyring, key, table, id, body, META, secretAt)
+  const bare = secretAt === body.byteLength
+  const secret =
+    bare || meta === undefined ? undefined : openPart(keyring, key, table, id, body, SECRET, secretAt)
+  key.fill(0)
+  if (meta === undefined) return undefined
+  if (bare) return { mark, meta }
+  return secret === undefined ? undefined : { mark, meta, secret }
+}
+
 /** Opens one part of the row whose first bytes are in `head`; `undefined` where it is damaged. */
 function openPart(
   keyring: Keyring,

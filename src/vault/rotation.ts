@@ -4,7 +4,7 @@ import { sealHeader, type VaultHeader } from '../crypto/header.js'
 import { Keyring } from '../crypto/keyring.js'
 import { presentTerm, sealKeyset, withNewTerm } from '../crypto/keyset.js'
 import { digestHeader, type Manifest, sealManifest } from '../crypto/manifest.js'
-import { readRow, type SealedRow, sealRow } from '../crypto/seal.js'
+import { openWholeRow, type SealedRow, sealRow } from '../crypto/seal.js'
 import type { Slot } from '../crypto/slot.js'
 import { rewrapRoot } from '../crypto/slots.js'
 import { KeymuxError } from '../domain/errors.js'
@@ -145,15 +145,13 @@ function reseal(
   body: Uint8Array,
   revision: number,
 ): SealedRow & { readonly oldMark: Buffer } {
-  const { row } = readRow(present, table, id, body)
-  if (row === undefined) throw unreadable(table, id)
-  const { meta } = row
-  const secret = row.openSecret()
+  const content = openWholeRow(present, table, id, body)
+  if (content === undefined) throw unreadable(table, id)
   try {
-    const content = secret === undefined ? { meta } : { meta, secret }
-    return { ...sealRow(next, { table, id, revision }, content), oldMark: row.mark }
+    const { body: sealed, mark } = sealRow(next, { table, id, revision }, content)
+    return { body: sealed, mark, oldMark: content.mark }
   } finally {
-    secret?.fill(0)
+    content.secret?.fill(0)
   }
 }
 

@@ -1,6 +1,6 @@
 import { withoutUndefined } from '../../../domain/defined.js'
-import type { KeymuxHandle } from '../../../operations/handle.js'
-import type { Rotated, SlotView } from '../../../vault/types.js'
+import type { Keymux } from '../../../domain/keymux.js'
+import type { Rotated, SlotView } from '../../../domain/vault.js'
 import { confirmed } from '../confirm.js'
 import type { CliContext } from '../context.js'
 import { slotWords } from '../render/slots.js'
@@ -52,7 +52,7 @@ function questionOn({ id, type, current }: SlotView): string {
   return `Remove the ${slotWords(type)} ${id}${current ? ', with which you opened the vault' : ''}?`
 }
 
-async function seenIn(handle: KeymuxHandle, { signal }: CliContext): Promise<Seen> {
+async function seenIn(handle: Keymux, { signal }: CliContext): Promise<Seen> {
   const { profiles, providers, vault } = handle
   const stored = (await profiles.views({}, { signal })).filter(({ reference }) => reference === undefined)
   return {
