@@ -284,7 +284,7 @@ describe('a rotation', () => {
     await expect(victim.vault.rotate()).rejects.toMatchObject({ code: 'vault_tampered', exitCode: 6 })
   })
 
-  test('asks first for what is kept outside the vault, and reads it afterwards too', async () => {
+  test('leaves what is kept outside the vault readable', async () => {
     const { memory, owner } = await shared()
     const opened = await openVault({
       store: memory.connect(),
@@ -356,6 +356,18 @@ describe('an open process', () => {
     expect(member.core.stale()).toBe(true)
     await expect(member.core.write(async () => undefined)).rejects.toMatchObject({ code: 'vault_locked' })
     await expect(member.core.sync()).rejects.toMatchObject({ code: 'vault_locked' })
+  })
+
+  test('whose slot was removed still keeps tokens that are on their way, for the others to find', async () => {
+    const { memory, owner, memberSlot } = await shared()
+    const member = await openMember(memory)
+    await owner.vault.removeSlot(memberSlot)
+    await expect(member.core.write(async () => undefined)).rejects.toMatchObject({ code: 'vault_locked' })
+    const id = member.core.keyring.rowId('spill', 'x')
+    const sealed = sealUnsaved(member.core.keyring, id, Buffer.from('tokens'))
+    const { root, keyset, header } = await keysOf(await copyOf(memory.connect()), TEST_KEY)
+    const keyring = new Keyring(root, header.vaultId, keyset)
+    expect(openUnsaved(keyring, keyring.rowId('spill', 'x'), sealed)?.toString()).toBe('tokens')
   })
 
   test('opens the vault again where that asks nobody', async () => {

@@ -72,6 +72,16 @@ test('renamed: the account is kept, without another request', async () => {
   expect(spilled()).toEqual([])
 }, 60_000)
 
+test('rotated: the vault takes the tokens in first', async () => {
+  const family = await logIn('eve', 'rotated')
+  await spill('corp:rotated')
+  expect(await home.run('vault', 'rotate')).toMatchObject({ code: 0 })
+  expect(spilled()).toEqual([])
+  expect(await refreshToken('corp:rotated')).toBe(family?.refreshToken)
+  expect(await home.run('refresh', 'corp:rotated')).toMatchObject({ code: 0 })
+  expect(family).toMatchObject({ renewals: 2, reuses: 0, revoked: false })
+}, 60_000)
+
 test('logged out: the tokens that live are revoked', async () => {
   const family = await logIn('bob', 'out')
   await spill('corp:out')
