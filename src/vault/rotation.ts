@@ -8,12 +8,12 @@ import { openWholeRow, type SealedRow, sealRow } from '../crypto/seal.js'
 import type { Slot } from '../crypto/slot.js'
 import { rewrapRoot } from '../crypto/slots.js'
 import { KeymuxError } from '../domain/errors.js'
+import type { Rotated } from '../domain/vault.js'
 import type { StateWrite, StoreTransaction } from '../storage/contract.js'
 import type { AuditLog } from './audit-log.js'
 import { markBytes, markNumber, wrap } from './manifest-sum.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
 import { ROWS_CHANGED, tampered } from './tampered.js'
-import type { Rotated } from '../domain/vault.js'
 
 /** How a vault is to be rotated. */
 export interface RotationPlan {

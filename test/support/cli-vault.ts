@@ -27,7 +27,16 @@ export function makeCliVault(config: KeymuxConfigInput = {}): CliVault {
   const clock = createFakeClock('2026-01-31T12:00:00Z')
   const keyFile = join(folder, 'key')
   const open = (unlock: OpenRequest['unlock'], env: OpenRequest['env'], create: boolean): Promise<Keymux> =>
-    composeKeymux({ vault: memory.connect(), unlock, create, surface: 'cli', shortLived: true, clock, config, env })
+    composeKeymux({
+      vault: memory.connect(),
+      unlock,
+      create,
+      surface: 'cli',
+      shortLived: true,
+      clock,
+      config,
+      env,
+    })
   const own = (): Promise<Keymux> => open(async () => ({ keyFile }), {}, true)
   const services: Partial<CliServices> = {
     async openVault({ unlock, env, create }) {

@@ -1,4 +1,4 @@
-import type { Migration } from './index.js'
+import type { Migration } from './migration.js'
 
 /**
  * Rows are clustered by table and id, so a listing of one table reads neighbouring pages. A deleted row

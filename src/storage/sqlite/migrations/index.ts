@@ -1,12 +1,7 @@
 import { initial } from './0001-initial.js'
+import type { Migration } from './migration.js'
 
-/** One step from a schema version to the next. */
-export interface Migration {
-  /** What is run. */
-  readonly sql: string
-  /** Every statement of the schema afterwards, to the letter as SQLite keeps it in `sqlite_schema`. */
-  readonly schema: readonly string[]
-}
+export type { Migration } from './migration.js'
 
 /** The version before the first migration. Vaults of it were never released, and are refused. */
 export const VERSION_BEFORE = 1
