@@ -168,7 +168,7 @@ async function assemble(
       refreshToken: async (...call) => (await refresher()).refreshToken(...call),
     },
     locks: store.locks,
-    lockName: (id) => core.keyring.rowId('refresh', id).toString('hex'),
+    lockName: (id) => core.keyring.rowId('refresh', profiles.uidOf(id)).toString('hex'),
     spill,
     logger,
   })

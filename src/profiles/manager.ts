@@ -131,6 +131,11 @@ export class StoredProfiles implements Profiles, OfferingManager {
     return this.#index.catalogue.damaged
   }
 
+  /** What a profile is filed under, whatever it is called; the id itself of one that is not there. */
+  uidOf(id: string): string {
+    return this.#index.find(id)?.uid ?? id
+  }
+
   /** Writes down outcomes and times of use that are still in memory. */
   async flush(): Promise<void> {
     await this.#index.outcomes.flush()

@@ -172,6 +172,33 @@ describe('what is written before them', () => {
   })
 })
 
+describe('outcomes of several processes on one profile', () => {
+  test('add up, whoever is quicker', async () => {
+    const { handle, other } = await open()
+    for (let turn = 0; turn < 20; turn += 1) {
+      handle.profiles.noteFailure('openai:a', 'format')
+      other.profiles.noteFailure('openai:a', 'format')
+      await Promise.all([
+        handle.profiles.flush(),
+        other.profiles.reportFailure('openai:a', 'unknown'),
+        other.profiles.flush(),
+      ])
+    }
+    for (const { profiles } of [handle, other]) {
+      expect((await profiles.view('openai:a')).failureCounts).toEqual({ format: 40, unknown: 20 })
+    }
+  })
+
+  test('leave no line of audit: the lane of state has none', async () => {
+    const { handle } = await open()
+    const before = (await handle.vault.audit()).length
+    await handle.profiles.reportFailure('openai:a', 'billing')
+    await handle.profiles.markSuccess('openai:a')
+    expect(await handle.vault.audit()).toHaveLength(before)
+    expect(await handle.vault.check()).toEqual([])
+  })
+})
+
 describe('a change that replaces the key', () => {
   test('ends the say of what was noted of the old one while it was under way', async () => {
     const { handle, other } = await open()

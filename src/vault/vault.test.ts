@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { openTestHandle, type TestHandle } from '../../test/support/handle.js'
-import type { Store, StoredRow } from '../storage/contract.js'
+import type { StateRow, Store, StoredRow } from '../storage/contract.js'
 import { createMemoryStore, type MemoryStore } from '../storage/memory/index.js'
 import { createFakeClock } from '../testing/fake-clock.js'
 import type { PinStore } from './pin-keeper.js'
@@ -319,6 +319,59 @@ describe('damage beside a roll-back', () => {
     const again = await openTestHandle({ store: memory.connect(), clock })
     expect(await again.vault.check()).toEqual([])
     expect(await again.profiles.list()).toHaveLength(3)
+  })
+})
+
+describe('a row of state that somebody without the key has touched', () => {
+  type Touch = (rows: readonly StateRow[], older: readonly StateRow[]) => Uint8Array | undefined
+  const touches: Record<string, Touch> = {
+    'cut short': ([row]) => row?.body.slice(0, -1),
+    'cut to nothing': () => new Uint8Array(0),
+    'put back as it was': (_rows, [row]) => row?.body,
+    'exchanged for another': (rows) => rows.at(-1)?.body,
+    'of another vault': () => Buffer.alloc(300, 7),
+  }
+
+  test.each(Object.entries(touches))(
+    '%s: has no effect, is named by the check, and is no exit 6',
+    async (_what, touch) => {
+      const { memory, attacker } = await victim()
+      const owner = await openTestHandle({ store: memory.connect(), clock })
+      await owner.profiles.markFailure('openai:a', 'billing')
+      await owner.profiles.markFailure('openai:b', 'format')
+      const older = await attacker.read((reader) => reader.scanState())
+      await owner.profiles.markFailure('openai:a', 'billing')
+      const rows = await attacker.read((reader) => reader.scanState())
+      const [row] = rows
+      if (row === undefined) throw new Error('no state')
+      const body = touch(
+        rows,
+        older.filter(({ id }) => Buffer.from(id).equals(Buffer.from(row.id))),
+      )
+      await attacker.write(async (tx) => {
+        await tx.writeState([{ id: row.id, expected: row.revision, body }])
+      })
+      for (const handle of [owner, await openTestHandle({ store: memory.connect(), clock })]) {
+        expect(await handle.profiles.list()).toHaveLength(3)
+        await handle.resolver.resolve('openai')
+        expect((await handle.vault.check()).map(({ record }) => record)).toEqual([
+          expect.stringMatching(/^state\/[0-9a-f]{32}$/),
+        ])
+      }
+      // What comes next takes its place.
+      for (const name of ['a', 'b']) await owner.profiles.markFailure(`openai:${name}`, 'billing')
+      expect(await owner.vault.check()).toEqual([])
+    },
+  )
+
+  test('of a profile that is not there has no effect', async () => {
+    const { memory } = await victim()
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    await owner.profiles.markFailure('openai:a', 'billing')
+    await owner.profiles.delete('openai:a')
+    await owner.profiles.add({ provider: 'openai', name: 'a', secret: 'sk-other' })
+    expect(await owner.profiles.view('openai:a')).toMatchObject({ state: 'available', errorCount: 0 })
+    expect(await owner.vault.check()).toEqual([])
   })
 })
 

@@ -91,7 +91,7 @@ export async function openTestHandle(options: TestOptions = {}): Promise<TestHan
           refresher: options.refresher,
           clock,
           locks: options.locks ?? store.locks,
-          lockName: (id) => opened.core.keyring.rowId('refresh', id).toString('hex'),
+          lockName: (id) => opened.core.keyring.rowId('refresh', profiles.uidOf(id)).toString('hex'),
           ...(options.timing === undefined ? {} : { timing: options.timing }),
           ...spill,
         })
