@@ -4,7 +4,7 @@ import type { Keyring } from '../crypto/keyring.js'
 import type { OpenedRow } from '../crypto/seal.js'
 import { openRow, readRow, termOfRow } from '../crypto/seal.js'
 import type { Slot, SlotSecret } from '../crypto/slot.js'
-import { createOpenSlot } from '../crypto/slots.js'
+import { createOpenSlot, rewrapRoot } from '../crypto/slots.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import type { CallOptions, Clock, ProfileManager } from '../domain/ports.js'
@@ -42,6 +42,13 @@ export interface VaultHandleParts {
   readonly profileManager?: (() => ProfileManager) | undefined
   /** Stores what was kept outside the vault because it could not be stored, as far as that can be had now. */
   readonly takeInUnsaved?: (() => Promise<void>) | undefined
+}
+
+/** A slot that is not in the header yet. */
+interface NewSlot extends OwnSlot {
+  /** The slot in front of the root key that the vault has by now. */
+  atPresent(): Slot
+  wipe(): void
 }
 
 /** An open vault as its users see it: named secrets, and the vault's own affairs. */
@@ -160,16 +167,21 @@ export class VaultHandle implements Vault {
     key: Unlock,
     options: CallOptions & { readonly label?: string | undefined } = {},
   ): Promise<SlotView> {
-    const { slot, keys } = await this.#newSlot(await this.#parts.slotSecret(key, 'new slot'), options.label)
-    for (const each of [keys.privateKey, keys.binding]) each.fill(0)
-    await this.#changeSlots(options, 'slot_added', (slots) => [...slots, slot], slot.id)
-    return this.#view(slot)
+    const fresh = await this.#newSlot(await this.#parts.slotSecret(key, 'new slot'), options.label)
+    try {
+      const { slot } = fresh
+      await this.#changeSlots(options, 'slot_added', (slots) => [...slots, fresh.atPresent()], slot.id)
+      return this.#view(slot)
+    } finally {
+      fresh.wipe()
+    }
   }
 
   async removeSlot(id: string, options: RemoveSlotOptions = {}): Promise<Rotated | undefined> {
     const slots = (present: readonly Slot[]): Slot[] => without(present, id)
     if (options.rotate !== false) {
-      // What it opens is found out before anything is taken in.
+      // Whether it can be removed is found out before anything is taken in.
+      await this.#ready(options)
       slots(this.#core.header.slots)
       return this.#rotate(options, { slots, stale: true, event: 'slot_removed', subject: id })
     }
@@ -183,19 +195,29 @@ export class VaultHandle implements Vault {
 
   async changePassphrase(passphrase: string | Uint8Array, options: CallOptions = {}): Promise<SlotView> {
     const old = this.#passphraseSlot()
-    const own = await this.#newSlot({ type: 'passphrase', passphrase }, old.label)
-    const fresh = own.slot
-    await this.#changeSlots(
-      options,
-      'passphrase_changed',
-      (slots) => {
-        if (!slots.some((slot) => slot.id === old.id)) throw noSlot(old.id)
-        return slots.map((slot) => (slot.id === old.id ? fresh : slot))
-      },
-      fresh.id,
-    )
-    if (old.id === this.#core.slot.id) this.#core.slot.adopt(own)
-    return this.#view(fresh)
+    const fresh = await this.#newSlot({ type: 'passphrase', passphrase }, old.label)
+    const { slot, keys } = fresh
+    try {
+      await this.#changeSlots(
+        options,
+        'passphrase_changed',
+        (slots) => {
+          if (!slots.some((each) => each.id === old.id)) throw noSlot(old.id)
+          return slots.map((each) => (each.id === old.id ? fresh.atPresent() : each))
+        },
+        slot.id,
+      )
+      if (old.id === this.#core.slot.id) {
+        const { privateKey, binding } = keys
+        this.#core.slot.adopt({
+          slot,
+          keys: { privateKey: Buffer.from(privateKey), binding: Buffer.from(binding) },
+        })
+      }
+      return this.#view(slot)
+    } finally {
+      fresh.wipe()
+    }
   }
 
   async check(options: CallOptions = {}): Promise<VaultProblem[]> {
@@ -323,12 +345,23 @@ export class VaultHandle implements Vault {
     return new Date(Number(this.#parts.clock.now()))
   }
 
-  #newSlot(secret: SlotSecret, label: string | undefined): Promise<OwnSlot> {
+  /** Deriving its key takes a while, in which the vault may be rotated: then the slot is put before the new root key. */
+  async #newSlot(secret: SlotSecret, label: string | undefined): Promise<NewSlot> {
     const { keyring } = this.#core
-    return createOpenSlot(keyring.rootKey, keyring.vaultId, secret, {
+    const root = Buffer.from(keyring.rootKey)
+    const { slot, keys } = await createOpenSlot(root, keyring.vaultId, secret, {
       now: this.#now(),
       ...(label === undefined ? {} : { label }),
     })
+    return {
+      slot,
+      keys,
+      atPresent: () =>
+        root.equals(keyring.rootKey) ? slot : rewrapRoot(slot, keyring.vaultId, root, keyring.rootKey),
+      wipe: () => {
+        for (const key of [root, keys.privateKey, keys.binding]) key.fill(0)
+      },
+    }
   }
 
   async #changeSlots(

@@ -410,6 +410,36 @@ describe('an open process', () => {
   }
 })
 
+describe('a slot that is made while the vault is rotated', () => {
+  /** A handle on whose storage `first` comes to pass just before its next write. */
+  async function interrupted(memory: MemoryStore, first: () => Promise<unknown>): Promise<TestHandle> {
+    const store = memory.connect()
+    const handle = await openTestHandle({ store, clock })
+    const write = store.write.bind(store)
+    store.write = async (body) => {
+      store.write = write
+      await first()
+      return write(body)
+    }
+    return handle
+  }
+
+  test('opens it afterwards, and after the next rotation', async () => {
+    const { memory, owner } = await shared()
+    const adding = await interrupted(memory, () => owner.vault.rotate())
+    await adding.vault.addSlot({ keyFile: 'member' }, { label: 'second' })
+    await owner.vault.rotate()
+    const { slots } = decodeHeader((await copyOf(memory.connect())).header).header
+    expect(slots.length).toBe(3)
+    for (const slot of slots.slice(1)) {
+      const secret = { type: 'key_file', key: MEMBER } as const
+      const { header } = decodeHeader((await copyOf(memory.connect())).header)
+      const { rootKey } = await openAnySlot([slot], header.vaultId, secret)
+      expect(openKeyset(rootKey, header.vaultId, header.keyset).terms.length).toBe(3)
+    }
+  })
+})
+
 describe('what a former member writes', () => {
   test('is refused by who has seen that he left, when the vault is opened', async () => {
     const pins = memoryPins()

@@ -4,7 +4,7 @@ import { sealHeader, type VaultHeader } from '../crypto/header.js'
 import { Keyring } from '../crypto/keyring.js'
 import { presentTerm, sealKeyset, withNewTerm } from '../crypto/keyset.js'
 import { digestHeader, type Manifest, sealManifest } from '../crypto/manifest.js'
-import { openWholeRow, type SealedRow, sealRow } from '../crypto/seal.js'
+import { openWholeRow, readRow, type SealedRow, sealRow } from '../crypto/seal.js'
 import type { Slot } from '../crypto/slot.js'
 import { rewrapRoot } from '../crypto/slots.js'
 import { KeymuxError } from '../domain/errors.js'
@@ -13,6 +13,7 @@ import type { StateWrite, StoreTransaction } from '../storage/contract.js'
 import type { AuditLog } from './audit-log.js'
 import { markBytes, markNumber, wrap } from './manifest-sum.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
+import { sealState } from './state-row.js'
 import { ROWS_CHANGED, tampered } from './tampered.js'
 
 /** How a vault is to be rotated. */
@@ -80,14 +81,14 @@ export async function rotateVault(
     await tx.putBlob(
       MANIFEST_BLOB,
       sealManifest(next, {
-        ...records.found,
+        ...records,
         sequence: manifest.sequence + 1,
         headerDigest: digestHeader(bytes),
         audit: head,
       }),
     )
     await tx.setTerm(term)
-    return { keyring: next, rotated: { term, rows: records.rows + states } }
+    return { keyring: next, rotated: { term, rows: records.count + states } }
   } catch (error) {
     next.wipe(present.keyset)
     throw error
@@ -102,39 +103,40 @@ async function resealRecords(
   present: Keyring,
   next: Keyring,
   manifest: Manifest,
-): Promise<{ readonly found: Pick<Manifest, 'accumulator' | 'count'>; readonly rows: number }> {
+): Promise<Pick<Manifest, 'accumulator' | 'count'>> {
   const revision = manifest.sequence + 1
-  let [before, after, count, rows] = [0n, 0n, 0, 0]
+  let [before, after, count] = [0n, 0n, 0]
   for (const { table, id, body } of await tx.scan()) {
     if (body === undefined) continue
     const sealed = reseal(present, next, table, id, body, revision)
     await tx.putRow(table, id, sealed.body)
-    if (table !== STATE_TABLE) {
-      before += markNumber(sealed.oldMark)
-      after += markNumber(sealed.mark)
-      count += 1
-    }
-    rows += 1
-    if (rows % ROWS_AT_ONCE === 0) await nextTurn()
+    before += markNumber(sealed.oldMark)
+    after += markNumber(sealed.mark)
+    count += 1
+    if (count % ROWS_AT_ONCE === 0) await nextTurn()
   }
   // Whoever has the vault open has read what changed, and not the rest again.
   const same = count === manifest.count && markBytes(wrap(before)).equals(manifest.accumulator)
   if (!same) throw tampered(ROWS_CHANGED)
-  return { found: { accumulator: markBytes(wrap(after)), count }, rows }
+  return { accumulator: markBytes(wrap(after)), count }
 }
 
-/** The lane of state. Gives the number of its rows. */
+/** The lane of state. What has no effect there is left behind. Gives the number of rows that were sealed anew. */
 async function resealState(tx: StoreTransaction, present: Keyring, next: Keyring): Promise<number> {
   const rows = await tx.scanState()
+  let sealed = 0
   for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
     const writes = rows.slice(at, at + ROWS_AT_ONCE).map(({ id, revision, body }): StateWrite => {
-      return { id, expected: revision, body: reseal(present, next, STATE_TABLE, id, body, revision + 1).body }
+      const { row } = readRow(present, STATE_TABLE, id, body)
+      if (row?.revision !== revision) return { id, expected: revision, body: undefined }
+      sealed += 1
+      return { id, expected: revision, body: sealState(next, id, revision + 1, row.meta).body }
     })
     const conflicts = await tx.writeState(writes)
     if (conflicts.length > 0) throw new KeymuxError('internal_error', 'a rotation was not alone')
     await nextTurn()
   }
-  return rows.length
+  return sealed
 }
 
 function reseal(

@@ -141,7 +141,8 @@ export class VaultCore {
       })
       adopt()
     } catch (error) {
-      if (!isKeymuxError(error) || !error.code.startsWith('storage_')) throw error
+      // What was read can be used. Whatever is wrong with the vault is told to whoever writes next.
+      if (!isKeymuxError(error)) throw error
     } finally {
       slot.forgetSecret()
     }
