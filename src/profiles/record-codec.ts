@@ -142,7 +142,8 @@ export function encodeState(row: StateRow): Buffer {
   }
 }
 
-export function decodeState(bytes: Buffer): StateRow {
+/** `undefined` for a kind that this version does not know. */
+export function decodeState(bytes: Buffer): StateRow | undefined {
   const json = JSON.parse(bytes.toString()) as {
     k: 'p' | 'r' | 'a' | 'g'
     uid: string
@@ -155,6 +156,7 @@ export function decodeState(bytes: Buffer): StateRow {
   } & RefreshJson
   if (json.k === 'r') return { kind: 'refresh', uid: json.uid, refresh: refreshFromJson(json) }
   if (json.k === 'g') return { kind: 'last_good', provider: json.pr, uid: json.uid }
+  if (json.k !== 'a' && json.k !== 'p') return undefined
   const stats = usageFromJson(json.st, 'state')
   if (json.k === 'a') return { kind: 'account', key: json.key, stats }
   const state: ProfileState = withoutUndefined({
