@@ -13,7 +13,7 @@ import type { StateWrite, StoreTransaction } from '../storage/contract.js'
 import type { AuditLog } from './audit-log.js'
 import { markBytes, markNumber, wrap } from './manifest-sum.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
-import { sealState } from './state-row.js'
+import { BLANK_STATE, sealState } from './state-row.js'
 import { ROWS_CHANGED, tampered } from './tampered.js'
 
 /** How a vault is to be rotated. */
@@ -42,7 +42,6 @@ export interface RotationParts {
 const ROWS_AT_ONCE = 256
 
 /** The table under which rows of the lane of state are sealed. */
-const STATE_TABLE = 'state'
 
 /**
  * Puts a new root key and a new term into the vault: every slot is wrapped anew, and every row of both lanes sealed
@@ -121,16 +120,17 @@ async function resealRecords(
   return { accumulator: markBytes(wrap(after)), count }
 }
 
-/** The lane of state. What has no effect there is left behind. Gives the number of rows that were sealed anew. */
+/** The lane of state. What has no effect there is blanked. Gives the number of rows that were sealed anew. */
 async function resealState(tx: StoreTransaction, present: Keyring, next: Keyring): Promise<number> {
   const rows = await tx.scanState()
   let sealed = 0
   for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
     const writes = rows.slice(at, at + ROWS_AT_ONCE).map(({ id, revision, body }): StateWrite => {
-      const { row } = readRow(present, STATE_TABLE, id, body)
-      if (row?.revision !== revision) return { id, expected: revision, body: undefined }
-      sealed += 1
-      return { id, expected: revision, body: sealState(next, id, revision + 1, row.meta).body }
+      const { row } = readRow(present, 'state', id, body)
+      const sound = row?.revision === revision
+      if (sound) sealed += 1
+      const meta = sound ? row.meta : BLANK_STATE
+      return { id, expected: revision, body: sealState(next, id, revision + 1, meta).body }
     })
     const conflicts = await tx.writeState(writes)
     if (conflicts.length > 0) throw new KeymuxError('internal_error', 'a rotation was not alone')

@@ -13,6 +13,12 @@ export interface StateAttempt {
   readonly write: StateWrite
 }
 
+/**
+ * What is written over a row of state that has no effect. It is not deleted: where a row is made anew under its id, it
+ * has to know the revision.
+ */
+export const BLANK_STATE: Buffer = Buffer.from('{"k":"-"}')
+
 /** Seals a row of state, which has no secret. What was just sealed need not be opened again. */
 export function sealState(
   keyring: Keyring,

@@ -9,7 +9,7 @@ import type { ManifestSum } from './manifest-sum.js'
 import { markBytes, markNumber, wrap } from './manifest-sum.js'
 import type { CoreParts, CoreTransaction, RowChange, TableName } from './rows.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
-import { sealState } from './state-row.js'
+import { BLANK_STATE, sealState } from './state-row.js'
 
 /** What one transaction changes, and the manifest that follows from it. */
 export class VaultTransaction implements CoreTransaction {
@@ -88,8 +88,10 @@ export class VaultTransaction implements CoreTransaction {
     return this.#delete(table, this.#parts.keyring.rowId(table, name))
   }
 
-  deleteRow(table: TableName, rowId: string): Promise<void> {
-    return this.#delete(table, Buffer.from(rowId, 'hex'))
+  async deleteRow(table: TableName, rowId: string): Promise<void> {
+    const id = Buffer.from(rowId, 'hex')
+    if (table === 'state') this.#putState(id, BLANK_STATE)
+    else await this.#delete(table, id)
   }
 
   async putHeader(header: VaultHeader, bytes: Uint8Array): Promise<void> {

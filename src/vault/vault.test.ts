@@ -615,6 +615,12 @@ describe('a damaged record', () => {
     const again = await openTestHandle({ store: memory.connect(), clock })
     expect(await again.profiles.list()).toHaveLength(2)
     expect(await again.vault.check()).toEqual([])
+    // What is learnt next has an effect again.
+    const [left] = await again.profiles.list()
+    await again.profiles.markFailure(left?.id ?? '', 'billing')
+    const third = await openTestHandle({ store: memory.connect(), clock })
+    expect(await third.profiles.view(left?.id ?? '')).toMatchObject({ state: 'disabled' })
+    expect(await third.vault.check()).toEqual([])
   })
 
   test('of bookkeeping is forgotten when it is written anew', async () => {
