@@ -26,10 +26,10 @@ for (const size of SIZES) {
       what: `unlock (without KDF) and list ${size}`,
       value: median(times),
       unit: 'ms',
-      ...(size === 10_000 ? { target: 150 } : {}),
+      ...(size === 10_000 ? { target: 100 } : {}),
     })
     if (size >= 10_000) {
-      report({ what: `memory per 10,000 of ${size}`, value: perTenThousand / 1e6, unit: 'MB', target: 20 })
+      report({ what: `memory per 10,000 of ${size}`, value: perTenThousand / 1e6, unit: 'MB', target: 15 })
     }
   })
 }

@@ -20,6 +20,8 @@ const KEY = new Uint8Array(32).fill(7)
 export interface BenchVault {
   readonly profiles: StoredProfiles
   readonly resolver: Resolver
+  /** A new root key and a new term. */
+  rotate(): Promise<{ readonly rows: number }>
   close(): Promise<void>
 }
 
@@ -85,6 +87,7 @@ export async function openBenchVault(folder: string): Promise<BenchVault> {
   return {
     profiles,
     resolver: new Resolver({ store: profiles }),
+    rotate: () => core.rotate({ now: new Date() }),
     close: async () => {
       await profiles.close()
       await core.close()

@@ -41,8 +41,6 @@ export interface RotationParts {
 // What lies between two looks at other work of this process.
 const ROWS_AT_ONCE = 256
 
-/** The table under which rows of the lane of state are sealed. */
-
 /**
  * Puts a new root key and a new term into the vault: every slot is wrapped anew, and every row of both lanes sealed
  * anew, in the transaction of the caller.
