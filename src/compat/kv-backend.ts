@@ -87,8 +87,9 @@ export class KvBackend implements ProfileBackend {
 
   changeState(edits: readonly StateEdit[]): Promise<void> {
     return this.transact(async (tx) => {
-      for (const { next } of edits) {
+      for (const { next, done } of edits) {
         const value = next()
+        if (value !== undefined) done?.()
         if (value?.kind === 'profile') await tx.putState(value.uid, value.state)
         else if (value?.kind === 'account') await tx.putAccount(value.key, value.stats)
         else if (value !== undefined) await tx.putLastGood(value.provider, value.uid)
@@ -146,7 +147,10 @@ class KvTransaction implements ProfileTransaction {
 
   /** The original's format has no uid: here a profile is what it is called. */
   async putProfile(given: ProfileMeta, secrets: ProfileSecrets): Promise<ProfileRecord> {
-    const meta = { ...given, uid: given.id }
+    // What the document does not keep is not told either: it counts the credentials of logins alone.
+    const { generation, replacedAt: _replacedAt, ...rest } = given
+    const counted = given.mode === 'oauth' ? withoutUndefined({ generation }) : {}
+    const meta = { ...rest, ...counted, uid: given.id }
     const record: ProfileRecord = { meta, openSecrets: () => secrets }
     const known = this.#store.get(meta.id)
     this.#store.set(

@@ -83,6 +83,8 @@ export interface StateEdit {
    * was quicker.
    */
   readonly next: () => StateValue | undefined
+  /** Called once it has come through, before the sink hears of it. */
+  readonly done?: (() => void) | undefined
 }
 
 /** The writing side of a backend's transaction. Nothing takes effect unless the whole transaction does. */

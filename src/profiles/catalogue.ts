@@ -26,6 +26,8 @@ export class Catalogue {
   /** What is remembered of profiles that are not there: not yet, or under another name in a moment. By uid. */
   readonly #orphans = new Map<string, Entry['use']>()
   readonly #context: StandingContext
+  /** Times of use from before the last full listing, some of which are still to be written down. By uid. */
+  #usedAt: ReadonlyMap<string, number> = new Map()
   #damaged: readonly string[] = []
 
   constructor(context: StandingContext) {
@@ -76,13 +78,21 @@ export class Catalogue {
   /** Takes outcomes away that are written down. */
   drop(outcomes: readonly Outcome[], now: Date): void {
     const changes = new Set<unknown>(outcomes.flatMap(({ state, account }) => [state, account?.change]))
-    for (const uid of new Set(outcomes.map((outcome) => outcome.uid))) {
-      const entry = this.byUid.get(uid)
-      if (entry === undefined) continue
-      this.group(entry.provider).change(entry, now, () => entry.changeUse((use) => use.drop(changes)))
-    }
+    for (const uid of new Set(outcomes.map((outcome) => outcome.uid))) this.dropChanges(uid, changes, now)
     const keys = new Set(outcomes.flatMap(({ account }) => (account === undefined ? [] : [account.key])))
-    for (const key of keys) this.#changeAccount(key, now, (use) => use.drop(changes))
+    for (const key of keys) this.dropAccountChanges(key, changes, now)
+  }
+
+  /** Takes changes of one profile away that are written down. */
+  dropChanges(uid: string, changes: ReadonlySet<unknown>, now: Date): void {
+    const entry = this.byUid.get(uid)
+    if (entry === undefined) return
+    this.group(entry.provider).change(entry, now, () => entry.changeUse((use) => use.drop(changes)))
+  }
+
+  /** Takes changes of one account away that are written down. */
+  dropAccountChanges(key: string, changes: ReadonlySet<unknown>, now: Date): void {
+    this.#changeAccount(key, now, (use) => use.drop(changes))
   }
 
   /** Takes over what the backend tells. */
@@ -96,6 +106,7 @@ export class Catalogue {
   #clear(): void {
     const uses = [...this.byUid].filter(([, entry]) => entry.use.hasAhead)
     const accounts = [...this.#accounts].filter(([, { use }]) => use.hasAhead)
+    this.#usedAt = new Map([...this.byUid].map(([uid, { lastUsedMs }]) => [uid, lastUsedMs]))
     this.entries.clear()
     this.byUid.clear()
     this.groups.clear()
@@ -149,7 +160,7 @@ export class Catalogue {
     entry.backoff = this.refreshes.get(uid)?.backoff
     const former = this.byUid.get(uid)
     const use = former?.use ?? this.#orphans.get(uid)
-    if (use !== undefined) entry.takeUse(use, former?.lastUsedMs)
+    entry.takeUse(use ?? entry.use, former?.lastUsedMs ?? this.#usedAt.get(uid))
     this.#orphans.delete(uid)
     this.#joinAccount(entry)
     this.entries.set(entry.id, entry)

@@ -85,7 +85,13 @@ export class ProfileEdits {
         })
       }
       const { uid } = await this.#store(tx, clean, known, ended)
-      if (usage !== undefined) await tx.putState(uid, importedState(clean, usage.stats))
+      if (usage !== undefined) {
+        // Generations and epochs are counted per record: those of another one mean nothing here.
+        const { generation: _of, epoch: _counted, ...stats } = usage.stats
+        const before = known?.use.base.stats.epoch
+        const epoch = before === undefined && known === undefined ? {} : { epoch: (before ?? 0) + 1 }
+        await tx.putState(uid, importedState(clean, { ...stats, ...epoch }))
+      }
       if (usage?.lastGood === true) await tx.putLastGood(profile.provider, uid)
       await tx.audit('imported', profile.id)
     })

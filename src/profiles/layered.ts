@@ -76,7 +76,6 @@ export class Layered<T> {
   /** Takes changes away: they are stored by now, or never will be. */
   drop(changes: ReadonlySet<unknown>): void {
     this.#ahead = this.#ahead.filter((change) => !changes.has(change))
-    this.#marked = NONE
     this.#compute()
   }
 

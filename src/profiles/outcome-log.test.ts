@@ -199,6 +199,77 @@ describe('outcomes of several processes on one profile', () => {
   })
 })
 
+describe('a write of outcomes that meets another process', () => {
+  test('hears all of what that one wrote, not only the row it lost', async () => {
+    const { handle, other } = await open()
+    await handle.resolver.resolve('openai')
+    handle.profiles.noteFailure('openai:a', 'format')
+    await handle.profiles.flush()
+    handle.profiles.noteFailure('openai:a', 'format')
+    await other.profiles.add(
+      { provider: 'openai', name: 'a', secret: 'sk-new', priority: 2, account: 'org' },
+      { replace: true },
+    )
+    await handle.profiles.flush()
+    expect((await handle.resolver.resolve('openai')).credential).toBe('sk-new')
+    await handle.vault.set('S', 'value')
+    await other.vault.set('T', 'value')
+    expect(await handle.vault.check()).toEqual([])
+  })
+
+  test('of a profile that is gone leaves nothing behind', async () => {
+    const { handle, other } = await open()
+    await handle.profiles.reportFailure('openai:b', 'format')
+    await other.profiles.list()
+    other.profiles.noteFailure('openai:b', 'format')
+    await handle.profiles.delete('openai:b')
+    await other.profiles.flush()
+    expect(await handle.vault.check()).toEqual([])
+    expect(await other.vault.check()).toEqual([])
+  })
+})
+
+describe('times of use of two profiles of one account', () => {
+  test('end when an outcome of the account waits, and count it once', async () => {
+    const { handle, other } = await open()
+    for (const name of ['a', 'c']) await handle.profiles.markUsed(`openai:${name}`)
+    await handle.profiles.flush()
+    handle.clock.advance(MINUTE)
+    await handle.profiles.reportFailure('openai:a', 'rate_limit', { retryAfterMs: MINUTE })
+    for (const name of ['a', 'c']) await handle.profiles.markUsed(`openai:${name}`)
+    handle.profiles.noteFailure('openai:a', 'rate_limit', { retryAfterMs: 2 * MINUTE })
+    await handle.profiles.flush()
+    expect((await other.profiles.view('openai:a')).failureCounts).toEqual({ rate_limit: 2 })
+  })
+
+  test('end when a clock that was wrong has left windows too long', async () => {
+    const { handle, other } = await open()
+    for (const name of ['a', 'c']) await handle.profiles.markUsed(`openai:${name}`)
+    await handle.profiles.flush()
+    await handle.profiles.reportFailure('openai:a', 'rate_limit', { retryAfterMs: 24 * 60 * MINUTE })
+    handle.clock.set(new Date(handle.clock.now().getTime() - 10 * MINUTE))
+    await handle.profiles.views()
+    for (const name of ['a', 'c']) await handle.profiles.markUsed(`openai:${name}`)
+    await handle.profiles.flush()
+    expect(await other.vault.check()).toEqual([])
+  })
+})
+
+describe('a transaction that fails', () => {
+  test('leaves outcomes to be written one time', async () => {
+    const { handle, other } = await open()
+    handle.profiles.noteFailure('openai:a', 'auth')
+    await expect(handle.profiles.add({ provider: 'openai', name: 'a', secret: 'sk' })).rejects.toMatchObject({
+      code: 'profile_exists',
+    })
+    await handle.profiles.markError('openai:a', new Error('odd'))
+    await handle.profiles.flush()
+    for (const { profiles } of [handle, other]) {
+      expect((await profiles.view('openai:a')).failureCounts).toEqual({ auth: 1 })
+    }
+  })
+})
+
 describe('a change that replaces the key', () => {
   test('ends the say of what was noted of the old one while it was under way', async () => {
     const { handle, other } = await open()

@@ -11,6 +11,7 @@ const RETRY_AFTER_MS = 1_000
 /** What cannot be written is kept up to this number; the oldest go then, so many at once. */
 const MOST_PENDING = 1_000
 const LET_GO = 100
+const NONE: ReadonlySet<unknown> = new Set()
 
 /** How outcomes are written down. */
 export interface OutcomeWriter {
@@ -32,6 +33,11 @@ export class OutcomeLog {
   readonly #writer: OutcomeWriter
   readonly #now: () => Date
   #pending: readonly Outcome[] = []
+  /** Whose changes the last transaction was to write down. */
+  #marked: { readonly uids: readonly string[]; readonly accounts: readonly string[] } = {
+    uids: [],
+    accounts: [],
+  }
   /** Those that are being written at this moment. */
   readonly #underWay = new Set<Outcome>()
   #writing: Promise<void> = Promise.resolve()
@@ -68,20 +74,32 @@ export class OutcomeLog {
 
   /** Puts everything that waits into a transaction that begins, and gives what it put. */
   async drain(tx: ProfileTransaction): Promise<readonly Outcome[]> {
+    this.#unmark()
     const batch = this.#waiting()
     if (batch.length === 0) return batch
     const { uids, accounts, lastGood, changes } = this.#parts(batch)
+    this.#marked = { uids, accounts }
     for (const uid of uids) {
       const entry = this.#catalogue.byUid.get(uid)
       entry?.use.mark(changes)
       await tx.putState(uid, entry?.stateWithUse())
     }
-    for (const key of accounts) await tx.putAccount(key, this.#catalogue.markAccount(key, changes))
+    for (const key of accounts) {
+      const stats = this.#catalogue.markAccount(key, changes)
+      if (stats !== undefined) await tx.putAccount(key, stats)
+    }
     for (const [provider, uid] of lastGood) await tx.putLastGood(provider, uid)
     for (const { event, id, uid, detail } of batch) {
       if (this.#catalogue.byUid.has(uid)) await tx.audit(event, id, detail)
     }
     return batch
+  }
+
+  /** A transaction that failed has left its marks: what it was to write down is still to be written down. */
+  #unmark(): void {
+    for (const uid of this.#marked.uids) this.#catalogue.byUid.get(uid)?.use.mark(NONE)
+    for (const key of this.#marked.accounts) this.#catalogue.markAccount(key, NONE)
+    this.#marked = { uids: [], accounts: [] }
   }
 
   /** Forgets outcomes that were written down. */
@@ -126,6 +144,7 @@ export class OutcomeLog {
             const entry = this.#catalogue.byUid.get(uid)
             return entry && { kind: 'profile', uid, state: entry.stateWith(changes) }
           },
+          done: () => this.#catalogue.dropChanges(uid, changes, this.#now()),
         }),
       ),
       ...accounts.map(
@@ -135,6 +154,7 @@ export class OutcomeLog {
             const stats = this.#catalogue.accountWith(key, changes)
             return stats && { kind: 'account', key, stats }
           },
+          done: () => this.#catalogue.dropAccountChanges(key, changes, this.#now()),
         }),
       ),
       ...[...lastGood].map(

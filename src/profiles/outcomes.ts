@@ -17,6 +17,8 @@ import {
 } from './outcome.js'
 import type { ProfileIndex } from './profile-index.js'
 
+/** None of what is still to be written down: what is stored is built upon. */
+const NOTHING: ReadonlySet<unknown> = new Set()
 /** A line of audit for each hour in which a surface used a profile: one for each use would fill the disk. */
 const AUDIT_USE_EVERY_MS = 3_600_000
 
@@ -33,7 +35,7 @@ export class Outcomes {
     const entry = this.#index.mustFind(id)
     const message = error instanceof Error ? error.message : String(error)
     const noted = lastError(entry, message, this.#index.now())
-    await this.#change(entry, (present) => ({ ...present.stateWithUse(), ...noted }))
+    await this.#change(entry, (present) => ({ ...present.stateWith(NOTHING), ...noted }))
   }
 
   async reportFailure(
@@ -97,8 +99,9 @@ export class Outcomes {
     if (entry === undefined) return false
     return this.#change(entry, (present) => {
       if (this.#index.look(present).standing.state !== 'disabled') return undefined
-      const stats = applyTrial(present.use.base.stats, this.#index.now())
-      return stats && present.stateWithUse(stats)
+      const stored = present.stateWith(NOTHING)
+      const stats = applyTrial(stored.stats, this.#index.now())
+      return stats && { ...stored, stats }
     })
   }
 
@@ -114,8 +117,9 @@ export class Outcomes {
     await this.#index.config.backend.changeState(
       due.map((entry) =>
         this.#edit(entry, (present) => {
-          const stats = cleared(present.use.base.stats, present.provider)
-          return stats === present.use.base.stats ? undefined : present.stateWithUse(stats)
+          const stored = present.stateWith(NOTHING)
+          const stats = cleared(stored.stats, present.provider)
+          return stats === stored.stats ? undefined : { ...stored, stats }
         }),
       ),
     )
@@ -153,13 +157,15 @@ export class Outcomes {
     const others = present.filter((entry) => !due.includes(entry))
     if (due.length > 0) await this.#writeAuditedUses(due, surface, nowMs)
     if (others.length === 0) return
-    const accounts = new Set(others.flatMap((entry) => this.#cutAccountOf(entry) ?? []))
     await backend.changeState([
-      ...others.map((entry) => this.#edit(entry, (now) => now.stateWithUse())),
-      ...[...accounts].map(
-        ({ key, stats }): StateEdit => ({
+      ...others.map((entry) => this.#edit(entry, (now) => now.stateWith(NOTHING))),
+      ...this.#accountsOf(others).map(
+        ([key, provider]): StateEdit => ({
           of: { kind: 'account', key },
-          next: () => ({ kind: 'account', key, stats }),
+          next: () => {
+            const stats = this.#cutAccount(key, provider)
+            return stats && { kind: 'account', key, stats }
+          },
         }),
       ),
     ])
@@ -170,22 +176,32 @@ export class Outcomes {
       for (const { uid } of entries) {
         const entry = this.#index.catalogue.byUid.get(uid)
         if (entry === undefined) continue
-        const state = entry.stateWithUse()
+        const state = entry.stateWith(NOTHING)
         await tx.putState(uid, { ...state, auditedUses: { ...state.auditedUses, [surface]: nowMs } })
-        const account = this.#cutAccountOf(entry)
-        if (account !== undefined) await tx.putAccount(account.key, account.stats)
         await tx.audit('used', entry.id)
+      }
+      for (const [key, provider] of this.#accountsOf(entries)) {
+        const stats = this.#cutAccount(key, provider)
+        if (stats !== undefined) await tx.putAccount(key, stats)
       }
     })
   }
 
-  /** The windows of an account, where impossible ones among them were cut in memory. */
-  #cutAccountOf(entry: Entry): { readonly key: string; readonly stats: ProfileUsageStats } | undefined {
-    const { account } = entry.record.meta
-    const stats = entry.accountStats
-    if (account === undefined || stats === undefined) return undefined
-    const stored = this.#index.catalogue.accountStats(entry.provider, account)
-    return stats === stored ? undefined : { key: accountKey(entry.provider, account), stats }
+  /** The accounts of these profiles by key, each one time, with their provider. */
+  #accountsOf(entries: readonly Entry[]): (readonly [key: string, provider: string])[] {
+    const found = entries.flatMap(({ provider, record }): [string, string][] => {
+      const { account } = record.meta
+      return account === undefined ? [] : [[accountKey(provider, account), provider]]
+    })
+    return [...new Map(found)]
+  }
+
+  /** What is stored of an account without windows that none can have; `undefined` where it has none of those. */
+  #cutAccount(key: string, provider: string): ProfileUsageStats | undefined {
+    const stored = this.#index.catalogue.accountWith(key, NOTHING)
+    if (stored === undefined) return undefined
+    const cut = clampWindows(stored, this.#index.now(), { provider, config: this.#index.config.cooldown })
+    return cut === stored ? undefined : cut
   }
 
   /** Changes what is remembered of a profile; whether anything was written. */

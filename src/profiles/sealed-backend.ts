@@ -56,8 +56,9 @@ export class SealedBackend implements ProfileBackend {
 
   changeState(edits: readonly StateEdit[]): Promise<void> {
     return this.#core.changeState(
-      edits.map(({ of, next }) => ({
+      edits.map(({ of, next, done }) => ({
         name: stateRowName(of),
+        done,
         next: () => {
           const row = next()
           return row && encodeState(row)

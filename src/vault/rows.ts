@@ -26,6 +26,8 @@ export interface StateEdit {
    * when another process was quicker.
    */
   readonly next: () => Buffer | undefined
+  /** Called once it has come through, before listeners hear of it. */
+  readonly done?: (() => void) | undefined
 }
 
 /** One row that is different now; `undefined` where it is gone. */

@@ -192,7 +192,12 @@ export class VaultCore {
     const result = await this.#parts.store.write(async (tx) => {
       // Inside a write the cursor is the position this transaction will have, if it comes to an end.
       await this.#catchUp(tx, (await tx.cursor()) - 1, () => this.#parts.pins.remembered())
-      const own = new VaultTransaction(this.#parts, tx, this.#ledger, this.#states, this.#mustHaveManifest())
+      const present = this.#mustHaveManifest()
+      // One that failed its check stays in memory until a sound one is read.
+      if (this.#parts.lenient !== true && !this.#headerDigest.equals(present.headerDigest)) {
+        throw tampered(HEADER_CHANGED)
+      }
+      const own = new VaultTransaction(this.#parts, tx, this.#ledger, this.#states, present)
       const value = await body(own)
       const manifest = await own.finish()
       const cursor = await tx.cursor()
@@ -220,6 +225,9 @@ export class VaultCore {
       const { keyring, store } = this.#parts
       const attempts = open.flatMap((edit) => this.#attempt(edit))
       if (attempts.length === 0) return
+      if (new Set(attempts.map(({ rowId }) => rowId)).size < attempts.length) {
+        throw new KeymuxError('internal_error', 'a row of state is changed twice at once')
+      }
       const { refused, conflicts, cursor } = await store.writeState({
         term: keyring.term.number,
         writes: attempts.map(({ write }) => write),
@@ -231,7 +239,10 @@ export class VaultCore {
         continue
       }
       open = this.#settleState(attempts, conflicts)
-      if (cursor === this.#cursor + 1) this.#cursor = cursor
+      // Where nothing came through, the position is that of somebody else's commit, of whom one row at most is known.
+      if (conflicts.length < attempts.length && cursor === this.#cursor + 1) this.#cursor = cursor
+      // What is gone went with its profile, which is to be heard of before anything is made anew.
+      if (conflicts.some(({ row }) => row === undefined)) await this.sync()
     }
   }
 
@@ -250,15 +261,16 @@ export class VaultCore {
   #settleState(attempts: readonly StateAttempt[], conflicts: readonly StateConflict[]): StateEdit[] {
     const lost = new Map(conflicts.map((each) => [Buffer.from(each.id).toString('hex'), each]))
     const changes: RowChange[] = []
-    for (const { rowId, row, write } of attempts) {
+    for (const { edit, rowId, row, write } of attempts) {
       const known = this.#states.get(rowId) ?? 0
       const conflict = lost.get(rowId)
       if (conflict === undefined) {
+        edit.done?.()
         if (known >= row.revision) continue
         this.#damaged.delete(`state/${rowId}`)
         this.#states.set(rowId, row.revision)
         changes.push({ table: 'state', rowId, row })
-      } else if (conflict.row !== undefined && conflict.row.revision > known) {
+      } else if (conflict.row !== undefined && (conflict.row.revision > known || known === write.expected)) {
         this.#openState(conflict.row, changes)
       } else if (conflict.row === undefined && known === write.expected) {
         this.#openState({ id: write.id, revision: known, body: undefined }, changes)
