@@ -154,6 +154,27 @@ describe('newStore', () => {
     })
   })
 
+  test('refused keys are counted, however often the document is read again', async () => {
+    const vault = createMemoryVault()
+    const store = newStore({ vault })
+    const now = new Date()
+    await store.save({
+      id: 'openai:a',
+      provider: 'openai',
+      name: 'a',
+      mode: 'api_key',
+      priority: 0,
+      enabled: true,
+      createdAt: now,
+      updatedAt: now,
+      apiKey: { key: 'sk-a' },
+    })
+    for (let turn = 0; turn < 2; turn += 1) await store.markFailure('openai:a', 'auth')
+    expect(await store.isInCooldown('openai:a')).toBe(false)
+    await newStore({ vault }).markFailure('openai:a', 'auth')
+    expect(await newStore({ vault }).isInCooldown('openai:a')).toBe(true)
+  })
+
   test('limits of an account hold for its other keys while the process lives', async () => {
     const store = newStore({ vault: createMemoryVault() })
     for (const name of ['a', 'b']) {

@@ -24,6 +24,25 @@ const events = async ({ vault }: TestHandle): Promise<string[]> =>
   (await vault.audit()).map(({ event, subject }) => `${event} ${subject}`)
 
 describe('importing a profile', () => {
+  test('takes no generation and no epoch along: failures of the new record count', async () => {
+    const handle = await openTestHandle()
+    const stats = { errorCount: 1, failureCounts: { auth: 1 as const }, generation: 3, epoch: 4 }
+    await handle.profiles.importProfile(profile('a'), { stats, lastGood: false })
+    for (let turn = 0; turn < 3; turn += 1) await handle.profiles.markFailure('openai:a', 'auth')
+    expect(await handle.profiles.view('openai:a')).toMatchObject({ state: 'disabled', errorCount: 4 })
+  })
+
+  test('over another one ends the say of requests with the old key', async () => {
+    const handle = await openTestHandle()
+    await handle.profiles.add({ provider: 'openai', name: 'a', secret: 'sk-old' })
+    const { origin } = await handle.resolver.resolve('openai')
+    if (origin === undefined) throw new Error('no origin')
+    const stats = { errorCount: 0, failureCounts: {}, epoch: 0 }
+    await handle.profiles.importProfile(profile('a'), { stats, lastGood: false }, { replace: true })
+    await handle.profiles.reportFailure('openai:a', 'billing', { origin })
+    expect(await handle.profiles.view('openai:a')).toMatchObject({ state: 'available', errorCount: 0 })
+  })
+
   test('keeps its times, its use, its windows and its place as last good', async () => {
     const memory = createMemoryStore()
     const handle = await openTestHandle({ store: memory.connect() })
