@@ -4,7 +4,6 @@ import type { ProfileId } from '../domain/ids.js'
 import type { Logger, VaultInterface } from '../domain/ports.js'
 import type { AuthProfile } from '../domain/profile.js'
 import { ProfileStore } from '../domain/profile-store.js'
-import type { ProfileUsageStats } from '../domain/usage.js'
 import { newUsageStats } from '../domain/usage.js'
 import type {
   ProfileBackend,
@@ -12,7 +11,7 @@ import type {
   ProfileDelta,
   ProfileState,
   ProfileTransaction,
-  RefreshState,
+  StateChange,
   StateEdit,
 } from '../profiles/backend.js'
 import type { ProfileMeta, ProfileRecord, ProfileSecrets } from '../profiles/record.js'
@@ -28,9 +27,8 @@ export const STORE_SECRET_NAME = 'auth:profiles:store'
 export class KvBackend implements ProfileBackend {
   readonly #vault: VaultInterface
   readonly #logger: Logger | undefined
-  /** Has no place in the original's format: it lasts as long as this process. */
-  readonly #refreshes = new Map<string, RefreshState>()
-  readonly #accounts = new Map<string, ProfileUsageStats>()
+  /** What has no place in the original's format: it lasts as long as this process. By kind and key. */
+  readonly #beside = new Map<string, StateChange>()
   #sink: (delta: ProfileDelta) => void = () => {}
   #loaded: 'not yet' | 'locked' | 'open' = 'not yet'
   #queue: Promise<unknown> = Promise.resolve()
@@ -88,11 +86,10 @@ export class KvBackend implements ProfileBackend {
   changeState(edits: readonly StateEdit[]): Promise<void> {
     return this.transact(async (tx) => {
       for (const { next, done } of edits) {
-        const value = next()
-        if (value !== undefined) done?.()
-        if (value?.kind === 'profile') await tx.putState(value.uid, value.state)
-        else if (value?.kind === 'account') await tx.putAccount(value.key, value.stats)
-        else if (value !== undefined) await tx.putLastGood(value.provider, value.uid)
+        const change = next()
+        if (change === undefined) continue
+        done?.()
+        await tx.putState(change)
       }
     })
   }
@@ -106,23 +103,18 @@ export class KvBackend implements ProfileBackend {
     const changes: ProfileChange[] = []
     for (const profile of store.list()) {
       changes.push({ kind: 'profile', id: profile.id, record: recordOf(profile) })
-      changes.push({ kind: 'state', uid: profile.id, state: stateOf(store, profile) })
+      changes.push({ kind: 'use', key: profile.id, value: stateOf(store, profile) })
     }
-    for (const [provider, id] of Object.entries(store.lastGood))
-      changes.push({ kind: 'last_good', provider, uid: id })
-    for (const [uid, refresh] of this.#refreshes) changes.push({ kind: 'refresh', uid, refresh })
-    for (const [key, stats] of this.#accounts) changes.push({ kind: 'account', key, stats })
+    for (const [key, value] of Object.entries(store.lastGood)) changes.push({ kind: 'last_good', key, value })
+    changes.push(...this.#beside.values())
     this.#sink({ full: true, changes })
   }
 
   #remember(change: ProfileChange): void {
-    if (change.kind === 'account') {
-      if (change.stats === undefined) this.#accounts.delete(change.key)
-      else this.#accounts.set(change.key, change.stats)
-    }
-    if (change.kind !== 'refresh') return
-    if (change.refresh === undefined) this.#refreshes.delete(change.uid)
-    else this.#refreshes.set(change.uid, change.refresh)
+    if (change.kind !== 'account' && change.kind !== 'refresh') return
+    const name = `${change.kind} ${change.key}`
+    if (change.value === undefined) this.#beside.delete(name)
+    else this.#beside.set(name, change)
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -138,7 +130,7 @@ class KvTransaction implements ProfileTransaction {
 
   /** Whether the document has changed, not only what is kept beside it. */
   get touched(): boolean {
-    return this.changes.some(({ kind }) => kind !== 'refresh')
+    return this.changes.some(({ kind }) => kind !== 'refresh' && kind !== 'account')
   }
 
   constructor(store: ProfileStore) {
@@ -168,37 +160,32 @@ class KvTransaction implements ProfileTransaction {
     this.#store.delete(id as ProfileId)
     this.changes.push({ kind: 'profile', id, record: undefined })
     if (uid === undefined) return
-    this.changes.push({ kind: 'state', uid, state: undefined }, { kind: 'refresh', uid, refresh: undefined })
+    const gone = { key: uid, value: undefined }
+    this.changes.push({ kind: 'use', ...gone }, { kind: 'refresh', ...gone })
   }
 
-  async putState(uid: string, state: ProfileState | undefined): Promise<void> {
-    const profile = this.#store.get(uid as ProfileId)
-    if (profile !== undefined) {
-      const { lastUsedAt: _used, lastError: _error, lastErrorAt: _at, ...rest } = profile
-      const facts = {
-        lastUsedAt: state?.stats.lastUsed,
-        lastError: state?.lastError,
-        lastErrorAt: state?.lastErrorAt,
-      }
-      this.#store.set({ ...rest, ...withoutUndefined(facts) })
-      this.#store.usageStats[uid] = state?.stats ?? newUsageStats()
-    }
-    this.changes.push({ kind: 'state', uid, state })
+  async putState(change: StateChange): Promise<void> {
+    if (change.kind === 'use') this.#putUse(change.key, change.value)
+    else if (change.kind === 'last_good') this.#putLastGood(change.key, change.value)
+    this.changes.push(change)
   }
 
-  async putRefresh(uid: string, refresh: RefreshState | undefined): Promise<void> {
-    this.changes.push({ kind: 'refresh', uid, refresh })
-  }
-
-  /** Windows of an account have no place in the original's format: they last as long as this process. */
-  async putAccount(key: string, stats: ProfileUsageStats | undefined): Promise<void> {
-    this.changes.push({ kind: 'account', key, stats })
-  }
-
-  async putLastGood(provider: string, uid: string | undefined): Promise<void> {
+  #putLastGood(provider: string, uid: string | undefined): void {
     if (uid === undefined) delete this.#store.lastGood[provider]
     else this.#store.markAuthProfileGood(provider, uid)
-    this.changes.push({ kind: 'last_good', provider, uid })
+  }
+
+  #putUse(uid: string, state: ProfileState | undefined): void {
+    const profile = this.#store.get(uid as ProfileId)
+    if (profile === undefined) return
+    const { lastUsedAt: _used, lastError: _error, lastErrorAt: _at, ...rest } = profile
+    const facts = {
+      lastUsedAt: state?.stats.lastUsed,
+      lastError: state?.lastError,
+      lastErrorAt: state?.lastErrorAt,
+    }
+    this.#store.set({ ...rest, ...withoutUndefined(facts) })
+    this.#store.usageStats[uid] = state?.stats ?? newUsageStats()
   }
 
   /** The original's vault keeps no audit. */

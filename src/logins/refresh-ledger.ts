@@ -4,7 +4,7 @@ import { KeymuxError } from '../domain/errors.js'
 import type { OAuthCredential } from '../domain/profile.js'
 import { isSameVersion } from '../domain/profile.js'
 import type { FailureReason } from '../domain/usage.js'
-import type { ProfileTransaction, RefreshAttempt, RefreshState } from '../profiles/backend.js'
+import type { ProfileTransaction, RefreshAttempt, RefreshState, StateChange } from '../profiles/backend.js'
 import { longestBackoffMs } from '../profiles/backoff-limit.js'
 import type { Entry } from '../profiles/entry.js'
 import type { RefreshRecords } from '../profiles/profile-index.js'
@@ -86,7 +86,7 @@ export class RefreshLedger implements Ledger {
       const open = attempt !== undefined && attempt.digest === digest && attempt.deadlineAt > now
       if (open && !waited) return { kind: 'wait', until: attempt.deadlineAt }
       const begun = { digest, startedAt: now, deadlineAt }
-      await tx.putRefresh(entry.uid, withoutUndefined({ attempt: begun, backoff }))
+      await tx.putState(refreshOf(entry, { attempt: begun, backoff }))
       return { kind: 'go', oauth }
     })
   }
@@ -107,7 +107,7 @@ export class RefreshLedger implements Ledger {
       const { profileName } = stored
       const oauth = { ...tokens, profileName, generation: (stored.generation ?? 0) + 1 }
       await this.#put(tx, entry, oauth)
-      await tx.putRefresh(entry.uid, undefined)
+      await tx.putState(refreshOf(entry, undefined))
       await tx.audit('refreshed', entry.id)
       return oauth
     })
@@ -129,13 +129,10 @@ export class RefreshLedger implements Ledger {
       const until = failure.untilAfter(failures)
       if (loginEnded) {
         await this.#put(tx, entry, { ...stored, loginNeeded: true })
-        await tx.putRefresh(entry.uid, undefined)
+        await tx.putState(refreshOf(entry, undefined))
       } else {
         const next = { failures, until, reason }
-        await tx.putRefresh(
-          entry.uid,
-          withoutUndefined({ attempt: resolved ? undefined : attempt, backoff: next }),
-        )
+        await tx.putState(refreshOf(entry, { attempt: resolved ? undefined : attempt, backoff: next }))
       }
       await tx.audit('failure', entry.id, `refresh: ${reason}`)
       return { kind: 'recorded', until }
@@ -193,6 +190,14 @@ export function isOvertaken(
 ): boolean {
   if (isSameVersion(stored, used)) return false
   return stored.refreshToken !== used.refreshToken || fresh.refreshToken === used.refreshToken
+}
+
+/** What is to be remembered of the renewals of a login. */
+function refreshOf(
+  { uid }: Entry,
+  state: { [K in keyof RefreshState]: RefreshState[K] | undefined } | undefined,
+): StateChange {
+  return { kind: 'refresh', key: uid, value: state && withoutUndefined(state) }
 }
 
 /** The credential as stored, its secrets opened. */

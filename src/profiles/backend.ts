@@ -32,13 +32,37 @@ export interface RefreshAttempt {
   readonly deadlineAt: Date
 }
 
-/** One thing that is different now. `undefined` means it is gone. */
+/** What is remembered beside the profiles, by its kind. */
+export interface StateValues {
+  /** The use of a profile, by its uid. */
+  readonly use: ProfileState
+  /** The renewals of a login, by its profile's uid. */
+  readonly refresh: RefreshState
+  /** What profiles of one account share, by `accountKey`. */
+  readonly account: ProfileUsageStats
+  /** The uid of the profile that last worked, by provider. */
+  readonly last_good: string
+}
+
+/** What something that is remembered is filed under. */
+export interface StateKey {
+  readonly kind: keyof StateValues
+  readonly key: string
+}
+
+/** Something that is remembered, as it is now; `undefined` where it is forgotten. */
+export type StateChange = {
+  readonly [K in keyof StateValues]: {
+    readonly kind: K
+    readonly key: string
+    readonly value: StateValues[K] | undefined
+  }
+}[keyof StateValues]
+
+/** One thing that is different now: a profile, which is `undefined` where it is gone, or what is remembered. */
 export type ProfileChange =
   | { readonly kind: 'profile'; readonly id: string; readonly record: ProfileRecord | undefined }
-  | { readonly kind: 'state'; readonly uid: string; readonly state: ProfileState | undefined }
-  | { readonly kind: 'refresh'; readonly uid: string; readonly refresh: RefreshState | undefined }
-  | { readonly kind: 'account'; readonly key: string; readonly stats: ProfileUsageStats | undefined }
-  | { readonly kind: 'last_good'; readonly provider: string; readonly uid: string | undefined }
+  | StateChange
 
 /** Changes in the order in which they took effect. */
 export interface ProfileDelta {
@@ -66,23 +90,14 @@ export type AuditEvent =
   | 'success'
   | 'reset'
 
-/** What is remembered, by what it is filed under. */
-export type StateValue =
-  | { readonly kind: 'profile'; readonly uid: string; readonly state: ProfileState }
-  | { readonly kind: 'account'; readonly key: string; readonly stats: ProfileUsageStats }
-  | { readonly kind: 'last_good'; readonly provider: string; readonly uid: string }
-
 /** A change of something that is remembered, on its own: without a transaction and without a line of audit. */
 export interface StateEdit {
-  readonly of:
-    | Pick<StateValue & { kind: 'profile' }, 'kind' | 'uid'>
-    | Pick<StateValue & { kind: 'account' }, 'kind' | 'key'>
-    | Pick<StateValue & { kind: 'last_good' }, 'kind' | 'provider'>
+  readonly of: StateKey
   /**
    * What it is to be, given all that the sink has been told; `undefined` leaves it. Asked again when another process
    * was quicker.
    */
-  readonly next: () => StateValue | undefined
+  readonly next: () => StateChange | undefined
   /** Called once it has come through, before the sink hears of it. */
   readonly done?: (() => void) | undefined
 }
@@ -93,12 +108,7 @@ export interface ProfileTransaction {
   putProfile(meta: ProfileMeta, secrets: ProfileSecrets): Promise<ProfileRecord>
   /** @param uid forget what is remembered of its use as well, which is filed under this */
   deleteProfile(id: string, uid?: string): Promise<void>
-  /** `undefined` forgets it. */
-  putState(uid: string, state: ProfileState | undefined): Promise<void>
-  /** `undefined` forgets it. */
-  putRefresh(uid: string, refresh: RefreshState | undefined): Promise<void>
-  putAccount(key: string, stats: ProfileUsageStats | undefined): Promise<void>
-  putLastGood(provider: string, uid: string | undefined): Promise<void>
+  putState(change: StateChange): Promise<void>
   audit(event: AuditEvent, subject: string, detail?: string): Promise<void>
 }
 

@@ -100,6 +100,8 @@ export class Catalogue {
     if (delta.full) this.#clear()
     if (delta.damaged !== undefined) this.#damaged = delta.damaged
     for (const change of delta.changes) this.#take(change, now)
+    // What belongs together is told together: what found no profile has none.
+    this.#orphans.clear()
   }
 
   /** What is still to be written down stays: it is found again by uid, and by the key of the account. */
@@ -129,17 +131,17 @@ export class Catalogue {
         if (change.record === undefined) this.#drop(change.id)
         else this.#put(change.record, now)
         break
-      case 'state':
-        this.#putState(change.uid, change.state, now)
+      case 'use':
+        this.#putUse(change.key, change.value, now)
         break
       case 'refresh':
-        this.#putRefresh(change.uid, change.refresh, now)
+        this.#putRefresh(change.key, change.value, now)
         break
       case 'account':
-        this.#changeAccount(change.key, now, (use) => use.store(change.stats))
+        this.#changeAccount(change.key, now, (use) => use.store(change.value))
         break
       case 'last_good':
-        this.group(change.provider).setLastGood(change.uid, now)
+        this.group(change.key).setLastGood(change.value, now)
     }
   }
 
@@ -180,7 +182,7 @@ export class Catalogue {
     this.group(profileProvider(id)).remove(entry)
   }
 
-  #putState(uid: string, state: ProfileState | undefined, now: Date): void {
+  #putUse(uid: string, state: ProfileState | undefined, now: Date): void {
     const entry = this.byUid.get(uid)
     if (entry !== undefined) {
       this.group(entry.provider).change(entry, now, () => entry.replaceState(state))

@@ -14,7 +14,7 @@ import type { ProfileUsageStats } from '../domain/usage.js'
 import { newUsageStats } from '../domain/usage.js'
 import { applyReset } from '../policy/failure.js'
 import type { SpentToken } from '../vault/unsaved-tokens.js'
-import type { ProfileState, ProfileTransaction } from './backend.js'
+import type { ProfileState, ProfileTransaction, StateChange } from './backend.js'
 import type { Entry } from './entry.js'
 import type { ProfileIndex } from './profile-index.js'
 import type { ProfileIdentity, ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
@@ -90,9 +90,9 @@ export class ProfileEdits {
         const { generation: _of, epoch: _counted, ...stats } = usage.stats
         const before = known?.use.base.stats.epoch
         const epoch = before === undefined && known === undefined ? {} : { epoch: (before ?? 0) + 1 }
-        await tx.putState(uid, importedState(clean, { ...stats, ...epoch }))
+        await tx.putState(useOf(uid, importedState(clean, { ...stats, ...epoch })))
       }
-      if (usage?.lastGood === true) await tx.putLastGood(profile.provider, uid)
+      if (usage?.lastGood === true) await tx.putState(lastGoodOf(profile.provider, uid))
       await tx.audit('imported', profile.id)
     })
   }
@@ -153,7 +153,7 @@ export class ProfileEdits {
       const entry = this.#index.mustFind(id)
       ended.push(...spentTokens(entry))
       await tx.deleteProfile(entry.id, entry.uid)
-      if (entry.lastGood) await tx.putLastGood(entry.provider, undefined)
+      if (entry.lastGood) await tx.putState(lastGoodOf(entry.provider, undefined))
       await tx.audit('removed', entry.id)
     })
   }
@@ -170,11 +170,11 @@ export class ProfileEdits {
 
   /** Files what is remembered of a profile under another uid, where a profile's name is its uid. */
   async #moveState(tx: ProfileTransaction, entry: Entry, uid: string): Promise<void> {
-    await tx.putState(uid, entry.stateWithUse())
-    await tx.putRefresh(uid, this.#index.catalogue.refreshes.get(entry.uid))
-    if (entry.lastGood) await tx.putLastGood(entry.provider, uid)
-    await tx.putRefresh(entry.uid, undefined)
-    await tx.putState(entry.uid, undefined)
+    await tx.putState(useOf(uid, entry.stateWithUse()))
+    await tx.putState({ kind: 'refresh', key: uid, value: this.#index.catalogue.refreshes.get(entry.uid) })
+    if (entry.lastGood) await tx.putState(lastGoodOf(entry.provider, uid))
+    await tx.putState({ kind: 'refresh', key: entry.uid, value: undefined })
+    await tx.putState(useOf(entry.uid, undefined))
   }
 
   /**
@@ -206,13 +206,13 @@ export class ProfileEdits {
     const usedAt = profile.lastUsedAt
     if (known === undefined) {
       if (usedAt !== undefined || profile.lastError !== undefined)
-        await tx.putState(uid, importedState(profile))
+        await tx.putState(useOf(uid, importedState(profile)))
     } else if (changed) {
       // Whoever leaves the refresh token as it is may still need what was got with it.
       ended.push(...spentTokens(known).filter((token) => token.refreshToken !== profile.oauth?.refreshToken))
-      await tx.putRefresh(uid, undefined)
+      await tx.putState({ kind: 'refresh', key: uid, value: undefined })
       const { lastError: _message, lastErrorAt: _at, ...state } = known.stateWithUse()
-      await tx.putState(uid, { ...state, stats: applyReset(state.stats) })
+      await tx.putState(useOf(uid, { ...state, stats: applyReset(state.stats) }))
     }
     return record.meta
   }
@@ -257,6 +257,14 @@ function secretsUnlessDamaged(record: ProfileRecord): ProfileSecrets | undefined
     if (isKeymuxError(error, 'vault_corrupt')) return undefined
     throw error
   }
+}
+
+function useOf(uid: string, value: ProfileState | undefined): StateChange {
+  return { kind: 'use', key: uid, value }
+}
+
+function lastGoodOf(provider: string, uid: string | undefined): StateChange {
+  return { kind: 'last_good', key: provider, value: uid }
 }
 
 function importedState(profile: AuthProfile, stats: ProfileUsageStats = newUsageStats()): ProfileState {

@@ -82,13 +82,13 @@ export class OutcomeLog {
     for (const uid of uids) {
       const entry = this.#catalogue.byUid.get(uid)
       entry?.use.mark(changes)
-      await tx.putState(uid, entry?.stateWithUse())
+      await tx.putState({ kind: 'use', key: uid, value: entry?.stateWithUse() })
     }
     for (const key of accounts) {
       const stats = this.#catalogue.markAccount(key, changes)
-      if (stats !== undefined) await tx.putAccount(key, stats)
+      if (stats !== undefined) await tx.putState({ kind: 'account', key, value: stats })
     }
-    for (const [provider, uid] of lastGood) await tx.putLastGood(provider, uid)
+    for (const [key, uid] of lastGood) await tx.putState({ kind: 'last_good', key, value: uid })
     for (const { event, id, uid, detail } of batch) {
       if (this.#catalogue.byUid.has(uid)) await tx.audit(event, id, detail)
     }
@@ -139,10 +139,10 @@ export class OutcomeLog {
     return [
       ...uids.map(
         (uid): StateEdit => ({
-          of: { kind: 'profile', uid },
+          of: { kind: 'use', key: uid },
           next: () => {
             const entry = this.#catalogue.byUid.get(uid)
-            return entry && { kind: 'profile', uid, state: entry.stateWith(changes) }
+            return entry && { kind: 'use', key: uid, value: entry.stateWith(changes) }
           },
           done: () => this.#catalogue.dropChanges(uid, changes, this.#now()),
         }),
@@ -152,15 +152,15 @@ export class OutcomeLog {
           of: { kind: 'account', key },
           next: () => {
             const stats = this.#catalogue.accountWith(key, changes)
-            return stats && { kind: 'account', key, stats }
+            return stats && { kind: 'account', key, value: stats }
           },
           done: () => this.#catalogue.dropAccountChanges(key, changes, this.#now()),
         }),
       ),
       ...[...lastGood].map(
-        ([provider, uid]): StateEdit => ({
-          of: { kind: 'last_good', provider },
-          next: () => ({ kind: 'last_good', provider, uid }),
+        ([key, uid]): StateEdit => ({
+          of: { kind: 'last_good', key },
+          next: () => ({ kind: 'last_good', key, value: uid }),
         }),
       ),
     ]

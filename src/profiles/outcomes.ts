@@ -134,11 +134,16 @@ export class Outcomes {
         const refresh = this.#index.catalogue.refreshes.get(entry.uid)
         const backing = refresh?.backoff !== undefined
         if (!isHeld(entry.state.stats) && !isHeld(entry.accountStats) && !backing) continue
-        if (backing) await tx.putRefresh(entry.uid, refresh.attempt && { attempt: refresh.attempt })
-        await tx.putState(entry.uid, entry.stateWithUse(applyReset(entry.use.base.stats)))
+        if (backing) {
+          const { attempt } = refresh
+          await tx.putState({ kind: 'refresh', key: entry.uid, value: attempt && { attempt } })
+        }
+        const value = entry.stateWithUse(applyReset(entry.use.base.stats))
+        await tx.putState({ kind: 'use', key: entry.uid, value })
         const account = entry.record.meta.account
         if (account !== undefined && entry.accountStats !== undefined) {
-          await tx.putAccount(accountKey(entry.provider, account), applyReset(entry.accountStats))
+          const key = accountKey(entry.provider, account)
+          await tx.putState({ kind: 'account', key, value: applyReset(entry.accountStats) })
         }
         await tx.audit('reset', entry.id)
         changed.push(entry.id)
@@ -164,7 +169,7 @@ export class Outcomes {
           of: { kind: 'account', key },
           next: () => {
             const stats = this.#cutAccount(key, provider)
-            return stats && { kind: 'account', key, stats }
+            return stats && { kind: 'account', key, value: stats }
           },
         }),
       ),
@@ -177,12 +182,13 @@ export class Outcomes {
         const entry = this.#index.catalogue.byUid.get(uid)
         if (entry === undefined) continue
         const state = entry.stateWith(NOTHING)
-        await tx.putState(uid, { ...state, auditedUses: { ...state.auditedUses, [surface]: nowMs } })
+        const auditedUses = { ...state.auditedUses, [surface]: nowMs }
+        await tx.putState({ kind: 'use', key: uid, value: { ...state, auditedUses } })
         await tx.audit('used', entry.id)
       }
       for (const [key, provider] of this.#accountsOf(entries)) {
         const stats = this.#cutAccount(key, provider)
-        if (stats !== undefined) await tx.putAccount(key, stats)
+        if (stats !== undefined) await tx.putState({ kind: 'account', key, value: stats })
       }
     })
   }
@@ -218,12 +224,12 @@ export class Outcomes {
 
   #edit({ uid }: Entry, next: (present: Entry) => ProfileState | undefined): StateEdit {
     return {
-      of: { kind: 'profile', uid },
+      of: { kind: 'use', key: uid },
       next: () => {
         // It may have another name, or be gone, by the time that another process was quicker.
         const present = this.#index.catalogue.byUid.get(uid)
-        const state = present && next(present)
-        return state && { kind: 'profile', uid, state }
+        const value = present && next(present)
+        return value && { kind: 'use', key: uid, value }
       },
     }
   }

@@ -2,8 +2,8 @@ import { withoutUndefined } from '../domain/defined.js'
 import type { ProfileId } from '../domain/ids.js'
 import type { AuthMode } from '../domain/profile.js'
 import { usageFromJson, usageToJson } from '../domain/profile-codec.js'
-import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
-import type { ProfileState, RefreshState } from './backend.js'
+import type { FailureReason } from '../domain/usage.js'
+import type { ProfileState, RefreshState, StateChange, StateKey } from './backend.js'
 import type { ProfileMeta, ProfileSecrets } from './record.js'
 
 /*
@@ -37,13 +37,6 @@ interface MetaJson {
   mod?: readonly string[]
   url?: string
 }
-
-/** A row of use: of one profile, of its renewals, of one account, or a provider's last good profile. */
-export type StateRow =
-  | { readonly kind: 'profile'; readonly uid: string; readonly state: ProfileState }
-  | { readonly kind: 'refresh'; readonly uid: string; readonly refresh: RefreshState }
-  | { readonly kind: 'account'; readonly key: string; readonly stats: ProfileUsageStats }
-  | { readonly kind: 'last_good'; readonly provider: string; readonly uid: string }
 
 export function encodeMeta(meta: ProfileMeta): Buffer {
   const json: MetaJson = withoutUndefined({
@@ -112,60 +105,81 @@ export function decodeSecrets(bytes: Buffer | undefined): ProfileSecrets {
   return bytes === undefined ? {} : (JSON.parse(bytes.toString()) as ProfileSecrets)
 }
 
-/** The name a row of use is filed under; its row id is derived from it. */
-export function stateRowName(row: {
-  kind: StateRow['kind']
-  uid?: string
-  key?: string
-  provider?: string
-}): string {
-  return `${row.kind}\u0000${row.key ?? row.uid ?? row.provider}`
+/** How each kind is called in the name of a row, and in the row. */
+const KINDS = {
+  use: { name: 'profile', tag: 'p' },
+  refresh: { name: 'refresh', tag: 'r' },
+  account: { name: 'account', tag: 'a' },
+  last_good: { name: 'last_good', tag: 'g' },
+} as const
+
+/** The name a row of state is filed under; its row id is derived from it. */
+export function stateRowName({ kind, key }: StateKey): string {
+  return `${KINDS[kind].name}\u0000${key}`
 }
 
-export function encodeState(row: StateRow): Buffer {
-  switch (row.kind) {
-    case 'profile':
+/**
+ * What is forgotten leaves its row empty: a row that is made anew where one was deleted begins to count its revisions
+ * again once nobody remembers the deletion.
+ */
+export function encodeState(change: StateChange): Buffer {
+  const { kind, key, value } = change
+  const { tag } = KINDS[kind]
+  switch (kind) {
+    case 'use':
       return jsonBuffer({
-        k: 'p',
-        uid: row.uid,
-        st: usageToJson(row.state.stats),
-        e: row.state.lastError,
-        ea: row.state.lastErrorAt?.getTime(),
-        au: row.state.auditedUses,
+        k: tag,
+        uid: key,
+        st: value && usageToJson(value.stats),
+        e: value?.lastError,
+        ea: value?.lastErrorAt?.getTime(),
+        au: value?.auditedUses,
       })
     case 'refresh':
-      return jsonBuffer({ k: 'r', uid: row.uid, ...refreshToJson(row.refresh) })
+      return jsonBuffer({ k: tag, uid: key, ...(value && refreshToJson(value)) })
     case 'account':
-      return jsonBuffer({ k: 'a', key: row.key, st: usageToJson(row.stats) })
+      return jsonBuffer({ k: tag, key, st: value && usageToJson(value) })
     case 'last_good':
-      return jsonBuffer({ k: 'g', pr: row.provider, uid: row.uid })
+      return jsonBuffer({ k: tag, pr: key, uid: value ?? '' })
   }
 }
 
 /** `undefined` for a kind that this version does not know. */
-export function decodeState(bytes: Buffer): StateRow | undefined {
-  const json = JSON.parse(bytes.toString()) as {
-    k: 'p' | 'r' | 'a' | 'g'
-    uid: string
-    key: string
-    pr: string
-    st: unknown
-    e?: string
-    ea?: number
-    au?: Readonly<Record<string, number>>
-  } & RefreshJson
-  if (json.k === 'r') return { kind: 'refresh', uid: json.uid, refresh: refreshFromJson(json) }
-  if (json.k === 'g') return { kind: 'last_good', provider: json.pr, uid: json.uid }
-  if (json.k !== 'a' && json.k !== 'p') return undefined
-  const stats = usageFromJson(json.st, 'state')
-  if (json.k === 'a') return { kind: 'account', key: json.key, stats }
-  const state: ProfileState = withoutUndefined({
-    stats,
-    lastError: json.e,
-    lastErrorAt: json.ea === undefined ? undefined : new Date(json.ea),
-    auditedUses: json.au,
+export function decodeState(bytes: Buffer): StateChange | undefined {
+  const json = JSON.parse(bytes.toString()) as StateJson
+  switch (json.k) {
+    case 'p':
+      return { kind: 'use', key: json.uid, value: useFromJson(json) }
+    case 'r':
+      return { kind: 'refresh', key: json.uid, value: refreshFromJson(json) }
+    case 'a':
+      return { kind: 'account', key: json.key, value: json.st && usageFromJson(json.st, 'state') }
+    case 'g':
+      return { kind: 'last_good', key: json.pr, value: json.uid === '' ? undefined : json.uid }
+    default:
+      return undefined
+  }
+}
+
+interface StateJson extends RefreshJson {
+  readonly k: string
+  readonly uid: string
+  readonly key: string
+  readonly pr: string
+  readonly st?: object
+  readonly e?: string
+  readonly ea?: number
+  readonly au?: Readonly<Record<string, number>>
+}
+
+function useFromJson({ st, e, ea, au }: StateJson): ProfileState | undefined {
+  if (st === undefined) return undefined
+  return withoutUndefined({
+    stats: usageFromJson(st, 'state'),
+    lastError: e,
+    lastErrorAt: ea === undefined ? undefined : new Date(ea),
+    auditedUses: au,
   })
-  return { kind: 'profile', uid: json.uid, state }
 }
 
 interface RefreshJson {
@@ -182,7 +196,8 @@ function refreshToJson({ attempt, backoff }: RefreshState): RefreshJson {
   })
 }
 
-function refreshFromJson({ at, bo }: RefreshJson): RefreshState {
+function refreshFromJson({ at, bo }: RefreshJson): RefreshState | undefined {
+  if (at === undefined && bo === undefined) return undefined
   return withoutUndefined({
     attempt: at && { digest: at[0], startedAt: new Date(at[1]), deadlineAt: new Date(at[2]) },
     backoff: bo && { failures: bo[0], until: new Date(bo[1]), reason: bo[2] },

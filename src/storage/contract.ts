@@ -117,8 +117,8 @@ export interface StateWrite {
   /** 16 bytes. */
   readonly id: Uint8Array
   /**
-   * The revision that is replaced; 0 where there is to be no row. The new one is one higher. A row made anew
-   * continues above the revision of its deletion, for as long as that one is remembered.
+   * The revision that is replaced; the new one is one higher. A deletion has a revision too, for as long as it is
+   * remembered. 0 where there is to be neither.
    */
   readonly expected: number
   /** `undefined` deletes the row, which takes an `expected` above 0. */
@@ -134,6 +134,8 @@ export interface StateWritten {
 /** A write that did not come through. */
 export interface StateConflict {
   readonly id: Uint8Array
+  /** The revision that stands: that of the row, that of a deletion, or 0 where neither is known of. */
+  readonly revision: number
   /** What was there instead. */
   readonly row: StateRow | undefined
 }

@@ -5,7 +5,7 @@ import type { StateBatch, StateConflict, StateRow, StateWrite, StateWritten } fr
 /** The state rows of a transaction, as a driver offers them to {@link applyWrites}. */
 export interface StateTable {
   /** The revision that stands under an id, that of a deletion included. */
-  look(id: Uint8Array): { readonly revision: number; readonly live: boolean } | undefined
+  revision(id: Uint8Array): number | undefined
   row(id: Uint8Array): StateRow | undefined
   /** Puts a row, or its deletion, in the place of what stands there. */
   put(id: Uint8Array, revision: number, body: Uint8Array | undefined): void
@@ -22,13 +22,12 @@ export function applyWrites(table: StateTable, writes: readonly StateWrite[]): A
   const written: StateWritten[] = []
   const conflicts: StateConflict[] = []
   for (const { id, expected, body } of writes) {
-    const found = table.look(id)
-    const standing = found?.live === true ? found.revision : 0
+    const standing = table.revision(id) ?? 0
     if (standing !== expected) {
-      conflicts.push({ id, row: table.row(id) })
+      conflicts.push({ id, revision: standing, row: table.row(id) })
       continue
     }
-    const revision = (found?.revision ?? 0) + 1
+    const revision = standing + 1
     table.put(id, revision, body)
     written.push({ id, revision })
   }

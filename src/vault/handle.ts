@@ -22,6 +22,7 @@ import type {
 import type { StateRow } from '../storage/contract.js'
 import type { AuditLog } from './audit-log.js'
 import type { RotationPlan } from './rotation.js'
+import { RowNames } from './rows.js'
 import type { OwnSlot } from './slot-keeper.js'
 import type { VaultCore } from './vault.js'
 
@@ -56,7 +57,7 @@ export class VaultHandle implements Vault {
   readonly #core: VaultCore
   readonly #parts: VaultHandleParts
   readonly #secrets = new Map<string, OpenedRow>()
-  readonly #namesByRow = new Map<string, string>()
+  readonly #secretNames = new RowNames<string>()
   readonly #profiles = new Set<string>()
   constructor(parts: VaultHandleParts) {
     this.#parts = parts
@@ -65,7 +66,7 @@ export class VaultHandle implements Vault {
     core.subscribe((delta) => {
       if (delta.full) {
         this.#secrets.clear()
-        this.#namesByRow.clear()
+        this.#secretNames.clear()
         this.#profiles.clear()
       }
       for (const { table, rowId, row } of delta.changes) {
@@ -291,13 +292,11 @@ export class VaultHandle implements Vault {
   }
 
   #takeSecret(rowId: string, row: OpenedRow | undefined): void {
-    const before = this.#namesByRow.get(rowId)
-    if (before !== undefined) this.#secrets.delete(before)
-    this.#namesByRow.delete(rowId)
-    if (row === undefined) return
-    const { name } = JSON.parse(row.meta.toString()) as { name: string }
-    this.#namesByRow.set(rowId, name)
-    this.#secrets.set(name, row)
+    const named = row && (JSON.parse(row.meta.toString()) as { name: string })
+    const name = this.#secretNames.take(rowId, named?.name)
+    if (name === undefined) return
+    if (row === undefined) this.#secrets.delete(name)
+    else this.#secrets.set(name, row)
   }
 
   #rowProblem(table: string, id: Uint8Array, body: Uint8Array): VaultProblem | undefined {

@@ -38,6 +38,23 @@ export interface RowChange {
   readonly row: OpenedRow | undefined
 }
 
+/** What the rows of a table are called: the deletion of one says no more than its opaque id. */
+export class RowNames<N> {
+  readonly #names = new Map<string, N>()
+
+  /** Takes the name that a row has now, `undefined` where it is gone, and gives that one or else the former. */
+  take(rowId: string, name: N | undefined): N | undefined {
+    const former = this.#names.get(rowId)
+    if (name === undefined) this.#names.delete(rowId)
+    else this.#names.set(rowId, name)
+    return name ?? former
+  }
+
+  clear(): void {
+    this.#names.clear()
+  }
+}
+
 /** What changed, in one step. */
 export interface CoreDelta {
   readonly full: boolean
@@ -48,11 +65,14 @@ export interface CoreDelta {
 
 /** The writing side of one transaction on an open vault. */
 export interface CoreTransaction {
-  put(table: TableName, name: string, meta: Buffer, secret?: Buffer): Promise<void>
+  put(table: RecordTable, name: string, meta: Buffer, secret?: Buffer): Promise<void>
   /** Deleting what is not there is no error. */
-  delete(table: TableName, name: string): Promise<void>
+  delete(table: RecordTable, name: string): Promise<void>
   /** Whether there is such a row of state. */
   hasState(name: string): boolean
+  putState(name: string, meta: Buffer): void
+  /** For what never comes back under this name. Deleting what is not there is no error. */
+  deleteState(name: string): void
   /** Deletes a row known by its opaque id alone: a damaged one. */
   deleteRow(table: TableName, rowId: string): Promise<void>
   putHeader(header: VaultHeader, bytes: Uint8Array): Promise<void>

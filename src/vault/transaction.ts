@@ -4,12 +4,20 @@ import type { Manifest } from '../crypto/manifest.js'
 import { digestHeader, sealManifest } from '../crypto/manifest.js'
 import { openRow, sealRow } from '../crypto/seal.js'
 import { KeymuxError } from '../domain/errors.js'
-import type { StateWrite, StoreReader, StoreTransaction } from '../storage/contract.js'
+import type { StateConflict, StoreReader, StoreTransaction } from '../storage/contract.js'
 import type { ManifestSum } from './manifest-sum.js'
 import { markBytes, markNumber, wrap } from './manifest-sum.js'
-import type { CoreParts, CoreTransaction, RowChange, TableName } from './rows.js'
+import type { CoreParts, CoreTransaction, RecordTable, RowChange, TableName } from './rows.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
 import { BLANK_STATE, sealState } from './state-row.js'
+
+/** A row of state as it is to be; `undefined` where it is to go. */
+interface StateIntent {
+  readonly id: Buffer
+  readonly rowId: string
+  readonly expected: number
+  readonly meta: Buffer | undefined
+}
 
 /** What one transaction changes, and the manifest that follows from it. */
 export class VaultTransaction implements CoreTransaction {
@@ -20,14 +28,14 @@ export class VaultTransaction implements CoreTransaction {
   readonly marks: Map<string, bigint | undefined> = new Map()
   header: VaultHeader | undefined
 
-  /** Revisions of rows of state that were written, by opaque id; `undefined` where the row is gone. */
-  readonly stateRevisions: Map<string, number | undefined> = new Map()
+  /** Revisions of rows of state that were written, deletions included, by opaque id. */
+  readonly stateRevisions: Map<string, number> = new Map()
 
   readonly #parts: CoreParts
   readonly #tx: StoreTransaction
   readonly #ledger: ManifestSum
   readonly #states: ReadonlyMap<string, number>
-  readonly #stateWrites = new Map<string, StateWrite>()
+  readonly #stateWrites = new Map<string, StateIntent>()
   readonly #before: Manifest
   #headerDigest: Uint8Array
   #audit: ChainHead | undefined
@@ -54,10 +62,9 @@ export class VaultTransaction implements CoreTransaction {
     return this.#tx
   }
 
-  async put(table: TableName, name: string, meta: Buffer, secret?: Buffer): Promise<void> {
+  async put(table: RecordTable, name: string, meta: Buffer, secret?: Buffer): Promise<void> {
     const { keyring } = this.#parts
     const id = keyring.rowId(table, name)
-    if (table === 'state') return this.#putState(id, meta)
     // The manifest's sequence is a revision that no earlier body of this row can have had.
     const address = { table, id, revision: this.#before.sequence + 1 }
     const sealed = sealRow(keyring, address, secret === undefined ? { meta } : { meta, secret })
@@ -84,7 +91,18 @@ export class VaultTransaction implements CoreTransaction {
     return this.#states.has(rowId) || this.#stateWrites.has(rowId)
   }
 
-  delete(table: TableName, name: string): Promise<void> {
+  putState(name: string, meta: Buffer): void {
+    this.#putState(this.#parts.keyring.rowId('state', name), meta)
+  }
+
+  deleteState(name: string): void {
+    const id = this.#parts.keyring.rowId('state', name)
+    const rowId = id.toString('hex')
+    if (this.#states.has(rowId)) this.#putState(id, undefined)
+    else this.#stateWrites.delete(rowId)
+  }
+
+  delete(table: RecordTable, name: string): Promise<void> {
     return this.#delete(table, this.#parts.keyring.rowId(table, name))
   }
 
@@ -128,37 +146,45 @@ export class VaultTransaction implements CoreTransaction {
   }
 
   /** Rows of state are written together at the end, each on the revision that this process has seen. */
-  #putState(id: Buffer, meta: Buffer): void {
-    const { keyring } = this.#parts
+  #putState(id: Buffer, meta: Buffer | undefined): void {
     const rowId = id.toString('hex')
-    const expected = this.#states.get(rowId) ?? 0
-    const { row, body } = sealState(keyring, id, expected + 1, meta)
-    this.#stateWrites.set(rowId, { id, expected, body })
+    this.#stateWrites.set(rowId, { id, rowId, expected: this.#states.get(rowId) ?? 0, meta })
     this.#note('state', rowId, undefined)
-    this.changes.push({ table: 'state', rowId, row })
-  }
-
-  #deleteState(id: Buffer): void {
-    const rowId = id.toString('hex')
-    const expected = this.#states.get(rowId)
-    this.#stateWrites.delete(rowId)
-    if (expected !== undefined) this.#stateWrites.set(rowId, { id, expected, body: undefined })
-    this.#note('state', rowId, undefined)
-    this.changes.push({ table: 'state', rowId, row: undefined })
   }
 
   async #writeStates(): Promise<void> {
-    if (this.#stateWrites.size === 0) return
-    const conflicts = await this.#tx.writeState([...this.#stateWrites.values()])
-    // What this process knows of them was read in this very transaction.
-    if (conflicts.length > 0) throw new KeymuxError('conflict', 'the state of the vault changed meanwhile')
-    for (const [rowId, { expected, body }] of this.#stateWrites) {
-      this.stateRevisions.set(rowId, body === undefined ? undefined : expected + 1)
+    let open = [...this.#stateWrites.values()]
+    while (open.length > 0) {
+      const conflicts = await this.#writeState(open)
+      const standing = new Map(conflicts.map((each) => [Buffer.from(each.id).toString('hex'), each]))
+      // What this process knows of rows was read in this very transaction; it need not know of deletions.
+      if (conflicts.some(({ row }) => row !== undefined)) {
+        throw new KeymuxError('conflict', 'the state of the vault changed meanwhile')
+      }
+      open = open.flatMap((each) => {
+        const found = standing.get(each.rowId)
+        return found === undefined ? [] : [{ ...each, expected: found.revision }]
+      })
     }
   }
 
-  async #delete(table: TableName, id: Buffer): Promise<void> {
-    if (table === 'state') return this.#deleteState(id)
+  /** Tries changes of rows of state, and gives those that found another revision. */
+  async #writeState(intents: readonly StateIntent[]): Promise<readonly StateConflict[]> {
+    const tries = intents.map(({ id, rowId, expected, meta }) => {
+      const sealed = meta && sealState(this.#parts.keyring, id, expected + 1, meta)
+      return { rowId, row: sealed?.row, write: { id, expected, body: sealed?.body } }
+    })
+    const conflicts = await this.#tx.writeState(tries.map(({ write }) => write))
+    const lost = new Set(conflicts.map(({ id }) => Buffer.from(id).toString('hex')))
+    for (const { rowId, row, write } of tries) {
+      if (lost.has(rowId)) continue
+      this.stateRevisions.set(rowId, write.expected + 1)
+      this.changes.push({ table: 'state', rowId, row })
+    }
+    return conflicts
+  }
+
+  async #delete(table: RecordTable, id: Buffer): Promise<void> {
     await this.#tx.deleteRow(table, id)
     this.#note(table, id.toString('hex'), undefined)
     this.changes.push({ table, rowId: id.toString('hex'), row: undefined })

@@ -364,6 +364,49 @@ describe('a row of state that somebody without the key has touched', () => {
     },
   )
 
+  test.each(['known to the process', 'from before it opened the vault'])(
+    'deleted (%s): what is learnt next counts for everybody',
+    async (when) => {
+      const { memory, attacker } = await victim()
+      const first = await openTestHandle({ store: memory.connect(), clock })
+      for (const name of ['a', 'b']) await first.profiles.markFailure(`openai:${name}`, 'format')
+      for (const { id, revision } of await attacker.read((reader) => reader.scanState())) {
+        await attacker.writeState({ term: 1, writes: [{ id, expected: revision, body: undefined }] })
+      }
+      const owner =
+        when === 'known to the process' ? first : await openTestHandle({ store: memory.connect(), clock })
+      // One in the lane of state, one in a transaction of records.
+      await owner.profiles.markFailure('openai:a', 'billing')
+      await owner.profiles.markFailure('openai:b', 'billing')
+      await owner.profiles.reset('openai:b')
+      const other = await openTestHandle({ store: memory.connect(), clock })
+      expect(await other.profiles.view('openai:a')).toMatchObject({ state: 'disabled', errorCount: 1 })
+      expect(await other.profiles.view('openai:b')).toMatchObject({ state: 'available', errorCount: 1 })
+      expect(await other.vault.check()).toEqual([])
+    },
+  )
+
+  test('deleted before a change of records: that change counts for everybody', async () => {
+    const { memory, attacker } = await victim()
+    const first = await openTestHandle({ store: memory.connect(), clock })
+    await first.profiles.markFailure('openai:a', 'billing')
+    await first.close()
+    for (const { id, revision } of await attacker.read((reader) => reader.scanState())) {
+      await attacker.writeState({ term: 1, writes: [{ id, expected: revision, body: undefined }] })
+    }
+    const owner = await openTestHandle({ store: memory.connect(), clock })
+    const [profile] = await owner.profiles.list()
+    if (profile === undefined) throw new Error('no profile')
+    await owner.profiles.importProfile(
+      profile,
+      { stats: { errorCount: 7, failureCounts: {} }, lastGood: false },
+      { replace: true },
+    )
+    const other = await openTestHandle({ store: memory.connect(), clock })
+    expect(await other.profiles.view(profile.id)).toMatchObject({ errorCount: 7 })
+    expect(await other.vault.check()).toEqual([])
+  })
+
   test('of a profile that is not there has no effect', async () => {
     const { memory } = await victim()
     const owner = await openTestHandle({ store: memory.connect(), clock })

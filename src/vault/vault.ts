@@ -48,7 +48,7 @@ export class VaultCore {
   readonly #parts: CoreParts
   readonly #listeners: ((delta: CoreDelta) => void)[] = []
   readonly #ledger = new ManifestSum()
-  /** The revisions of the rows of state, by opaque id. */
+  /** The revisions of the rows of state, deletions that are known of included, by opaque id. */
   readonly #states = new Map<string, number>()
   readonly #damaged = new Set<string>()
   #header: VaultHeader
@@ -270,10 +270,9 @@ export class VaultCore {
         this.#damaged.delete(`state/${rowId}`)
         this.#states.set(rowId, row.revision)
         changes.push({ table: 'state', rowId, row })
-      } else if (conflict.row !== undefined && (conflict.row.revision > known || known === write.expected)) {
-        this.#openState(conflict.row, changes)
-      } else if (conflict.row === undefined && known === write.expected) {
-        this.#openState({ id: write.id, revision: known, body: undefined }, changes)
+      } else if (conflict.revision > known || known === write.expected) {
+        const { id, revision, row: standing } = conflict
+        this.#openState({ id, revision, body: standing?.body }, changes)
       }
     }
     this.#tell({ full: false, changes, damaged: this.damaged })
@@ -404,8 +403,7 @@ export class VaultCore {
     const rowId = Buffer.from(id).toString('hex')
     const key = `state/${rowId}`
     this.#damaged.delete(key)
-    if (body === undefined) this.#states.delete(rowId)
-    else this.#states.set(rowId, revision)
+    this.#states.set(rowId, revision)
     const row = body === undefined ? undefined : readRow(this.#parts.keyring, 'state', id, body).row
     const sound = row?.revision === revision ? row : undefined
     if (body !== undefined && sound === undefined) this.#damaged.add(key)
@@ -487,10 +485,7 @@ export class VaultCore {
 
   #adopt(own: VaultTransaction, manifest: Manifest, cursor: number): void {
     for (const [key, mark] of own.marks) this.#ledger.set(key, mark)
-    for (const [rowId, revision] of own.stateRevisions) {
-      if (revision === undefined) this.#states.delete(rowId)
-      else this.#states.set(rowId, revision)
-    }
+    for (const [rowId, revision] of own.stateRevisions) this.#states.set(rowId, revision)
     for (const key of own.touched) this.#damaged.delete(key)
     if (own.header !== undefined) {
       this.#header = own.header

@@ -39,18 +39,18 @@ class Model {
   cursor = 0
 
   revision(id: number): number {
-    const found = this.rows.get(id)
-    return found?.body === undefined ? 0 : found.revision
+    return this.rows.get(id)?.revision ?? 0
   }
 
   /** @returns what a write that names `expected` meets */
   try({ id, body }: Attempt, expected: number): StateConflict | undefined {
     const found = this.rows.get(id)
-    if (this.revision(id) !== expected) {
-      const row = found?.body && { id: rowId(id), revision: found.revision, body: found.body }
-      return { id: rowId(id), row }
+    const revision = this.revision(id)
+    if (revision !== expected) {
+      const row = found?.body && { id: rowId(id), revision, body: found.body }
+      return { id: rowId(id), revision, row }
     }
-    this.rows.set(id, { revision: (found?.revision ?? 0) + 1, body })
+    this.rows.set(id, { revision: revision + 1, body })
     return undefined
   }
 

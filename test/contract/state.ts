@@ -95,11 +95,11 @@ export function stateContract(driver: StoreDriver): void {
       it('continues above the deletion when a row is made anew', async () => {
         await change(store, write(1, 0, 1))
         await change(store, remove(1, 1))
-        expect(await change(store, write(1, 1, 9), write(1, 2, 9))).toEqual({
-          conflicts: [1, 2].map(() => ({ id: rowId(1), row: undefined })),
+        expect(await change(store, write(1, 1, 9), write(1, 0, 9))).toEqual({
+          conflicts: [1, 2].map(() => ({ id: rowId(1), revision: 2, row: undefined })),
           cursor: 2,
         })
-        await change(store, write(1, 0, 2))
+        await change(store, write(1, 2, 2))
         expect(await get(store, 1)).toEqual(row(1, 3, 2))
       })
 
@@ -116,7 +116,7 @@ export function stateContract(driver: StoreDriver): void {
           ? [write(1, 0, 9)]
           : [write(1, expected, 9), remove(1, expected)]) {
           expect(await change(store, attempt)).toEqual({
-            conflicts: [{ id: rowId(1), row: standing }],
+            conflicts: [{ id: rowId(1), revision: standing?.revision ?? 0, row: standing }],
             cursor,
           })
         }
@@ -137,9 +137,9 @@ export function stateContract(driver: StoreDriver): void {
         )
         expect(mixed).toEqual({
           conflicts: [
-            { id: rowId(3), row: row(3, 1, 3) },
-            { id: rowId(5), row: undefined },
-            { id: rowId(1), row: row(1, 2, 11) },
+            { id: rowId(3), revision: 1, row: row(3, 1, 3) },
+            { id: rowId(5), revision: 0, row: undefined },
+            { id: rowId(1), revision: 2, row: row(1, 2, 11) },
           ],
           cursor: 2,
         })
@@ -147,7 +147,7 @@ export function stateContract(driver: StoreDriver): void {
       })
 
       it('lets a later write of a batch find what an earlier one left', async () => {
-        const result = await change(store, write(1, 0, 1), write(1, 1, 2), remove(1, 2), write(1, 0, 4))
+        const result = await change(store, write(1, 0, 1), write(1, 1, 2), remove(1, 2), write(1, 3, 4))
         expect(result).toEqual({ conflicts: [], cursor: 1 })
         expect(await get(store, 1)).toEqual(row(1, 4, 4))
       })
@@ -308,10 +308,10 @@ export function stateContract(driver: StoreDriver): void {
         const body = async (tx: StoreTransaction): Promise<void> => {
           await tx.putRow('t', rowId(1), bytes(7))
           expect(await tx.writeState([write(1, 1, 11), write(2, 9, 9), write(3, 0, 3)])).toEqual([
-            { id: rowId(2), row: row(2, 1, 2) },
+            { id: rowId(2), revision: 1, row: row(2, 1, 2) },
           ])
           expect(await tx.writeState([remove(2, 1), write(1, 1, 9)])).toEqual([
-            { id: rowId(1), row: row(1, 2, 11) },
+            { id: rowId(1), revision: 2, row: row(1, 2, 11) },
           ])
         }
         const failed = store.write(async (tx) => {
@@ -339,7 +339,7 @@ export function stateContract(driver: StoreDriver): void {
           expect(comparableState(state)).toEqual(
             comparableState([row(1, 2, 11), { id: rowId(2), revision: 2, body: undefined }, row(4, 1, 4)]),
           )
-          expect(await tx.writeState([write(2, 0, 22)])).toEqual([])
+          expect(await tx.writeState([write(2, 2, 22)])).toEqual([])
           expect(await tx.getState(rowId(2))).toEqual(row(2, 3, 22))
         })
       })

@@ -95,10 +95,7 @@ export class MemoryTransaction extends MemoryReader implements StoreTransaction 
 
   #table(): StateTable {
     return {
-      look: (id) => {
-        const found = this.findState(keyOf(id))
-        return found && { revision: found.revision, live: found.body !== undefined }
-      },
+      revision: (id) => this.findState(keyOf(id))?.revision,
       row: (id) => this.stateRow(id),
       put: (id, revision, body) => {
         this.#states.set(keyOf(id), { revision, body: body?.slice() })

@@ -29,7 +29,7 @@ export interface Statements {
   readonly lastLog: PreparedStatement
   readonly readLog: PreparedStatement
   readonly appendLog: PreparedStatement
-  readonly lookState: PreparedStatement
+  readonly stateRevision: PreparedStatement
   readonly getState: PreparedStatement
   readonly putState: PreparedStatement
   readonly stateChunk: PreparedStatement
@@ -84,7 +84,7 @@ export function prepareStatements(database: Database): Statements {
     appendLog: prepare(
       'INSERT INTO log (sequence, body) VALUES ((SELECT coalesce(max(sequence), 0) + 1 FROM log), ?1)',
     ),
-    lookState: prepare('SELECT revision, body IS NOT NULL FROM states WHERE id = ?1'),
+    stateRevision: prepare('SELECT revision FROM states WHERE id = ?1'),
     getState: prepare('SELECT revision, body FROM states WHERE id = ?1 AND body IS NOT NULL'),
     putState: prepare(`INSERT INTO states (id, revision, change, body) VALUES (?1, ?2, ?3, ?4)
       ON CONFLICT (id) DO UPDATE SET revision = ?2, change = ?3, body = ?4`),

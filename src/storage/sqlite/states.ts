@@ -5,14 +5,9 @@ import { HEX_DIGITS, readHex } from './rows.js'
 import { CHUNK_ROWS, type Statements } from './statements.js'
 
 /** The revision that stands under an id, that of a deletion included. @throws DamagedValueError */
-export function lookState(
-  sql: Statements,
-  id: Uint8Array,
-): { readonly revision: number; readonly live: boolean } | undefined {
-  const row = sql.lookState.get(id)
-  if (row === undefined) return undefined
-  const [revision, live] = asColumns(row)
-  return { revision: asInteger(revision), live: live === 1 }
+export function revisionOfState(sql: Statements, id: Uint8Array): number | undefined {
+  const row = sql.stateRevision.get(id)
+  return row === undefined ? undefined : asInteger(asColumns(row)[0])
 }
 
 /** @throws DamagedValueError */

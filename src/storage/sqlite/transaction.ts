@@ -11,7 +11,7 @@ import {
 } from '../state.js'
 import { SqliteReader } from './reader.js'
 import type { Statements } from './statements.js'
-import { getState, lastOfChain, lookState } from './states.js'
+import { getState, lastOfChain, revisionOfState } from './states.js'
 
 /** Writes in the connection's open transaction. */
 export class SqliteTransaction extends SqliteReader implements StoreTransaction {
@@ -107,7 +107,7 @@ export class SqliteTransaction extends SqliteReader implements StoreTransaction 
 
   #states(sql: Statements): StateTable {
     return {
-      look: (id) => lookState(sql, id),
+      revision: (id) => revisionOfState(sql, id),
       row: (id) => getState(sql, id),
       put: (id, revision, body) => sql.putState.run(id, revision, this.position(), body ?? null),
     }
