@@ -285,6 +285,7 @@ async function unlocked(
     // What ends with the process cannot be put back in an older state.
     pins: store.ephemeral === true ? undefined : pinsOf(env),
     logger: options.logger,
+    shortLived: options.shortLived,
     lenient: options.lenient,
     kdf: options.kdf,
   }

@@ -8,6 +8,8 @@ import { metaBucket, pad, unpad } from './padding.js'
  *
  * The box is bound to the term and the sequence it was written for, and the MAC to the MAC of the line before.
  * The first makes a line recognisable wherever it is moved; the second chains the lines, across terms too.
+ *
+ * The chain of a writer of state has the same lines, whose boxes are bound to the writer as well.
  */
 const FORMAT = 2
 const TERM_AT = 1
@@ -53,6 +55,8 @@ export interface ChainExpectation {
   readonly after?: ChainHead
   /** Points known from elsewhere (manifest, pin): the chain must contain each. */
   readonly anchors?: readonly ChainHead[]
+  /** Whose chain it is. The audit's by default. */
+  readonly writer?: Uint8Array
 }
 
 /**
@@ -60,6 +64,7 @@ export interface ChainExpectation {
  *
  * @param previousMac {@link entryMac} of the line before; `undefined` for the first.
  * @param sequence The number it will be stored under.
+ * @param writer Whose chain it is: the 16 bytes that name a writer of state. The audit's by default.
  * @throws KeymuxError `vault_locked`
  */
 export function chainEntry(
@@ -67,13 +72,14 @@ export function chainEntry(
   previousMac: Uint8Array | undefined,
   sequence: number,
   plaintext: Uint8Array,
+  writer?: Uint8Array,
 ): Buffer {
   const { number: term, keys } = keyring.term
   const head = Buffer.alloc(BOX_AT)
   head[0] = FORMAT
   head.writeUInt32BE(term, TERM_AT)
   writeU64(head, sequence, SEQUENCE_AT)
-  const box = sealBox(keys.auditSeal, additionalData(keyring, head), pad(plaintext, metaBucket))
+  const box = sealBox(keys.auditSeal, additionalData(keyring, head, writer), pad(plaintext, metaBucket))
   return Buffer.concat([head, box, chainMac(keys.auditMac, previousMac, head, box)])
 }
 
@@ -93,9 +99,9 @@ export function isLineOf(body: Uint8Array, mac: Uint8Array): boolean {
  *
  * @throws KeymuxError `vault_corrupt` unless it was written for that number; `vault_locked`
  */
-export function openEntry(keyring: Keyring, sequence: number, body: Uint8Array): Buffer {
+export function openEntry(keyring: Keyring, sequence: number, body: Uint8Array, writer?: Uint8Array): Buffer {
   const line = parse(body)
-  const padded = line?.sequence === sequence ? openLine(keyring, line) : undefined
+  const padded = line?.sequence === sequence ? openLine(keyring, line, writer) : undefined
   const plaintext = padded === undefined ? undefined : unpad(padded)
   if (plaintext === undefined) throw corrupt('a line of the audit')
   return plaintext
@@ -113,6 +119,7 @@ export function verifyChain(
   lines: readonly ChainLine[],
   expectation: ChainExpectation = {},
 ): ChainReport {
+  const { writer } = expectation
   const anchors = new Map((expectation.anchors ?? []).map((anchor) => [anchor.sequence, anchor.mac]))
   let head = expectation.after
   let term = 0
@@ -123,10 +130,10 @@ export function verifyChain(
   for (const [index, stored] of lines.entries()) {
     const sequence = (head?.sequence ?? 0) + 1
     const line = parse(stored.body)
-    if (line === undefined || !isSound(keyring, line))
+    if (line === undefined || !isSound(keyring, line, writer))
       return stop(stored.sequence === sequence ? 'change' : 'cut')
     if (line.sequence !== sequence)
-      return stop(occursIn(keyring, lines.slice(index), sequence) ? 'swap' : 'cut')
+      return stop(occursIn(keyring, lines.slice(index), sequence, writer) ? 'swap' : 'cut')
     if (stored.sequence !== sequence || !followsOn(keyring, head?.mac, line)) return stop('change')
     // Who left with a former term's keys can write nothing that comes after a rotation.
     if (line.term < term) return stop('change')
@@ -164,16 +171,21 @@ function parse(body: Uint8Array): Line | undefined {
   }
 }
 
-function occursIn(keyring: Keyring, lines: readonly ChainLine[], sequence: number): boolean {
+function occursIn(
+  keyring: Keyring,
+  lines: readonly ChainLine[],
+  sequence: number,
+  writer: Uint8Array | undefined,
+): boolean {
   return lines.some(({ body }) => {
     const line = parse(body)
-    return line?.sequence === sequence && isSound(keyring, line)
+    return line?.sequence === sequence && isSound(keyring, line, writer)
   })
 }
 
-/** Whether the line was written for the number it carries, wherever it stands now. */
-function isSound(keyring: Keyring, line: Line): boolean {
-  return openLine(keyring, line) !== undefined
+/** Whether the line was written for the number and the chain it carries, wherever it stands now. */
+function isSound(keyring: Keyring, line: Line, writer: Uint8Array | undefined): boolean {
+  return openLine(keyring, line, writer) !== undefined
 }
 
 function followsOn(keyring: Keyring, previousMac: Uint8Array | undefined, line: Line): boolean {
@@ -181,9 +193,9 @@ function followsOn(keyring: Keyring, previousMac: Uint8Array | undefined, line: 
   return key !== undefined && isSameMac(line.mac, chainMac(key, previousMac, line.head, line.box))
 }
 
-function openLine(keyring: Keyring, line: Line): Buffer | undefined {
+function openLine(keyring: Keyring, line: Line, writer: Uint8Array | undefined): Buffer | undefined {
   const key = keyring.termOf(line.term)?.keys.auditSeal
-  return key === undefined ? undefined : openBox(key, additionalData(keyring, line.head), line.box)
+  return key === undefined ? undefined : openBox(key, additionalData(keyring, line.head, writer), line.box)
 }
 
 // An empty part stands for "nothing before": no MAC is empty.
@@ -191,6 +203,8 @@ function chainMac(key: Buffer, previousMac: Uint8Array | undefined, head: Buffer
   return macOf(key, [previousMac ?? new Uint8Array(0), head, box])
 }
 
-function additionalData(keyring: Keyring, head: Buffer): Buffer {
-  return lengthPrefixed('keymux/2 audit', keyring.vaultId, head)
+function additionalData(keyring: Keyring, head: Buffer, writer: Uint8Array | undefined): Buffer {
+  return writer === undefined
+    ? lengthPrefixed('keymux/2 audit', keyring.vaultId, head)
+    : lengthPrefixed('keymux/2 chain', keyring.vaultId, writer, head)
 }

@@ -6,6 +6,7 @@ import { KeymuxError } from '../domain/errors.js'
 import type { Clock } from '../domain/ports.js'
 import type { AuditEntry, VaultProblem } from '../domain/vault.js'
 import type { StoreReader, StoreTransaction } from '../storage/contract.js'
+import { CHAIN_ENDED, CHAIN_NOTED, notedHead } from './writer-chain.js'
 
 interface AuditLine {
   readonly at: number
@@ -82,6 +83,21 @@ export class AuditLog {
       )
     }
     return entries
+  }
+
+  /** How far chains of writers had come when the audit was told, by writer in hexadecimal. */
+  async chainHeads(reader: StoreReader): Promise<Map<string, ChainHead[]>> {
+    const heads = new Map<string, ChainHead[]>()
+    for await (const { sequence, body } of lines(reader)) {
+      const line = this.#line(sequence, body)
+      // A rotation seals every row anew, and ends every chain.
+      if (line?.ev === 'rotated') heads.clear()
+      if (line?.sub === undefined) continue
+      const head = line.ev === CHAIN_NOTED ? notedHead(line.det) : undefined
+      if (head !== undefined) heads.set(line.sub, [...(heads.get(line.sub) ?? []), head])
+      else if (line.ev === CHAIN_ENDED) heads.delete(line.sub)
+    }
+    return heads
   }
 
   /** What is wrong with the chain; nothing if it is whole. */

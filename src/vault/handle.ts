@@ -288,7 +288,8 @@ export class VaultHandle implements Vault {
     const known = [this.#core.manifest?.audit, await this.#core.pinnedAudit()].filter(
       (head) => head !== undefined,
     )
-    return this.#core.store.read((reader) => this.#parts.audit.verify(reader, known))
+    const problems = await this.#core.store.read((reader) => this.#parts.audit.verify(reader, known))
+    return [...problems, ...(await this.#core.chainProblems())]
   }
 
   #takeSecret(rowId: string, row: OpenedRow | undefined): void {

@@ -16,6 +16,7 @@ import { PinKeeper } from './pin-keeper.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
 import { type OwnSlot, type Reopen, SlotKeeper } from './slot-keeper.js'
 import { VaultCore } from './vault.js'
+import { WriterChain } from './writer-chain.js'
 
 /** What opening and creating have in common. */
 export interface OpenParts {
@@ -28,6 +29,8 @@ export interface OpenParts {
   readonly surface: string
   readonly pins?: PinStore | undefined
   readonly logger?: Logger | undefined
+  /** The process ends in a moment: it leaves lines of audit, and no chain of its own. Default false. */
+  readonly shortLived?: boolean | undefined
   /** Open although the vault looks rolled back or tampered with. */
   readonly lenient?: boolean | undefined
   /** Cost of a new passphrase slot. */
@@ -142,7 +145,20 @@ async function started(
   const slot = new SlotKeeper(own, parts.reopen)
   const pins = new PinKeeper(keyring, parts.pins, parts.logger)
   const lenient = parts.lenient === true
-  const core = new VaultCore({ store: parts.store, keyring, header, headerBytes, pins, audit, slot, lenient })
+  const { store, clock } = parts
+  const chain = lenient || parts.shortLived === true ? undefined : new WriterChain(keyring, clock)
+  const core = new VaultCore({
+    store,
+    keyring,
+    header,
+    headerBytes,
+    pins,
+    audit,
+    slot,
+    lenient,
+    clock,
+    chain,
+  })
   return { core, audit, slot }
 }
 

@@ -69,6 +69,8 @@ export async function rotateVault(
     })
     const records = await resealRecords(tx, present, next, manifest)
     const states = await resealState(tx, present, next)
+    // What they tell of rows of the former term counts no more.
+    for (const { writer } of await tx.chains()) await tx.deleteChain(writer)
     const term = presentTerm(keyset).number
     const audit = parts.audit.under(next)
     let head = manifest.audit

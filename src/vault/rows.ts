@@ -1,10 +1,12 @@
 import type { VaultHeader } from '../crypto/header.js'
 import type { Keyring } from '../crypto/keyring.js'
 import type { OpenedRow } from '../crypto/seal.js'
+import type { Clock } from '../domain/ports.js'
 import type { Store, StoreReader } from '../storage/contract.js'
 import type { AuditLog } from './audit-log.js'
 import type { PinKeeper } from './pin-keeper.js'
 import type { SlotKeeper } from './slot-keeper.js'
+import type { WriterChain } from './writer-chain.js'
 
 export const HEADER_BLOB = 'header'
 export const MANIFEST_BLOB = 'manifest'
@@ -73,6 +75,10 @@ export interface CoreTransaction {
   putState(name: string, meta: Buffer): void
   /** For what never comes back under this name. Deleting what is not there is no error. */
   deleteState(name: string): void
+  /** Tells the audit how far the chain of this process has come, where it does not know. */
+  noteChain(): Promise<void>
+  /** Removes the chain of a writer. */
+  endChain(writer: Uint8Array): Promise<void>
   /** Deletes a row known by its opaque id alone: a damaged one. */
   deleteRow(table: TableName, rowId: string): Promise<void>
   putHeader(header: VaultHeader, bytes: Uint8Array): Promise<void>
@@ -93,6 +99,9 @@ export interface CoreParts {
   readonly headerBytes: Uint8Array
   readonly pins: PinKeeper
   readonly audit: AuditLog
+  readonly clock: Clock
+  /** The chain of what this process writes into the lane of state. Absent for one that ends in a moment. */
+  readonly chain?: WriterChain | undefined
   /** The slot that opened it. */
   readonly slot: SlotKeeper
   /** Open although the vault looks rolled back or tampered with; for `check` and for accepting it. */

@@ -10,6 +10,7 @@ import { markBytes, markNumber, wrap } from './manifest-sum.js'
 import type { CoreParts, CoreTransaction, RecordTable, RowChange, TableName } from './rows.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
 import { BLANK_STATE, sealState } from './state-row.js'
+import { CHAIN_ENDED, CHAIN_NOTED, noteOf, type WriterHead } from './writer-chain.js'
 
 /** A row of state as it is to be; `undefined` where it is to go. */
 interface StateIntent {
@@ -30,6 +31,9 @@ export class VaultTransaction implements CoreTransaction {
 
   /** Revisions of rows of state that were written, deletions included, by opaque id. */
   readonly stateRevisions: Map<string, number> = new Map()
+
+  /** What the audit is told of the chain of this process. */
+  noted: WriterHead | undefined
 
   readonly #parts: CoreParts
   readonly #tx: StoreTransaction
@@ -106,6 +110,18 @@ export class VaultTransaction implements CoreTransaction {
     return this.#delete(table, this.#parts.keyring.rowId(table, name))
   }
 
+  async noteChain(): Promise<void> {
+    const news = this.#parts.chain?.news
+    if (news === undefined || this.noted !== undefined) return
+    this.noted = news
+    await this.audit(CHAIN_NOTED, ...noteOf(news))
+  }
+
+  async endChain(writer: Uint8Array): Promise<void> {
+    await this.#tx.deleteChain(writer)
+    await this.audit(CHAIN_ENDED, Buffer.from(writer).toString('hex'))
+  }
+
   async deleteRow(table: TableName, rowId: string): Promise<void> {
     const id = Buffer.from(rowId, 'hex')
     if (table === 'state') this.#putState(id, BLANK_STATE)
@@ -135,6 +151,7 @@ export class VaultTransaction implements CoreTransaction {
     await this.#writeStates()
     const untouched = this.marks.size === 0 && this.header === undefined && this.#audit === this.#before.audit
     if (untouched && !this.#rebased) return this.#before
+    await this.noteChain()
     const manifest: Manifest = {
       ...this.#sums(),
       sequence: Math.max(this.#before.sequence, this.#floor) + 1,

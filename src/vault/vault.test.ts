@@ -723,8 +723,9 @@ describe('the audit', () => {
       'created',
       'secret_created',
       'revealed',
+      'chain',
     ])
-    expect(entries.at(-1)).toMatchObject({ subject: 'openai:a', surface: 'test', pid: process.pid })
+    expect(entries.at(-2)).toMatchObject({ subject: 'openai:a', surface: 'test', pid: process.pid })
     expect(JSON.stringify(entries)).not.toContain('sk-')
     expect(await owner.vault.verifyAudit()).toEqual([])
     const lines = await attacker.read((reader) => reader.readLog(1, 100))

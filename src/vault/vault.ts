@@ -12,16 +12,17 @@ import {
 } from '../crypto/manifest.js'
 import { readRow } from '../crypto/seal.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
-import type { Rotated } from '../domain/vault.js'
-import type { StateChange, StateConflict, Store, StoredRow, StoreReader } from '../storage/contract.js'
+import type { Rotated, VaultProblem } from '../domain/vault.js'
+import type { Store, StoredRow, StoreReader } from '../storage/contract.js'
 import { ROTATION_LOCK } from '../storage/locks.js'
+import { chainProblems, endChains } from './chains.js'
 import { ManifestSum, markNumber } from './manifest-sum.js'
 import { pinDisagreement, type Remembered, rolledBack } from './pin-keeper.js'
 import { type RotationPlan, rotateVault } from './rotation.js'
 import type { CoreDelta, CoreParts, CoreTransaction, RowChange, StateEdit, TableName } from './rows.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
 import type { Followed, SlotKeeper } from './slot-keeper.js'
-import { type StateAttempt, sealState } from './state-row.js'
+import { StateLane } from './state-lane.js'
 import { HEADER_CHANGED, ROWS_CHANGED, tampered } from './tampered.js'
 import { VaultTransaction } from './transaction.js'
 
@@ -30,6 +31,9 @@ const UNSEEN = 1_000_000
 
 /** More than a vault may have, and as many more as are accepted copies of before a rotation. */
 const PLAUSIBLE_TERMS = 1_000_000
+
+/** The audit is told of the chain of a process so long after the first news of it, or with its next record. */
+const NOTE_AFTER_MS = 10 * 60_000
 
 /** Other rotations of the vault end within that. */
 const ROTATION_WAIT_MS = 60_000
@@ -48,8 +52,7 @@ export class VaultCore {
   readonly #parts: CoreParts
   readonly #listeners: ((delta: CoreDelta) => void)[] = []
   readonly #ledger = new ManifestSum()
-  /** The revisions of the rows of state, deletions that are known of included, by opaque id. */
-  readonly #states = new Map<string, number>()
+  readonly #state: StateLane
   readonly #damaged = new Set<string>()
   #header: VaultHeader
   #headerDigest: Buffer
@@ -61,10 +64,21 @@ export class VaultCore {
   #syncing: Promise<void> | undefined
   /** The keys that an own rotation has just put into the vault. */
   #own: Keyring | undefined
+  #noteTimer: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(parts: CoreParts) {
     this.#parts = parts
+    this.#state = new StateLane(
+      { ...parts, damaged: this.#damaged },
+      {
+        sync: () => this.sync(),
+        changed: (changes, cursor) => {
+          if (cursor === this.#cursor + 1) this.#cursor = cursor
+          this.#tell({ full: false, changes, damaged: this.damaged })
+        },
+      },
+    )
     this.#header = parts.header
     this.#headerDigest = digestHeader(parts.headerBytes)
   }
@@ -197,12 +211,13 @@ export class VaultCore {
       if (this.#parts.lenient !== true && !this.#headerDigest.equals(present.headerDigest)) {
         throw tampered(HEADER_CHANGED)
       }
-      const own = new VaultTransaction(this.#parts, tx, this.#ledger, this.#states, present)
+      const own = new VaultTransaction(this.#parts, tx, this.#ledger, this.#state.revisions, present)
       const value = await body(own)
       const manifest = await own.finish()
       const cursor = await tx.cursor()
       // Someone who read in between has taken these changes over from the store, and maybe later ones.
       settle = () => {
+        if (own.noted !== undefined) this.#parts.chain?.noted(own.noted)
         if (this.#cursor < cursor) this.#adopt(own, manifest, cursor)
       }
       return value
@@ -219,64 +234,25 @@ export class VaultCore {
   async changeState(edits: readonly StateEdit[]): Promise<void> {
     this.#refuseClosed()
     if (this.#cursor < 0) await this.sync()
-    let open = edits
-    let refusedIn = 0
-    while (open.length > 0) {
-      const { keyring, store } = this.#parts
-      const attempts = open.flatMap((edit) => this.#attempt(edit))
-      if (attempts.length === 0) return
-      if (new Set(attempts.map(({ rowId }) => rowId)).size < attempts.length) {
-        throw new KeymuxError('internal_error', 'a row of state is changed twice at once')
-      }
-      const { refused, conflicts, cursor } = await store.writeState({
-        term: keyring.term.number,
-        writes: attempts.map(({ write }) => write),
-      })
-      if (refused !== undefined) {
-        if (refusedIn === keyring.term.number) throw tampered('its term is not that of its keys')
-        refusedIn = keyring.term.number
-        await this.sync()
-        continue
-      }
-      open = this.#settleState(attempts, conflicts)
-      // Where nothing came through, the position is that of somebody else's commit, of whom one row at most is known.
-      if (conflicts.length < attempts.length && cursor === this.#cursor + 1) this.#cursor = cursor
-      // What is gone went with its profile, which is to be heard of before anything is made anew.
-      if (conflicts.some(({ row }) => row === undefined)) await this.sync()
-    }
+    await this.#state.change(edits)
+    if (this.#parts.chain?.news === undefined || this.#noteTimer !== undefined) return
+    this.#noteTimer = setTimeout(() => {
+      this.#noteTimer = undefined
+      // What the vault does not take now is noted with the next record.
+      void this.#noteChain().catch(() => {})
+    }, NOTE_AFTER_MS)
+    this.#noteTimer.unref()
   }
 
-  #attempt(edit: StateEdit): StateAttempt[] {
-    const meta = edit.next()
-    if (meta === undefined) return []
-    const { keyring } = this.#parts
-    const id = keyring.rowId('state', edit.name)
-    const rowId = id.toString('hex')
-    const expected = this.#states.get(rowId) ?? 0
-    const { row, body } = sealState(keyring, id, expected + 1, meta)
-    return [{ edit, rowId, row, write: { id, expected, body } }]
-  }
-
-  /** Takes over what became of attempts, and gives those to be made again. Later news may have come first. */
-  #settleState(attempts: readonly StateAttempt[], conflicts: readonly StateConflict[]): StateEdit[] {
-    const lost = new Map(conflicts.map((each) => [Buffer.from(each.id).toString('hex'), each]))
-    const changes: RowChange[] = []
-    for (const { edit, rowId, row, write } of attempts) {
-      const known = this.#states.get(rowId) ?? 0
-      const conflict = lost.get(rowId)
-      if (conflict === undefined) {
-        edit.done?.()
-        if (known >= row.revision) continue
-        this.#damaged.delete(`state/${rowId}`)
-        this.#states.set(rowId, row.revision)
-        changes.push({ table: 'state', rowId, row })
-      } else if (conflict.revision > known || known === write.expected) {
-        const { id, revision, row: standing } = conflict
-        this.#openState({ id, revision, body: standing?.body }, changes)
-      }
-    }
-    this.#tell({ full: false, changes, damaged: this.damaged })
-    return attempts.filter(({ rowId }) => lost.has(rowId)).map(({ edit }) => edit)
+  /** Tells the audit how far the chain of what this process wrote has come, and ends chains that are old or long. */
+  #noteChain(): Promise<void> {
+    const { chain: own, keyring, clock } = this.#parts
+    if (own?.news === undefined || !this.isUnlocked()) return Promise.resolve()
+    return this.#state.alone(async () => {
+      const nowMs = Number(clock.now())
+      const goOn = await this.write((tx) => endChains(tx, { keyring, own, nowMs }))
+      goOn()
+    })
   }
 
   /**
@@ -293,6 +269,12 @@ export class VaultCore {
       await tx.audit(event)
       return (pinned?.term ?? 0) > this.keyring.term.number
     })
+  }
+
+  /** What is wrong with the chains of who writes state. */
+  chainProblems(): Promise<VaultProblem[]> {
+    const { store, keyring, audit } = this.#parts
+    return store.read((reader) => chainProblems(reader, keyring, audit))
   }
 
   /** Remembers the present position outside the database now, whatever was remembered before. */
@@ -327,6 +309,8 @@ export class VaultCore {
   /** Remembers the present position outside the database, then locks the keys. The store stays open. */
   async close(): Promise<void> {
     if (this.#closed) return
+    clearTimeout(this.#noteTimer)
+    await this.#noteChain().catch(() => {})
     this.#closed = true
     await this.#syncing?.catch(() => {})
     await this.#parts.pins.close()
@@ -371,11 +355,11 @@ export class VaultCore {
     const changes: RowChange[] = []
     if (set.full) {
       this.#ledger.clear()
-      this.#states.clear()
+      this.#state.revisions.clear()
       this.#damaged.clear()
     }
     for (const row of set.rows) this.#open(row, changes)
-    for (const row of set.state) this.#openState(row, changes)
+    for (const row of set.state) this.#state.take(row, changes)
     const manifest = this.#checkedManifest(sealedManifest)
     if (remembered !== undefined && this.#parts.lenient !== true) {
       await this.#parts.pins.compare(manifest, this.#parts.pins.decode(remembered), reader)
@@ -396,18 +380,6 @@ export class VaultCore {
     this.#ledger.set(key, read?.mark && markNumber(read.mark))
     this.#highestRevision = Math.max(this.#highestRevision, read?.row?.revision ?? 0)
     changes.push({ table, rowId, row: read?.row })
-  }
-
-  /** A row of state that cannot be opened, or is of another term or revision, has no effect. */
-  #openState({ id, revision, body }: StateChange, changes: RowChange[]): void {
-    const rowId = Buffer.from(id).toString('hex')
-    const key = `state/${rowId}`
-    this.#damaged.delete(key)
-    this.#states.set(rowId, revision)
-    const row = body === undefined ? undefined : readRow(this.#parts.keyring, 'state', id, body).row
-    const sound = row?.revision === revision ? row : undefined
-    if (body !== undefined && sound === undefined) this.#damaged.add(key)
-    changes.push({ table: 'state', rowId, row: sound })
   }
 
   /** The header, if it is another one by now: another process may have changed the slots, or rotated the vault. */
@@ -485,7 +457,7 @@ export class VaultCore {
 
   #adopt(own: VaultTransaction, manifest: Manifest, cursor: number): void {
     for (const [key, mark] of own.marks) this.#ledger.set(key, mark)
-    for (const [rowId, revision] of own.stateRevisions) this.#states.set(rowId, revision)
+    for (const [rowId, revision] of own.stateRevisions) this.#state.revisions.set(rowId, revision)
     for (const key of own.touched) this.#damaged.delete(key)
     if (own.header !== undefined) {
       this.#header = own.header

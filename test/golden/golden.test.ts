@@ -191,6 +191,7 @@ describe.skipIf(!python)(`reader.py reads it from the page alone${REASON}`, () =
       pin: { verified: true, current: true },
     })
     expect(found.terms).toHaveLength(2)
+    expect(Object.values(found.chains)).toEqual([expect.any(Number)])
     expect(found.states.map(({ name }: { name: string }) => name.split('/')[0])).toEqual(
       expect.arrayContaining(['account', 'last_good', 'profile']),
     )

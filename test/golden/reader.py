@@ -223,7 +223,7 @@ AUDIT_FIELDS = "at ev sub by pid det".split()
 EVENTS = """vault_created slot_added slot_removed passphrase_changed rotated binding_renewed created changed renamed
 removed imported revealed exported used refreshed login logout failure success reset secret_created secret_changed
 secret_removed secret_revealed provider_added provider_changed provider_removed backup rollback_accepted
-damaged_removed""".split()
+damaged_removed chain chain_ended""".split()
 
 
 def row_id(keys, table, name):
@@ -263,11 +263,11 @@ def read_manifest(keys, vault_id, stored, header):
     return fields, plain
 
 
-def read_audit(keys, vault_id, stored):
-    """The lines, each verified against the one before, and their MACs by number."""
+def read_lines(keys, stored, additional, name):
+    """The texts of a chain with number and term, each verified against the one before, and their MACs by number."""
     before, term, lines, macs = b"", 0, [], {0: bytes(32)}
     for position, (sequence, body) in enumerate(stored, start=1):
-        what = f"audit line {position}"
+        what = f"{name} line {position}"
         check(len(body) >= 90, f"{what}: too short")
         version, number, inside = struct.unpack_from(">BIQ", body)
         check(version == 2, f"{what}: format")
@@ -276,13 +276,54 @@ def read_audit(keys, vault_id, stored):
         term, head, box, mac = number, body[:13], body[13:-32], body[-32:]
         expected = hmac_sha256(keys["terms"][number]["mac"], lp(before, head, box))
         check(same(expected, mac), f"{what}: the MAC is wrong")
-        plain = open_box(keys["terms"][number]["seal"], box, lp("keymux/2 audit", vault_id, head), what)
-        line = from_json(unpad_metadata(plain, what), what)
-        only(line, AUDIT_FIELDS, what)
-        check(line["ev"] in EVENTS, f"{what}: unknown event {line['ev']}")
-        lines.append({"sequence": sequence, "term": number, "line": line})
+        plain = open_box(keys["terms"][number]["seal"], box, lp(*additional, head), what)
+        lines.append((sequence, number, unpad_metadata(plain, what)))
         before = macs[sequence] = mac
     return lines, macs
+
+
+def read_audit(keys, vault_id, stored):
+    texts, macs = read_lines(keys, stored, ("keymux/2 audit", vault_id), "audit")
+    lines = []
+    for sequence, term, text in texts:
+        what = f"audit line {sequence}"
+        line = from_json(text, what)
+        only(line, AUDIT_FIELDS, what)
+        check(line["ev"] in EVENTS, f"{what}: unknown event {line['ev']}")
+        lines.append({"sequence": sequence, "term": term, "line": line})
+    return lines, macs
+
+
+def read_chains(keys, vault_id, stored, audit, revisions):
+    """The chains of writers, as long as the audit says and with no row in an older revision than a line says."""
+    noted = {}
+    for line in (each["line"] for each in audit):
+        if line["ev"] == "rotated":
+            noted.clear()
+        elif line["ev"] == "chain_ended":
+            noted.pop(line["sub"], None)
+        elif line["ev"] == "chain":
+            sequence, mac = line["det"].split(" ")
+            noted.setdefault(line["sub"], []).append((int(sequence), bytes.fromhex(mac)))
+    chains = {}
+    for writer, sequence, body in stored:
+        chains.setdefault(writer.hex(), []).append((sequence, body))
+    for writer in noted:
+        check(writer in chains, f"chain {writer}: gone")
+    found, given = {}, set()
+    for writer, rows in chains.items():
+        lines, macs = read_lines(keys, rows, ("keymux/2 chain", vault_id, bytes.fromhex(writer)), f"chain {writer}")
+        for sequence, mac in noted.get(writer, []):
+            check(sequence in macs and same(macs[sequence], mac), f"chain {writer}: not as the audit says")
+        for sequence, term, text in lines:
+            what = f"chain {writer} line {sequence}"
+            check(len(text) >= 8 and (len(text) - 8) % 24 == 0, f"{what}: wrong length")
+            for row, revision in struct.iter_unpack(">16sQ", text[8:]):
+                check((row, revision) not in given, f"{what}: a revision that was given before")
+                given.add((row, revision))
+                check(revisions.get(row, revision) >= revision, f"{what}: the row was put back")
+        found[writer] = len(lines)
+    return found
 
 
 def read_pin(path, keys, vault_id, plain, manifest, macs):
@@ -327,7 +368,7 @@ def read_database(path):
         "rows": database.execute("SELECT tbl, id, body FROM rows WHERE body NOTNULL ORDER BY tbl, id").fetchall(),
         "log": database.execute("SELECT sequence, body FROM log ORDER BY sequence").fetchall(),
         "states": database.execute("SELECT id, revision, body FROM states ORDER BY id").fetchall(),
-        "chains": database.execute("SELECT count(*) FROM chains").fetchone()[0],
+        "chains": database.execute("SELECT writer, sequence, body FROM chains ORDER BY writer, sequence").fetchall(),
     }
 
 
@@ -422,7 +463,8 @@ def read_vault(vault, key_file, pin=None):
     lines, macs = read_audit(keys, vault_id, stored["log"])
     check(len(lines) == manifest["lines"], "manifest: another length of the audit")
     check(same(macs[len(lines)], manifest["mac"]), "manifest: another last line of the audit")
-    check(stored["chains"] == 0, "database: chains, which nothing writes yet")
+    revisions = {row: revision for row, revision, body in stored["states"] if body is not None}
+    chains = read_chains(keys, vault_id, stored["chains"], lines, revisions)
     slot_facts = ["id", "type", "label", "created_at", "stale_binding", "params"]
     return {
         "header": {
@@ -447,6 +489,7 @@ def read_vault(vault, key_file, pin=None):
             "sum_of_marks_equal": True,
         },
         "audit": lines,
+        "chains": chains,
         "pin": None if pin is None else read_pin(pin, keys, vault_id, plain, manifest, macs),
     }
 
