@@ -13,6 +13,7 @@ import type {
   ProfileTransaction,
   StateChange,
   StateEdit,
+  StateKey,
 } from '../profiles/backend.js'
 import type { ProfileMeta, ProfileRecord, ProfileSecrets } from '../profiles/record.js'
 import { splitProfile, toProfile } from '../profiles/record.js'
@@ -111,7 +112,7 @@ export class KvBackend implements ProfileBackend {
   }
 
   #remember(change: ProfileChange): void {
-    if (change.kind !== 'account' && change.kind !== 'refresh') return
+    if (!isBeside(change)) return
     const name = `${change.kind} ${change.key}`
     if (change.value === undefined) this.#beside.delete(name)
     else this.#beside.set(name, change)
@@ -130,7 +131,7 @@ class KvTransaction implements ProfileTransaction {
 
   /** Whether the document has changed, not only what is kept beside it. */
   get touched(): boolean {
-    return this.changes.some(({ kind }) => kind !== 'refresh' && kind !== 'account')
+    return this.changes.some((change) => !isBeside(change))
   }
 
   constructor(store: ProfileStore) {
@@ -156,18 +157,19 @@ class KvTransaction implements ProfileTransaction {
     return record
   }
 
-  async deleteProfile(id: string, uid?: string): Promise<void> {
+  async deleteProfile(id: string): Promise<void> {
     this.#store.delete(id as ProfileId)
     this.changes.push({ kind: 'profile', id, record: undefined })
-    if (uid === undefined) return
-    const gone = { key: uid, value: undefined }
-    this.changes.push({ kind: 'use', ...gone }, { kind: 'refresh', ...gone })
   }
 
   async putState(change: StateChange): Promise<void> {
     if (change.kind === 'use') this.#putUse(change.key, change.value)
     else if (change.kind === 'last_good') this.#putLastGood(change.key, change.value)
     this.changes.push(change)
+  }
+
+  forget({ kind, key }: StateKey): Promise<void> {
+    return this.putState({ kind, key, value: undefined })
   }
 
   #putLastGood(provider: string, uid: string | undefined): void {
@@ -190,6 +192,13 @@ class KvTransaction implements ProfileTransaction {
 
   /** The original's vault keeps no audit. */
   async audit(): Promise<void> {}
+}
+
+/** Whether the original's format has no place for it. */
+function isBeside(
+  change: ProfileChange,
+): change is StateChange & { readonly kind: 'refresh' | 'account' | 'writer' } {
+  return change.kind === 'refresh' || change.kind === 'account' || change.kind === 'writer'
 }
 
 function recordOf(profile: AuthProfile): ProfileRecord {

@@ -42,6 +42,16 @@ export interface StateValues {
   readonly account: ProfileUsageStats
   /** The uid of the profile that last worked, by provider. */
   readonly last_good: string
+  /** When profiles were last used by one process that lives long, by what it calls itself. */
+  readonly writer: WriterUse
+}
+
+/** What one process that lives long knows of the use of profiles. */
+export interface WriterUse {
+  /** When it wrote that down, in epoch milliseconds. */
+  readonly at: number
+  /** The last use of each profile, in epoch milliseconds, by uid. */
+  readonly usedAt: Readonly<Record<string, number>>
 }
 
 /** What something that is remembered is filed under. */
@@ -106,9 +116,10 @@ export interface StateEdit {
 export interface ProfileTransaction {
   /** Gives what is stored; its uid is the one to file the profile's state under. */
   putProfile(meta: ProfileMeta, secrets: ProfileSecrets): Promise<ProfileRecord>
-  /** @param uid forget what is remembered of its use as well, which is filed under this */
-  deleteProfile(id: string, uid?: string): Promise<void>
+  deleteProfile(id: string): Promise<void>
   putState(change: StateChange): Promise<void>
+  /** Removes what is remembered under a key that is never used again. */
+  forget(of: StateKey): Promise<void>
   audit(event: AuditEvent, subject: string, detail?: string): Promise<void>
 }
 

@@ -1,6 +1,13 @@
 import { profileProvider } from '../domain/ids.js'
 import type { ProfileUsageStats } from '../domain/usage.js'
-import type { ProfileChange, ProfileDelta, ProfileState, RefreshState } from './backend.js'
+import type {
+  ProfileChange,
+  ProfileDelta,
+  ProfileState,
+  RefreshState,
+  StateKey,
+  WriterUse,
+} from './backend.js'
 import type { StandingContext } from './entry.js'
 import { accountKey, Entry, newUse } from './entry.js'
 import { Layered } from './layered.js'
@@ -22,7 +29,11 @@ export class Catalogue {
   readonly groups: Map<string, ProviderGroup> = new Map()
   /** Of the few profiles whose renewal is under way or has failed, by uid. */
   readonly refreshes: Map<string, RefreshState> = new Map()
+  /** What processes that live long have written down of the use of profiles. */
+  readonly writers: Map<string, WriterUse> = new Map()
   readonly #accounts = new Map<string, Account>()
+  /** The latest instant of what is stored of profiles that are not there, in epoch milliseconds, by uid. */
+  readonly #strays = new Map<string, number>()
   /** What is remembered of profiles that are not there: not yet, or under another name in a moment. By uid. */
   readonly #orphans = new Map<string, Entry['use']>()
   readonly #context: StandingContext
@@ -101,7 +112,26 @@ export class Catalogue {
     if (delta.damaged !== undefined) this.#damaged = delta.damaged
     for (const change of delta.changes) this.#take(change, now)
     // What belongs together is told together: what found no profile has none.
+    for (const [uid, use] of this.#orphans) this.#strays.set(uid, latestOf(use.stored.stats))
     this.#orphans.clear()
+  }
+
+  /** What is stored, belongs to no profile, and tells of nothing after this instant. */
+  strays(beforeMs: number): StateKey[] {
+    const uses = [...this.#strays].map(([key, latest]) => ({ kind: 'use' as const, key, latest }))
+    const refreshes = [...this.refreshes].map(([key, { attempt, backoff }]) => {
+      const latest = Math.max(attempt?.deadlineAt.getTime() ?? 0, backoff?.until.getTime() ?? 0)
+      return { kind: 'refresh' as const, key, latest }
+    })
+    const accounts = [...this.#accounts].flatMap(([key, { use, members }]) =>
+      members.size > 0 || use.stored === undefined
+        ? []
+        : [{ kind: 'account' as const, key, latest: latestOf(use.stored) }],
+    )
+    const ofProfiles = [...uses, ...refreshes].filter(({ key }) => !this.byUid.has(key))
+    return [...ofProfiles, ...accounts]
+      .filter(({ latest }) => latest < beforeMs)
+      .map(({ kind, key }) => ({ kind, key }))
   }
 
   /** What is still to be written down stays: it is found again by uid, and by the key of the account. */
@@ -115,6 +145,8 @@ export class Catalogue {
     this.refreshes.clear()
     this.#accounts.clear()
     this.#orphans.clear()
+    this.#strays.clear()
+    this.writers.clear()
     for (const [uid, { use }] of uses) {
       use.forgetStored()
       this.#orphans.set(uid, use)
@@ -142,6 +174,9 @@ export class Catalogue {
         break
       case 'last_good':
         this.group(change.key).setLastGood(change.value, now)
+        break
+      case 'writer':
+        this.#putWriter(change.key, change.value, now)
     }
   }
 
@@ -188,6 +223,7 @@ export class Catalogue {
       this.group(entry.provider).change(entry, now, () => entry.replaceState(state))
     } else if (state === undefined) {
       this.#orphans.delete(uid)
+      this.#strays.delete(uid)
     } else {
       const use = this.#orphans.get(uid) ?? newUse()
       use.store(state)
@@ -203,6 +239,16 @@ export class Catalogue {
     this.group(entry.provider).change(entry, now, () => {
       entry.backoff = refresh?.backoff
     })
+  }
+
+  #putWriter(key: string, value: WriterUse | undefined, now: Date): void {
+    if (value === undefined) this.writers.delete(key)
+    else this.writers.set(key, value)
+    for (const [uid, ms] of Object.entries(value?.usedAt ?? {})) {
+      const entry = this.byUid.get(uid)
+      if (entry === undefined || ms <= entry.lastUsedMs) continue
+      this.group(entry.provider).change(entry, now, () => entry.usedElsewhere(ms))
+    }
   }
 
   #changeAccount(key: string, now: Date, change: (use: Account['use']) => void): void {
@@ -237,6 +283,17 @@ export class Catalogue {
 
   #leaveAccount(entry: Entry): void {
     const name = entry.record.meta.account
-    if (name !== undefined) this.#accounts.get(accountKey(entry.provider, name))?.members.delete(entry)
+    if (name === undefined) return
+    const key = accountKey(entry.provider, name)
+    const account = this.#accounts.get(key)
+    account?.members.delete(entry)
+    if (account?.members.size === 0 && account.use.isUntouched && !account.use.hasAhead)
+      this.#accounts.delete(key)
   }
+}
+
+/** The latest instant of anything that is remembered, in epoch milliseconds; 0 where there is none. */
+function latestOf({ lastUsed, lastFailureAt, cooldownUntil, disabledUntil }: ProfileUsageStats): number {
+  const instants = [lastUsed, lastFailureAt, cooldownUntil, disabledUntil]
+  return Math.max(0, ...instants.map((instant) => instant?.getTime() ?? 0))
 }

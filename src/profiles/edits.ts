@@ -152,7 +152,8 @@ export class ProfileEdits {
     await this.#endLogins(options, async (tx, ended) => {
       const entry = this.#index.mustFind(id)
       ended.push(...spentTokens(entry))
-      await tx.deleteProfile(entry.id, entry.uid)
+      await tx.deleteProfile(entry.id)
+      for (const kind of ['use', 'refresh'] as const) await tx.forget({ kind, key: entry.uid })
       if (entry.lastGood) await tx.putState(lastGoodOf(entry.provider, undefined))
       await tx.audit('removed', entry.id)
     })

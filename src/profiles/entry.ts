@@ -58,6 +58,8 @@ export class Entry {
   obstacle: RenewalObstacle | undefined
   /** Whether a use has not been written down yet. */
   unflushed = false
+  /** Whether windows were cut that are stored as they were. */
+  isCut = false
   #profile: AuthProfile | undefined
   #origin: OutcomeOrigin | undefined
 
@@ -94,6 +96,13 @@ export class Entry {
   replaceState(state: ProfileState | undefined): void {
     this.use.store(state ?? NEVER_USED)
     this.lastUsedMs = Math.max(this.state.stats.lastUsed?.getTime() ?? 0, this.lastUsedMs)
+    this.#profile = undefined
+  }
+
+  /** Takes a time of use that another process knows of. */
+  usedElsewhere(ms: number): void {
+    if (ms <= this.lastUsedMs) return
+    this.lastUsedMs = ms
     this.#profile = undefined
   }
 
@@ -178,6 +187,7 @@ export class Entry {
     if (stats === stored.stats && shared === this.accountStats) return
     this.use.store({ ...stored, stats })
     this.accountStats = shared
+    this.isCut = true
     context.onCut(this)
   }
 

@@ -25,6 +25,7 @@ import { ProfileEdits } from './edits.js'
 import type { NativeProfiles, OfferingManager } from './native.js'
 import { Outcomes } from './outcomes.js'
 import { type ManagerConfig, ProfileIndex } from './profile-index.js'
+import { UseWriter } from './use-writer.js'
 import { passesFilter, viewOf } from './views.js'
 
 export type { ManagerConfig } from './profile-index.js'
@@ -38,13 +39,15 @@ export class StoredProfiles implements Profiles, OfferingManager {
   readonly #index: ProfileIndex
   readonly #edits: ProfileEdits
   readonly #outcomes: Outcomes
+  readonly #uses: UseWriter
   readonly native: NativeProfiles
 
   constructor(config: ManagerConfig) {
-    const index = new ProfileIndex(config, (entries) => this.#outcomes.writeUses(entries))
+    const index = new ProfileIndex(config, (entries, last) => this.#uses.write(entries, last))
     this.#index = index
     this.#edits = new ProfileEdits(index)
     this.#outcomes = new Outcomes(index)
+    this.#uses = new UseWriter(index)
     this.native = {
       candidates: new CandidateSource(index),
       refreshes: {

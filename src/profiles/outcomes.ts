@@ -16,13 +16,9 @@ import {
   successOutcome,
 } from './outcome.js'
 import type { ProfileIndex } from './profile-index.js'
+import { NOTHING } from './use-writer.js'
 
-/** None of what is still to be written down: what is stored is built upon. */
-const NOTHING: ReadonlySet<unknown> = new Set()
-/** A line of audit for each hour in which a surface used a profile: one for each use would fill the disk. */
-const AUDIT_USE_EVERY_MS = 3_600_000
-
-/** What use tells of profiles: failures, successes, windows, times of use. */
+/** What use tells of profiles: failures, successes, windows. */
 export class Outcomes {
   readonly #index: ProfileIndex
 
@@ -152,64 +148,6 @@ export class Outcomes {
     })
   }
 
-  /** Writes down times of use, and windows that were cut. */
-  async writeUses(entries: readonly Entry[]): Promise<void> {
-    const { backend, surface = 'library' } = this.#index.config
-    if (!backend.isUnlocked()) return
-    const nowMs = this.#index.now().getTime()
-    const present = entries.flatMap(({ uid }) => this.#index.catalogue.byUid.get(uid) ?? [])
-    const due = present.filter(({ state }) => isAuditDue(state.auditedUses?.[surface], nowMs))
-    const others = present.filter((entry) => !due.includes(entry))
-    if (due.length > 0) await this.#writeAuditedUses(due, surface, nowMs)
-    if (others.length === 0) return
-    await backend.changeState([
-      ...others.map((entry) => this.#edit(entry, (now) => now.stateWith(NOTHING))),
-      ...this.#accountsOf(others).map(
-        ([key, provider]): StateEdit => ({
-          of: { kind: 'account', key },
-          next: () => {
-            const stats = this.#cutAccount(key, provider)
-            return stats && { kind: 'account', key, value: stats }
-          },
-        }),
-      ),
-    ])
-  }
-
-  async #writeAuditedUses(entries: readonly Entry[], surface: string, nowMs: number): Promise<void> {
-    await this.#index.config.backend.transact(async (tx) => {
-      for (const { uid } of entries) {
-        const entry = this.#index.catalogue.byUid.get(uid)
-        if (entry === undefined) continue
-        const state = entry.stateWith(NOTHING)
-        const auditedUses = { ...state.auditedUses, [surface]: nowMs }
-        await tx.putState({ kind: 'use', key: uid, value: { ...state, auditedUses } })
-        await tx.audit('used', entry.id)
-      }
-      for (const [key, provider] of this.#accountsOf(entries)) {
-        const stats = this.#cutAccount(key, provider)
-        if (stats !== undefined) await tx.putState({ kind: 'account', key, value: stats })
-      }
-    })
-  }
-
-  /** The accounts of these profiles by key, each one time, with their provider. */
-  #accountsOf(entries: readonly Entry[]): (readonly [key: string, provider: string])[] {
-    const found = entries.flatMap(({ provider, record }): [string, string][] => {
-      const { account } = record.meta
-      return account === undefined ? [] : [[accountKey(provider, account), provider]]
-    })
-    return [...new Map(found)]
-  }
-
-  /** What is stored of an account without windows that none can have; `undefined` where it has none of those. */
-  #cutAccount(key: string, provider: string): ProfileUsageStats | undefined {
-    const stored = this.#index.catalogue.accountWith(key, NOTHING)
-    if (stored === undefined) return undefined
-    const cut = clampWindows(stored, this.#index.now(), { provider, config: this.#index.config.cooldown })
-    return cut === stored ? undefined : cut
-  }
-
   /** Changes what is remembered of a profile; whether anything was written. */
   async #change(entry: Entry, next: (present: Entry) => ProfileState | undefined): Promise<boolean> {
     let written = false
@@ -238,10 +176,6 @@ export class Outcomes {
     const { random, cooldown = {} } = this.#index.config
     return { now: this.#index.now(), random, config: cooldown }
   }
-}
-
-function isAuditDue(audited: number | undefined, nowMs: number): boolean {
-  return audited === undefined || Math.abs(nowMs - audited) > AUDIT_USE_EVERY_MS
 }
 
 /** Whether there is a window or a run to lift. */

@@ -12,7 +12,7 @@ import type { Entry, StandingContext } from './entry.js'
 import type { Outcome } from './outcome.js'
 import { OutcomeLog } from './outcome-log.js'
 import type { ReferenceReader } from './references.js'
-import { UseLog } from './use-log.js'
+import { UseLog, type WriteUses } from './use-log.js'
 
 /** What a manager is made of. */
 export interface ManagerConfig {
@@ -57,7 +57,7 @@ export class ProfileIndex {
   readonly outcomes: OutcomeLog
 
   /** @param writeUses Writes down times of use, a minute at most after the first. */
-  constructor(config: ManagerConfig, writeUses: (entries: readonly Entry[]) => Promise<void>) {
+  constructor(config: ManagerConfig, writeUses: WriteUses) {
     this.config = config
     this.uses = new UseLog(writeUses, config.logger)
     this.catalogue = new Catalogue({

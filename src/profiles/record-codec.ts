@@ -111,6 +111,7 @@ const KINDS = {
   refresh: { name: 'refresh', tag: 'r' },
   account: { name: 'account', tag: 'a' },
   last_good: { name: 'last_good', tag: 'g' },
+  writer: { name: 'writer', tag: 'w' },
 } as const
 
 /** The name a row of state is filed under; its row id is derived from it. */
@@ -141,6 +142,8 @@ export function encodeState(change: StateChange): Buffer {
       return jsonBuffer({ k: tag, key, st: value && usageToJson(value) })
     case 'last_good':
       return jsonBuffer({ k: tag, pr: key, uid: value ?? '' })
+    case 'writer':
+      return jsonBuffer({ k: tag, key, wa: value?.at, us: value?.usedAt })
   }
 }
 
@@ -156,6 +159,8 @@ export function decodeState(bytes: Buffer): StateChange | undefined {
       return { kind: 'account', key: json.key, value: json.st && usageFromJson(json.st, 'state') }
     case 'g':
       return { kind: 'last_good', key: json.pr, value: json.uid === '' ? undefined : json.uid }
+    case 'w':
+      return { kind: 'writer', key: json.key, value: json.us && { at: json.wa ?? 0, usedAt: json.us } }
     default:
       return undefined
   }
@@ -170,6 +175,8 @@ interface StateJson extends RefreshJson {
   readonly e?: string
   readonly ea?: number
   readonly au?: Readonly<Record<string, number>>
+  readonly wa?: number
+  readonly us?: Readonly<Record<string, number>>
 }
 
 function useFromJson({ st, e, ea, au }: StateJson): ProfileState | undefined {

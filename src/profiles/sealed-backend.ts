@@ -97,15 +97,17 @@ class SealedTransaction implements ProfileTransaction {
     return { meta, openSecrets: () => secrets }
   }
 
-  async deleteProfile(id: string, uid?: string): Promise<void> {
-    await this.#tx.delete('profile', id)
-    if (uid === undefined) return
-    for (const kind of ['use', 'refresh'] as const) this.#tx.deleteState(stateRowName({ kind, key: uid }))
+  deleteProfile(id: string): Promise<void> {
+    return this.#tx.delete('profile', id)
   }
 
   async putState(change: StateChange): Promise<void> {
     const name = stateRowName(change)
     if (change.value !== undefined || this.#tx.hasState(name)) this.#tx.putState(name, encodeState(change))
+  }
+
+  async forget(of: StateKey): Promise<void> {
+    this.#tx.deleteState(stateRowName(of))
   }
 
   audit(event: AuditEvent, subject: string, detail?: string): Promise<void> {

@@ -7,19 +7,22 @@ const FLUSH_AFTER_MS = 60_000
 /** What could not be written is tried again after this long. */
 const RETRY_AFTER_MS = 1_000
 
+/** Writes down times of use; `last` as the process ends. */
+export type WriteUses = (entries: readonly Entry[], last: boolean) => Promise<void>
+
 /**
  * Times of use that are not written down yet. They are flushed together at most a minute after the first,
  * and at exit, so that handing out a credential costs no disk access.
  */
 export class UseLog {
-  readonly #write: (entries: readonly Entry[]) => Promise<void>
+  readonly #write: WriteUses
   readonly #logger: Logger | undefined
   readonly #deferral: Deferral
   #pending: Entry[] = []
   #flushing: Promise<void> = Promise.resolve()
   #closed = false
 
-  constructor(write: (entries: readonly Entry[]) => Promise<void>, logger: Logger | undefined) {
+  constructor(write: WriteUses, logger: Logger | undefined) {
     this.#write = write
     this.#logger = logger
     this.#deferral = new Deferral(() => this.#flushLater())
@@ -52,11 +55,11 @@ export class UseLog {
 
   async #writePending(): Promise<void> {
     const entries = this.#pending
-    if (entries.length === 0) return
+    if (entries.length === 0 && !this.#closed) return
     this.#pending = []
     for (const entry of entries) entry.unflushed = false
     try {
-      await this.#write(entries)
+      await this.#write(entries, this.#closed)
     } catch (error) {
       for (const entry of entries) {
         if (entry.unflushed) continue

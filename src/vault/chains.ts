@@ -1,15 +1,17 @@
+import { randomInt } from 'node:crypto'
 import { type ChainReport, openEntry, verifyChain } from '../crypto/audit.js'
 import type { Keyring } from '../crypto/keyring.js'
 import { isKeymuxError } from '../domain/errors.js'
 import type { VaultProblem } from '../domain/vault.js'
-import type { LogRow, StoreReader } from '../storage/contract.js'
+import type { ChainHead, LogRow, StoreReader } from '../storage/contract.js'
 import type { AuditLog } from './audit-log.js'
 import type { CoreTransaction } from './rows.js'
 import { decodeLine, type WriterChain, type WriterLine } from './writer-chain.js'
 
 /** The chain of a process that has written nothing for so long tells of nothing that still counts. */
 const CHAIN_KEPT_MS = 30 * 24 * 3_600_000
-const ENDED_AT_ONCE = 100
+/** There may be thousands: so many are looked at in one step, others in the next. */
+const LOOKED_AT_ONCE = 20
 const READ_AT_ONCE = 1_000
 
 /**
@@ -22,19 +24,23 @@ export async function endChains(
   { keyring, own, nowMs }: { readonly keyring: Keyring; readonly own: WriterChain; readonly nowMs: number },
 ): Promise<() => void> {
   const mine = own.name
-  let ended = 0
-  for (const { writer, last } of await tx.reader.chains()) {
-    if (ended === ENDED_AT_ONCE || hex(writer) === mine) continue
+  for (const { writer, last } of someOf(await tx.reader.chains())) {
+    if (hex(writer) === mine) continue
     const [line] = await tx.reader.readChain(writer, last, 1)
     const at = line && readLine(keyring, writer, line)?.at
     if (at === undefined || nowMs - at < CHAIN_KEPT_MS) continue
     await tx.endChain(writer)
-    ended += 1
   }
   await tx.noteChain()
   if (!own.isLong) return () => {}
   await tx.endChain(Buffer.from(mine, 'hex'))
   return () => own.goOn()
+}
+
+/** As many as are looked at, from a random one on. */
+function someOf(heads: readonly ChainHead[]): readonly ChainHead[] {
+  const start = heads.length > LOOKED_AT_ONCE ? randomInt(heads.length) : 0
+  return [...heads.slice(start), ...heads.slice(0, start)].slice(0, LOOKED_AT_ONCE)
 }
 
 /** What is wrong with the chains of writers, and with rows of state according to them. */

@@ -216,7 +216,7 @@ def read_keyset(header, root, vault_id):
 PROFILE_FIELDS = "id uid m p off c u s r ref exp iat gen rep email cid csr sc md ln acc mod url".split()
 SECRET_FIELDS = {"api_key": ["key"], "token": ["token"], "oauth": ["accessToken", "refreshToken"]}
 STATE_FIELDS = {"p": "k uid st e ea au".split(), "a": "k key st".split(), "r": "k uid at bo".split()}
-STATE_FIELDS["g"] = "k pr uid".split()
+STATE_FIELDS |= {"g": "k pr uid".split(), "w": "k key wa us".split()}
 STATISTICS = "last_used last_failure_at cooldown_until cooldown_reason cooldown_stated disabled_until disabled_reason"
 STATISTICS += " disabled_stated trial_at error_count failure_counts model_cooldowns runs epoch generation"
 AUDIT_FIELDS = "at ev sub by pid det".split()
@@ -427,6 +427,7 @@ STATE_NAMES = {
     "a": lambda json_: f"account\0{json_['key']}",
     "r": lambda json_: f"refresh\0{json_['uid']}",
     "g": lambda json_: f"last_good\0{json_['pr']}",
+    "w": lambda json_: f"writer\0{json_['key']}",
 }
 
 
