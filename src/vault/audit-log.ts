@@ -90,8 +90,8 @@ export class AuditLog {
     const heads = new Map<string, ChainHead[]>()
     for await (const { sequence, body } of lines(reader)) {
       const line = this.#line(sequence, body)
-      // A rotation seals every row anew, and ends every chain.
-      if (line?.ev === 'rotated') heads.clear()
+      // A rotation seals every row anew, and an owner may take what is there for the truth: either ends every chain.
+      if (line?.ev === 'rotated' || line?.ev === 'rollback_accepted') heads.clear()
       if (line?.sub === undefined) continue
       const head = line.ev === CHAIN_NOTED ? notedHead(line.det) : undefined
       if (head !== undefined) heads.set(line.sub, [...(heads.get(line.sub) ?? []), head])

@@ -95,6 +95,12 @@ describe('who writes the bytes and has no key', () => {
     expect((await next.vault.check()).map((problem) => problem.code)).toContain(code)
     for (const name of NAMES) await next.profiles.markFailure(`openai:${name}`, 'format')
     expect((await next.profiles.views()).map(({ errorCount }) => errorCount)).toHaveLength(NAMES.length)
+    const lenient = await again()
+    await lenient.vault.acceptRollback(async () => {})
+    for (const handle of [lenient, next]) {
+      await handle.profiles.markFailure('openai:b', 'format')
+      expect(await codes(handle)).toEqual([])
+    }
     attacker.close()
     await next.close()
   })

@@ -84,8 +84,8 @@ export interface CoreTransaction {
   putHeader(header: VaultHeader, bytes: Uint8Array): Promise<void>
   audit(event: string, subject?: string, detail?: string): Promise<void>
   /**
-   * Takes the present rows, header and log for the truth, whatever the manifest says. The new sequence number is
-   * higher than `beyond`.
+   * Takes the present rows, header and log for the truth, whatever the manifest and the chains of writers say. The new
+   * sequence number is higher than `beyond`.
    */
   rebase(beyond: number, headerDigest: Uint8Array): Promise<void>
   readonly reader: StoreReader

@@ -140,6 +140,7 @@ export class VaultTransaction implements CoreTransaction {
 
   async rebase(beyond: number, headerDigest: Uint8Array): Promise<void> {
     this.#rebased = true
+    for (const { writer } of await this.#tx.chains()) await this.#tx.deleteChain(writer)
     this.#floor = beyond
     this.#headerDigest = headerDigest
     const last = await this.#tx.lastLog()

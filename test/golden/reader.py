@@ -298,7 +298,7 @@ def read_chains(keys, vault_id, stored, audit, revisions):
     """The chains of writers, as long as the audit says and with no row in an older revision than a line says."""
     noted = {}
     for line in (each["line"] for each in audit):
-        if line["ev"] == "rotated":
+        if line["ev"] in ("rotated", "rollback_accepted"):
             noted.clear()
         elif line["ev"] == "chain_ended":
             noted.pop(line["sub"], None)

@@ -18,6 +18,11 @@ export function renderProblems(problems: readonly VaultProblem[], style: Style):
     .join('\n')
 }
 
+/** Whether somebody may have put back what is remembered of the use of accounts, and of nothing else. */
+export function isOfState({ code }: VaultProblem): boolean {
+  return code === 'state_rolled_back' || code.startsWith('chain_')
+}
+
 /** Whether somebody may have put another state of the vault in its place, or cut its audit: its owner must say. */
 export function isDisputed({ code }: VaultProblem): boolean {
   return code === 'vault_rolled_back' || code === 'vault_tampered' || code.startsWith('audit_')

@@ -18,7 +18,7 @@ const COLUMNS: readonly Column[] = [
 /** `keymux audit`: who did what. */
 export const audit: CommandSpec = {
   description:
-    'It names accounts and secrets, never their values. --verify proves that no line was changed, removed or exchanged (exit 6 if one was), and prints the lines only together with --since.',
+    'It names accounts and secrets, never their values. --verify proves that no line was changed, removed or exchanged, and that nothing that is remembered of use was put back (exit 6 otherwise). It prints the lines only together with --since.',
   options: [
     { flags: '--verify', summary: 'check that the audit is whole' },
     { flags: '--since <TIME>', summary: 'only what came later: 2026-01-31, 2026-01-31T12:00:00Z or 7d' },
@@ -75,11 +75,12 @@ function toJson({ sequence, at, event, subject, surface, pid, detail }: AuditEnt
 }
 
 function toRow({ at, event, subject, surface, pid, detail }: AuditEntry): string[] {
-  return [
-    formatLocal(at),
-    event.replaceAll('_', ' '),
-    subject ?? '',
-    detail?.replaceAll('_', ' ') ?? '',
-    `${surface} ${pid}`,
-  ]
+  const [on = '', more = ''] = event.startsWith('chain') ? ofChain(subject, detail) : [subject, detail]
+  return [formatLocal(at), event.replaceAll('_', ' '), on, more.replaceAll('_', ' '), `${surface} ${pid}`]
+}
+
+/** A writer and a MAC are long numbers, which tell a person nothing: the whole is in the JSON. */
+function ofChain(writer: string = '', detail: string = ''): readonly [on: string, detail: string] {
+  const [line] = detail.split(' ')
+  return [writer.slice(0, 8), line === '' ? '' : `line ${line}`]
 }

@@ -1,7 +1,7 @@
 import type { Keymux } from '../../../domain/keymux.js'
 import type { VaultProblem } from '../../../domain/vault.js'
 import type { CliContext } from '../context.js'
-import { isDisputed, PROBLEMS_FOUND, problemToJson, renderProblems } from '../problems.js'
+import { isDisputed, isOfState, PROBLEMS_FOUND, problemToJson, renderProblems } from '../problems.js'
 import type { CommandSpec } from '../spec.js'
 
 /** What a check found, and what it did about it. */
@@ -52,20 +52,24 @@ async function examine(
   const { vault } = handle
   const dropped = drop ? await vault.dropDamaged() : []
   const found = await vault.check({ signal })
-  const accepted = (accept && found.some(isDisputed)) || (salvage && found.length > 0)
-  const loginNeeded = accepted ? await acceptRollback(handle) : []
+  const ofStateAlone = found.some(isOfState) && !found.some(isDisputed)
+  const accepted = (accept && (ofStateAlone || found.some(isDisputed))) || (salvage && found.length > 0)
+  const loginNeeded = accepted ? await acceptRollback(handle, ofStateAlone) : []
   const problems = accepted ? await vault.check({ signal }) : found
   return { problems, accepted, loginNeeded, dropped }
 }
 
-/** Takes the vault as it is for the truth. Gives the ids of the profiles whose logins count as ended. */
-export async function acceptRollback({
-  vault,
-  profiles,
-}: Pick<Keymux, 'vault' | 'profiles'>): Promise<readonly string[]> {
+/**
+ * Takes the vault as it is for the truth. Gives the ids of the profiles whose logins count as ended: none where no record
+ * can be an older one.
+ */
+export async function acceptRollback(
+  { vault, profiles }: Pick<Keymux, 'vault' | 'profiles'>,
+  ofStateAlone: boolean = false,
+): Promise<readonly string[]> {
   let ids: readonly string[] = []
   await vault.acceptRollback(async () => {
-    ids = await profiles.requireLogins()
+    if (!ofStateAlone) ids = await profiles.requireLogins()
   })
   return ids
 }
@@ -96,6 +100,11 @@ function hints(problems: readonly VaultProblem[]): string[] {
     ...(disputed
       ? [
           'If you put the vault back yourself: keymux vault check --accept-rollback. If not, somebody else did.',
+        ]
+      : []),
+    ...(problems.some(isOfState)
+      ? [
+          'Cooldowns may have been forgotten, and no credential. To take what is there: keymux vault check --accept-rollback',
         ]
       : []),
     ...(damaged ? ['Restore a backup, or keep what can be opened with keymux vault check --salvage.'] : []),
