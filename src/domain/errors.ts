@@ -127,10 +127,17 @@ export class NoUsableProfileError extends KeymuxError {
   /** The soonest instant at which one of them becomes usable by itself. */
   readonly retryAt?: Date
   readonly reasons: readonly CandidateReason[]
+  /** The pool that the request stayed in; `null` is that of profiles without one. Absent where there are no pools. */
+  readonly pool?: string | null
 
   constructor(
     provider: string,
-    details: { attemptedProfiles: readonly string[]; reasons: readonly CandidateReason[]; retryAt?: Date },
+    details: {
+      readonly attemptedProfiles: readonly string[]
+      readonly reasons: readonly CandidateReason[]
+      readonly retryAt?: Date | undefined
+      readonly pool?: string | null | undefined
+    },
     message: string,
     options: KeymuxErrorOptions = {},
   ) {
@@ -139,6 +146,7 @@ export class NoUsableProfileError extends KeymuxError {
     this.attemptedProfiles = details.attemptedProfiles
     this.reasons = details.reasons
     if (details.retryAt !== undefined) this.retryAt = details.retryAt
+    if (details.pool !== undefined) this.pool = details.pool
   }
 }
 

@@ -67,6 +67,13 @@ export interface ResolutionOptions {
   readonly model?: string | undefined
   /** Take the preferred profile or none. */
   readonly strict?: boolean | undefined
+  /** Ids of the only profiles that may serve. */
+  readonly only?: ReadonlySet<string> | undefined
+  /**
+   * The pool to stay in; `null` is that of profiles without one. Absent: that of the preferred profile, or of the one
+   * that comes first, usable now or not. Without effect at a provider that has no pools.
+   */
+  readonly pool?: string | null | undefined
 }
 
 /** The seed's resolution result: either a profile with its credential, or an error. */

@@ -13,7 +13,7 @@ const RUN_CLASSES: readonly RunClass[] = ['auth', 'transient', 'overloaded', 'bi
 
 /**
  * A profile in the stored format: the original's field names, order and omissions (empty optional fields
- * and priority 0), then keymux's own `account`, `models`, `base_url`, and `client_secret_ref` of a login. It holds the
+ * and priority 0), then keymux's own `account`, `models`, `base_url`, `pool`, `concurrency`, `headers`, and `client_secret_ref` of a login. It holds the
  * secrets in the clear.
  */
 export function profileToJson(profile: AuthProfile): JsonObject {
@@ -35,6 +35,9 @@ export function profileToJson(profile: AuthProfile): JsonObject {
     account: unlessEmpty(profile.account),
     models: unlessNone(profile.models),
     base_url: unlessEmpty(profile.baseUrl),
+    pool: profile.pool,
+    concurrency: profile.concurrency,
+    headers: profile.headers && { ...profile.headers },
   })
 }
 
@@ -69,6 +72,9 @@ export function profileFromJson(value: unknown, path = 'profile'): AuthProfile {
     account: fields.optionalText('account'),
     models: fields.optionalTexts('models'),
     baseUrl: fields.optionalText('base_url'),
+    pool: fields.optionalText('pool'),
+    concurrency: fields.optionalInteger('concurrency', 1),
+    headers: readTexts(fields, 'headers'),
   })
 }
 
@@ -182,13 +188,13 @@ function readOAuth(fields: JsonReader, provider: string, profileName: string): O
     clientId: fields.optionalText('client_id'),
     clientSecretRef: fields.optionalText('client_secret_ref'),
     scopes: fields.optionalTexts('scopes'),
-    metadata: readMetadata(fields),
+    metadata: readTexts(fields, 'metadata'),
     loginNeeded: fields.optionalFlag('login_needed') || undefined,
   })
 }
 
-function readMetadata(fields: JsonReader): Record<string, string> | undefined {
-  const entries = fields.entries('metadata').map(({ key, value, path }): [string, string] => {
+function readTexts(fields: JsonReader, name: string): Record<string, string> | undefined {
+  const entries = fields.entries(name).map(({ key, value, path }): [string, string] => {
     if (typeof value !== 'string') throw unexpected(path, 'a text')
     return [key, value]
   })

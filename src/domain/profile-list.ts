@@ -35,6 +35,9 @@ export interface ProfileListItem extends LoginJson {
   readonly account?: string
   readonly models?: readonly string[]
   readonly base_url?: string
+  readonly pool?: string
+  readonly concurrency?: number
+  readonly headers?: Readonly<Record<string, string>>
   readonly reference?: string
   readonly scopes?: readonly string[]
   readonly last_error_at?: string

@@ -87,6 +87,12 @@ export interface AuthProfile {
   readonly account?: string
   /** Globs of the models this profile may serve (`gpt-4*`); absent or empty means all. */
   readonly models?: readonly string[]
+  /** Accounts of one pool stand in for each other, and for no others. Absent: the pool of those without a name. */
+  readonly pool?: string
+  /** How many requests it may serve at the same time; absent means any number. */
+  readonly concurrency?: number
+  /** Headers that go with every request of this account, such as `openai-organization`. Names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>
   /** Overrides the provider's base URL for this profile. */
   readonly baseUrl?: string
 }

@@ -31,6 +31,9 @@ export interface ProfileView {
   readonly account?: string
   readonly models?: readonly string[]
   readonly baseUrl?: string
+  readonly pool?: string
+  readonly concurrency?: number
+  readonly headers?: Readonly<Record<string, string>>
   /** The reference the secret is read from, when it is not kept in the profile itself. */
   readonly reference?: string
   readonly createdAt: Date
@@ -77,6 +80,9 @@ export interface NewProfile {
   readonly account?: string | undefined
   readonly models?: readonly string[] | undefined
   readonly baseUrl?: string | undefined
+  readonly pool?: string | undefined
+  readonly concurrency?: number | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 /** What `update` may change. `undefined` leaves a field alone, `null` clears it. */
@@ -86,6 +92,9 @@ export interface ProfilePatch {
   readonly account?: string | null | undefined
   readonly models?: readonly string[] | null | undefined
   readonly baseUrl?: string | null | undefined
+  readonly pool?: string | null | undefined
+  readonly concurrency?: number | null | undefined
+  readonly headers?: Readonly<Record<string, string>> | null | undefined
 }
 
 /** What a reported outcome meant. */
@@ -114,7 +123,10 @@ export interface ViewFilter {
 
 /** Options of `add`. */
 export interface AddOptions extends CallOptions {
-  /** Replace an existing profile of the same id instead of refusing. Its windows and runs are lifted. */
+  /**
+   * Replace an existing profile of the same id instead of refusing: its credential. Settings that are not given stay as
+   * they are; windows and runs of another credential are lifted.
+   */
   readonly replace?: boolean | undefined
 }
 

@@ -57,7 +57,13 @@ export interface ProviderMetadata {
   readonly envAliases?: readonly string[]
   /** Environment variable of the key in token and OAuth mode, where it differs. */
   readonly tokenEnvKey?: string
+  /** Environment variable of tokens that begin with these texts, where it is another than for tokens in general. */
+  readonly tokenEnvKeys?: Readonly<Record<string, string>>
   readonly baseUrlEnv?: string
+  /** Other environment variables that programs take the base URL from. */
+  readonly baseUrlAliases?: readonly string[]
+  /** Environment variables that lead a program to another account of this provider, or to another credential. */
+  readonly relatedEnv?: readonly string[]
   readonly check?: ProviderCheck
   /** How long an OAuth access token is known to live and which flows are allowed is settled by this data. */
   readonly oauth?: ProviderOAuthConfig

@@ -8,6 +8,13 @@ export interface ResolveOptions extends CallOptions {
   readonly preference?: ProfilePreference | undefined
   /** Take the preferred profile or none. */
   readonly strict?: boolean | undefined
+  /** Ids of the only profiles that may serve. Default: all. */
+  readonly only?: ReadonlySet<string> | undefined
+  /**
+   * The pool to stay in; `null` is that of profiles without one. Default: that of the preferred profile, or of the one
+   * that comes first, usable now or not. Without effect at a provider that has no pools.
+   */
+  readonly pool?: string | null | undefined
   /** Ids of profiles that are not wanted, such as those that were tried already. */
   readonly exclude?: ReadonlySet<string> | undefined
   /**
@@ -35,7 +42,7 @@ export interface CredentialResolver {
    * A credential of `provider`; the profile named `preferredProfile` goes first unless it is unusable.
    *
    * @throws NoUsableProfileError when nothing can be handed out now
-   * @throws KeymuxError `unknown_provider`, `profile_not_found` (strict), `vault_locked`, storage errors
+   * @throws KeymuxError `unknown_provider`, `profile_not_found`, `vault_locked`, storage errors
    */
   resolve(provider: string, preferredProfile?: string, options?: ResolveOptions): Promise<Resolution>
   /**

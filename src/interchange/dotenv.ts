@@ -1,7 +1,7 @@
 import { DEFAULT_PROFILE_NAME } from '../domain/ids.js'
 import { readText } from './contents.js'
 import type { FileContents, ImportResultDraft } from './draft.js'
-import { draftsOf, type VariableMeanings, type VariableValue } from './env.js'
+import { type AddressMeanings, draftsOf, type VariableMeanings, type VariableValue } from './env.js'
 import { variableReferred } from './variables.js'
 
 const ASSIGNMENT = /[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*/y
@@ -28,9 +28,10 @@ export function parseDotenv(
   contents: FileContents,
   meanings: VariableMeanings,
   profileName: string = DEFAULT_PROFILE_NAME,
+  addresses?: AddressMeanings,
 ): ImportResultDraft {
   const text = readText(contents).replace(/\r\n?/g, '\n')
-  return draftsOf(readAssignments(text), meanings, profileName, 'dotenv')
+  return draftsOf(readAssignments(text), meanings, profileName, 'dotenv', addresses)
 }
 
 function readAssignments(text: string): Map<string, VariableValue> {

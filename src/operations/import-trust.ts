@@ -53,12 +53,15 @@ export function droppedNote(id: string, dropped: readonly string[]): string {
 
 /** @throws KeymuxError `endpoint_refused` for a profile that would lead elsewhere */
 export function refuseProfile(profile: AuthProfile, provider: ProviderMetadata | undefined): void {
-  const { baseUrl, apiKey, token } = profile
+  const { baseUrl, headers, apiKey, token } = profile
   const reference = apiKey?.keyRef ?? token?.tokenRef
   const leads = [
     ...(baseUrl !== undefined && isForeignBaseUrl(baseUrl, provider)
       ? [`its credential would be sent to ${shown(parseBaseUrl(baseUrl) ?? baseUrl)}`]
       : []),
+    ...(headers === undefined
+      ? []
+      : [`its requests would carry the headers ${shown(Object.keys(headers).join(', '))}`]),
     ...(reference !== undefined && leavesVault(reference)
       ? [`its credential would be read from ${shown(reference)}`]
       : []),

@@ -1,5 +1,6 @@
 import { KeymuxError } from '../domain/errors.js'
-import { parseProfileId, quote } from '../domain/ids.js'
+import { newProfileId, parseProfileId, quote } from '../domain/ids.js'
+import type { Keymux } from '../domain/keymux.js'
 import type { Providers } from '../domain/providers.js'
 
 /** One `PROVIDER[:NAME]` of a list. */
@@ -33,6 +34,23 @@ export function requireProviders(members: readonly Member[], providers: Provider
   throw new KeymuxError('unknown_provider', `there is no provider ${quote(unknown.provider)}`, {
     hint: 'see keymux providers, or declare it with keymux providers add FILE',
   })
+}
+
+/**
+ * Refuses names of profiles that are not there: another account would be used without a word.
+ *
+ * @throws KeymuxError `unknown_provider`, `profile_not_found`
+ */
+export async function requireMembers(
+  { profiles, providers }: Pick<Keymux, 'profiles' | 'providers'>,
+  members: readonly Member[],
+  only: ReadonlySet<string> = new Set(),
+): Promise<void> {
+  requireProviders(members, providers)
+  for (const { provider, name } of members) {
+    if (name !== undefined) await profiles.view(newProfileId(provider, name))
+  }
+  for (const id of only) await profiles.view(id)
 }
 
 /**

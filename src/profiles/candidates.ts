@@ -1,9 +1,11 @@
 import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
+import { quote } from '../domain/ids.js'
 import type { CallOptions, ProfileResolutionResult, ResolutionOptions } from '../domain/ports.js'
 import type { Entry } from './entry.js'
 import type { ProfileIndex } from './profile-index.js'
 import type { FailedAttempt } from './refusal.js'
 import { refusal } from './refusal.js'
+import { afterColon, scopeOf } from './scope.js'
 
 export type { FailedAttempt } from './refusal.js'
 
@@ -35,16 +37,27 @@ export class CandidateSource {
     const group = this.#index.catalogue.groups.get(request.provider)
     if (group === undefined) return undefined
     group.advance(nowMs)
-    if (request.preferredProfile !== undefined) {
-      const named = group.entries.get(afterColon(request.preferredProfile))
-      if (named !== undefined && !passed?.has(named) && isUsable(named, request, nowMs)) return named
+    const { named, missing, allows } = scopeOf(group, request)
+    if (missing !== undefined) return undefined
+    if (named !== undefined) {
+      const mayServe = !passed?.has(named) && allows?.(named) !== false
+      if (mayServe && isUsable(named, request, nowMs)) return named
       if (request.strict === true) return undefined
     }
     return group.pick(
       { preference: request.preference ?? 'valid', mode: request.mode, model: request.model },
       nowMs,
       passed,
+      allows,
     )
+  }
+
+  /** The request, to stay in the pool of the profiles that it has tried already. */
+  afterTrying(request: ResolutionOptions, tried: ReadonlySet<string> | undefined): ResolutionOptions {
+    const group = this.#index.catalogue.groups.get(request.provider)
+    if (group?.hasPools !== true || request.pool !== undefined || tried === undefined) return request
+    const [first] = this.entries(request.provider, tried)
+    return first === undefined ? request : { ...request, pool: first.record.meta.pool ?? null }
   }
 
   /** The provider's entries with these ids; unknown ones are left out. */
@@ -63,8 +76,11 @@ export class CandidateSource {
     const group = this.#index.catalogue.groups.get(request.provider)
     const now = this.nowMs()
     group?.advance(now)
+    const { missing, allows } = scopeOf(group, request)
+    if (missing !== undefined) return []
     return (group?.ordered(request.preference ?? 'valid') ?? []).filter(
-      (entry) => passed?.has(entry) !== true && isUsable(entry, request, now, 'disabled'),
+      (entry) =>
+        passed?.has(entry) !== true && allows?.(entry) !== false && isUsable(entry, request, now, 'disabled'),
     )
   }
 
@@ -120,18 +136,20 @@ export class CandidateSource {
   explain(request: ResolutionOptions, failed: readonly FailedAttempt[]): KeymuxError {
     const { provider } = request
     const group = this.#index.catalogue.groups.get(provider)
-    const candidates = (group?.ordered(request.preference ?? 'valid') ?? []).filter(
-      (entry) => request.mode === undefined || entry.mode === request.mode,
-    )
-    const named = request.preferredProfile === undefined ? undefined : afterColon(request.preferredProfile)
-    const asked = request.strict === true ? candidates.filter((entry) => entry.name === named) : candidates
-    if (request.strict === true && named !== undefined && group?.entries.get(named) === undefined) {
-      return new KeymuxError('profile_not_found', `there is no profile "${provider}:${named}"`, {
+    const { named, missing, pool, allows } = scopeOf(group, request)
+    if (missing !== undefined) {
+      return new KeymuxError('profile_not_found', `there is no profile ${quote(`${provider}:${missing}`)}`, {
         hint: 'see keymux list',
       })
     }
+    const asked = (group?.ordered(request.preference ?? 'valid') ?? []).filter(
+      (entry) =>
+        (request.mode === undefined || entry.mode === request.mode) &&
+        (request.strict !== true || entry === named) &&
+        allows?.(entry) !== false,
+    )
     const { providers } = this.#index.config
-    return refusal(asked, { request, failed, providers, now: new Date(this.nowMs()) })
+    return refusal(asked, { request, failed, pool, providers, now: new Date(this.nowMs()) })
   }
 
   #nothing(request: ResolutionOptions, failed: readonly FailedAttempt[]): ProfileResolutionResult {
@@ -144,12 +162,15 @@ export class CandidateSource {
   #expired(request: ResolutionOptions, passed: ReadonlySet<Entry>): Entry | undefined {
     if (request.requireValid === true || request.strict === true) return undefined
     const group = this.#index.catalogue.groups.get(request.provider)
+    const scope = scopeOf(group, request)
+    if (scope.missing !== undefined) return undefined
     return group
       ?.ordered(request.preference ?? 'valid')
       .find(
         (entry) =>
           entry.standing.state === 'expired' &&
           !passed.has(entry) &&
+          scope.allows?.(entry) !== false &&
           (request.mode === undefined || entry.mode === request.mode) &&
           (request.model === undefined || entry.serves(request.model, new Date(this.nowMs()))),
       )
@@ -167,8 +188,4 @@ function isUsable(
     (request.mode === undefined || request.mode === entry.mode) &&
     (request.model === undefined || entry.serves(request.model, new Date(nowMs)))
   )
-}
-
-function afterColon(text: string): string {
-  return text.slice(text.lastIndexOf(':') + 1)
 }

@@ -19,6 +19,7 @@ import type { Entry } from './entry.js'
 import type { ProfileIndex } from './profile-index.js'
 import type { ProfileIdentity, ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
 import { credentialChanged, newUid, splitProfile } from './record.js'
+import { patched, withKeptSettings } from './settings.js'
 import { cleanMessage } from './stored-message.js'
 import { buildProfile, checkProfile } from './validate.js'
 
@@ -64,8 +65,8 @@ export class ProfileEdits {
           hint: 'use --replace to overwrite it, or another name',
         })
       }
-      const createdAt = known === undefined ? profile.createdAt : new Date(known.record.meta.createdAt)
-      await this.#store(tx, { ...profile, createdAt }, known, ended)
+      const stored = known === undefined ? profile : withKeptSettings(profile, known.freshProfile(), input)
+      await this.#store(tx, stored, known, ended)
       await tx.audit(known === undefined ? 'created' : 'changed', profile.id)
     })
     return this.#index.mustFind(profile.id).freshProfile()
@@ -279,26 +280,4 @@ function importedState(profile: AuthProfile, stats: ProfileUsageStats = newUsage
     ...(profile.lastError === undefined ? {} : { lastError: profile.lastError }),
     ...(profile.lastErrorAt === undefined ? {} : { lastErrorAt: profile.lastErrorAt }),
   }
-}
-
-function patched(profile: AuthProfile, patch: ProfilePatch): AuthProfile {
-  const { account, models, baseUrl, ...kept } = profile
-  return {
-    ...kept,
-    ...(patch.enabled === undefined ? {} : { enabled: patch.enabled }),
-    ...(patch.priority === undefined ? {} : { priority: patch.priority }),
-    ...optional('account', account, patch.account),
-    ...optional('models', models, patch.models),
-    ...optional('baseUrl', baseUrl, patch.baseUrl),
-  }
-}
-
-/** A field as it shall be: `undefined` leaves it, `null` clears it. */
-function optional<K extends string, V>(
-  key: K,
-  before: V | undefined,
-  change: V | null | undefined,
-): { [P in K]?: V } {
-  const value = change === undefined ? before : (change ?? undefined)
-  return (value === undefined ? {} : { [key]: value }) as { [P in K]?: V }
 }

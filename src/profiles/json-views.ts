@@ -17,6 +17,7 @@ export interface ProfileStatusJson extends LoginJson {
   readonly expired?: boolean
   readonly unusable_until?: string
   readonly reason?: string
+  readonly pool?: string
   readonly model_cooldowns: readonly ModelCooldownJson[]
   readonly error_count: number
   readonly failure_counts: Readonly<Record<string, number>>
@@ -53,6 +54,9 @@ export function toProfileJson(view: ProfileView): ProfileListItem {
     ...optional('account', view.account),
     ...optional('models', view.models),
     ...optional('base_url', view.baseUrl),
+    ...optional('pool', view.pool),
+    ...optional('concurrency', view.concurrency),
+    ...optional('headers', view.headers),
     ...optional('reference', view.reference),
     ...optional('scopes', view.scopes),
     ...time('last_error_at', view.lastErrorAt),
@@ -81,6 +85,7 @@ export function toProfileStatusJson(view: ProfileView): ProfileStatusJson {
     })),
     error_count: view.errorCount,
     failure_counts: { ...view.failureCounts },
+    ...optional('pool', view.pool),
     ...time('last_used_at', view.lastUsedAt),
     last_good: view.lastGood,
     ...credentialJson(view),

@@ -15,6 +15,8 @@ export interface PickRequest {
 interface View {
   readonly preference: ProfilePreference
   readonly mode: AuthMode | undefined
+  /** Whether those that are set aside for a while are listed too. */
+  readonly all: boolean
   readonly list: SortedList<Entry>
 }
 
@@ -35,12 +37,18 @@ export class ProviderGroup {
   #version: number
   #lastStamp = 0
   #nextAlarm = Number.POSITIVE_INFINITY
+  readonly #pooled = new Set<Entry>()
 
   /** @param byUid every entry, those of other providers included */
   constructor(context: StandingContext, byUid: ReadonlyMap<string, Entry>) {
     this.#context = context
     this.#byUid = byUid
     this.#version = context.version?.() ?? 0
+  }
+
+  /** Whether any of the profiles has a pool. */
+  get hasPools(): boolean {
+    return this.#pooled.size > 0
   }
 
   add(entry: Entry, now: Date): void {
@@ -106,16 +114,30 @@ export class ProviderGroup {
     this.#lookedAt = nowMs
   }
 
-  /** The first available entry in the order of preference that is not in `passed`. Call `advance` before. */
-  pick(request: PickRequest, nowMs: number, passed?: ReadonlySet<Entry>): Entry | undefined {
+  /**
+   * The first available entry in the order of preference that is not in `passed` and that `allows` lets through. Call
+   * `advance` before.
+   */
+  pick(
+    request: PickRequest,
+    nowMs: number,
+    passed?: ReadonlySet<Entry>,
+    allows?: (entry: Entry) => boolean,
+  ): Entry | undefined {
     const { list } = this.#view(request.preference, request.mode)
-    if (request.model === undefined && passed === undefined) return list.first()
+    if (request.model === undefined && passed === undefined && allows === undefined) return list.first()
     const now = new Date(nowMs)
     for (const entry of list) {
-      if (passed?.has(entry)) continue
+      if (passed?.has(entry) || allows?.(entry) === false) continue
       if (request.model !== undefined && !entry.serves(request.model, now)) continue
       return entry
     }
+    return undefined
+  }
+
+  /** The first entry in the order of preference that is wanted, whether it is set aside for a while or not. */
+  first({ preference, mode }: PickRequest, wanted: (entry: Entry) => boolean): Entry | undefined {
+    for (const entry of this.#view(preference, mode, true).list) if (wanted(entry)) return entry
     return undefined
   }
 
@@ -136,11 +158,12 @@ export class ProviderGroup {
     for (const entry of this.entries.values()) this.change(entry, now, () => {})
   }
 
-  #view(preference: ProfilePreference, mode: AuthMode | undefined): View {
-    const key = mode === undefined ? preference : `${preference} ${mode}`
+  #view(preference: ProfilePreference, mode: AuthMode | undefined, all = false): View {
+    const some = mode === undefined ? preference : `${preference} ${mode}`
+    const key = all ? `all ${some}` : some
     const known = this.#views.get(key)
     if (known !== undefined) return known
-    const made: View = { preference, mode, list: new SortedList<Entry>(compareBy(preference)) }
+    const made: View = { preference, mode, all, list: new SortedList<Entry>(compareBy(preference)) }
     for (const entry of this.entries.values()) if (holds(made, entry)) made.list.add(entry)
     this.#views.set(key, made)
     return made
@@ -155,6 +178,7 @@ export class ProviderGroup {
 
   #enlist(entry: Entry): void {
     for (const view of this.#views.values()) if (holds(view, entry)) view.list.add(entry)
+    if (entry.record.meta.pool !== undefined) this.#pooled.add(entry)
     const next = entry.standing.nextChangeAt
     if (next !== undefined) {
       this.#alarms.set(entry, next.getTime())
@@ -165,12 +189,15 @@ export class ProviderGroup {
   #delist(entry: Entry): void {
     for (const view of this.#views.values()) if (holds(view, entry)) view.list.delete(entry)
     this.#alarms.delete(entry)
+    this.#pooled.delete(entry)
   }
 }
 
-/** Whether a view lists this entry: only what is available, and of its mode. */
+/** Whether a view lists this entry: only what is available, or will be by itself, and of its mode. */
 function holds(view: View, entry: Entry): boolean {
-  return entry.standing.state === 'available' && (view.mode === undefined || view.mode === entry.mode)
+  const { state } = entry.standing
+  const listed = state === 'available' || (view.all && (state === 'cooling' || state === 'disabled'))
+  return listed && (view.mode === undefined || view.mode === entry.mode)
 }
 
 /** Whether a later time of use leaves the entry where it is in this view. */

@@ -36,6 +36,9 @@ interface MetaJson {
   acc?: string
   mod?: readonly string[]
   url?: string
+  pool?: string
+  con?: number
+  hd?: Readonly<Record<string, string>>
 }
 
 export function encodeMeta(meta: ProfileMeta): Buffer {
@@ -63,6 +66,9 @@ export function encodeMeta(meta: ProfileMeta): Buffer {
     acc: meta.account,
     mod: meta.models,
     url: meta.baseUrl,
+    pool: meta.pool,
+    con: meta.concurrency,
+    hd: meta.headers,
   })
   return Buffer.from(JSON.stringify(json))
 }
@@ -94,6 +100,9 @@ export function decodeMeta(bytes: Buffer): ProfileMeta {
   if (json.acc !== undefined) meta.account = json.acc
   if (json.mod !== undefined) meta.models = json.mod
   if (json.url !== undefined) meta.baseUrl = json.url
+  if (json.pool !== undefined) meta.pool = json.pool
+  if (json.con !== undefined) meta.concurrency = json.con
+  if (json.hd !== undefined) meta.headers = json.hd
   return meta
 }
 

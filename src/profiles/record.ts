@@ -51,6 +51,9 @@ export interface ProfileMeta extends ProfileIdentity {
   readonly account?: string
   readonly models?: readonly string[]
   readonly baseUrl?: string
+  readonly pool?: string
+  readonly concurrency?: number
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** A stored profile: metadata at hand, secrets opened on demand. */
@@ -109,6 +112,9 @@ export function splitProfile(
     account: profile.account,
     models: profile.models !== undefined && profile.models.length > 0 ? profile.models : undefined,
     baseUrl: profile.baseUrl,
+    pool: profile.pool,
+    concurrency: profile.concurrency,
+    headers: profile.headers,
   })
   return { meta, secrets }
 }
@@ -142,6 +148,9 @@ export function toProfile(record: ProfileRecord, used: UsedFacts): AuthProfile {
     account: meta.account,
     models: meta.models,
     baseUrl: meta.baseUrl,
+    pool: meta.pool,
+    concurrency: meta.concurrency,
+    headers: meta.headers,
   })
 }
 

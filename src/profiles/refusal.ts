@@ -1,5 +1,6 @@
 import type { CandidateReason, KeymuxError } from '../domain/errors.js'
 import { NoUsableProfileError } from '../domain/errors.js'
+import { quote } from '../domain/ids.js'
 import type { ResolutionOptions } from '../domain/ports.js'
 import type { ProviderLookup } from '../domain/providers.js'
 import { modelAllowed } from '../policy/model-globs.js'
@@ -17,6 +18,8 @@ export interface RefusalFacts {
   readonly request: ResolutionOptions
   /** The profiles that were tried in vain. */
   readonly failed: readonly FailedAttempt[]
+  /** The pool that the request stays in; absent where there are no pools. */
+  readonly pool?: string | null | undefined
   readonly providers: ProviderLookup
   readonly now: Date
 }
@@ -33,8 +36,9 @@ export function refusal(asked: readonly Entry[], facts: RefusalFacts): NoUsableP
       attemptedProfiles: asked.map((entry) => entry.id),
       reasons,
       ...(retryAt === undefined ? {} : { retryAt }),
+      pool: facts.pool,
     },
-    sentence(provider, asked.length, retryAt),
+    sentence(place(facts), asked.length, retryAt),
     { hint: hintOf(asked, retryAt, facts) },
   )
 }
@@ -63,6 +67,11 @@ function reasonOf(entry: Entry, { request, failed, now }: RefusalFacts): Candida
     ...(reason === undefined ? {} : { reason }),
     ...(later === undefined ? {} : { until: later }),
   }
+}
+
+function place({ request, pool }: RefusalFacts): string {
+  if (pool === undefined) return request.provider
+  return `${request.provider} ${pool === null ? 'without a pool' : `in the pool ${quote(pool)}`}`
 }
 
 function sentence(provider: string, count: number, retryAt: Date | undefined): string {

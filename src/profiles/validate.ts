@@ -8,12 +8,9 @@ import type { ProviderMetadata } from '../domain/provider.js'
 import type { ProviderLookup } from '../domain/providers.js'
 import { checkSecret } from '../domain/secret.js'
 import { isOpenToAll } from '../oauth/open-login.js'
-import { parseBaseUrl } from '../providers/url.js'
+import { checkSettings, normalBaseUrl, normalHeaders } from './settings.js'
 
-/** The highest priority, and the lowest below zero: beyond any that a person gives. */
-const MAX_PRIORITY = 100_000
 const MAX_TEXT = 1024
-const MAX_MODELS = 256
 const REFERENCE = /^(vault|env|file|exec):\/\/(.+)$/s
 
 /**
@@ -38,6 +35,9 @@ export function buildProfile(input: NewProfile, providers: ProviderLookup, now: 
     account: input.account,
     models: input.models,
     baseUrl: input.baseUrl === undefined ? undefined : normalBaseUrl(input.baseUrl),
+    pool: input.pool,
+    concurrency: input.concurrency,
+    headers: input.headers === undefined ? undefined : normalHeaders(input.headers),
     apiKey: mode === 'api_key' ? withoutUndefined({ key: input.secret, keyRef: input.reference }) : undefined,
     token:
       mode === 'token'
@@ -83,28 +83,11 @@ export function checkProfile(profile: AuthProfile, providers: ProviderLookup): v
     })
   }
   checkCredential(profile)
-  checkPriority(profile.priority)
+  checkSettings(profile)
   checkTime('created_at', profile.createdAt)
   checkTime('updated_at', profile.updatedAt)
   if (profile.token?.expiresAt !== undefined) checkTime('expires_at', profile.token.expiresAt)
   if (profile.oauth !== undefined) checkTime('expires_at', profile.oauth.expiresAt)
-  if (profile.account !== undefined) checkText('account', profile.account)
-  if (profile.models !== undefined) checkModels(profile.models)
-  if (profile.baseUrl !== undefined) normalBaseUrl(profile.baseUrl)
-}
-
-/**
- * A base URL as it is kept: https, or http on loopback; no user name, query or fragment; no trailing slash.
- *
- * @throws KeymuxError `invalid_value`
- */
-export function normalBaseUrl(text: string): string {
-  const url = typeof text === 'string' ? parseBaseUrl(text) : undefined
-  if (url !== undefined) return url
-  // A URL may carry a password, so it is not repeated.
-  throw new KeymuxError('invalid_value', 'the base URL cannot be used', {
-    hint: 'use https://HOST[/PATH] without user name, query or fragment; plain http is for loopback alone',
-  })
 }
 
 /**
@@ -175,33 +158,8 @@ function checkCredential(profile: AuthProfile): void {
   else checkSecret(secret ?? '')
 }
 
-function checkPriority(value: number): void {
-  if (!Number.isSafeInteger(value) || Math.abs(value) > MAX_PRIORITY) {
-    throw new KeymuxError(
-      'invalid_value',
-      `priority must be a whole number between -${MAX_PRIORITY} and ${MAX_PRIORITY}`,
-    )
-  }
-}
-
 function checkTime(field: string, value: Date): void {
   if (!(value instanceof Date) || Number.isNaN(value.getTime())) {
     throw new KeymuxError('invalid_value', `${field} is not a time`)
   }
-}
-
-function checkText(field: string, text: string): void {
-  if (typeof text !== 'string' || text === '' || text.length > MAX_TEXT || /\p{Cc}/u.test(text)) {
-    throw new KeymuxError(
-      'invalid_value',
-      `${field} must be 1 to ${MAX_TEXT} characters without control characters`,
-    )
-  }
-}
-
-function checkModels(models: readonly string[]): void {
-  if (!Array.isArray(models) || models.length > MAX_MODELS) {
-    throw new KeymuxError('invalid_value', `models must be a list of at most ${MAX_MODELS} globs`)
-  }
-  for (const glob of models) checkText('models', glob)
 }

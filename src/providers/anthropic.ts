@@ -15,5 +15,9 @@ export const anthropic: ProviderMetadata = {
   family: 'anthropic',
   tokenEnvKey: 'ANTHROPIC_AUTH_TOKEN',
   baseUrlEnv: 'ANTHROPIC_BASE_URL',
+  baseUrlAliases: ['ANTHROPIC_API_URL', 'ANTHROPIC_API_BASE', 'ANTHROPIC_API_HOST', 'CLAUDE_API_URL'],
+  // A subscription's token: as a bearer token in the general variable Claude Code does not know it for one.
+  tokenEnvKeys: { 'sk-ant-oat': 'CLAUDE_CODE_OAUTH_TOKEN' },
+  relatedEnv: ['CLAUDE_API_KEY', 'ANTHROPIC_CUSTOM_HEADERS'],
   check: { method: 'GET', path: '/v1/models' },
 }

@@ -11,6 +11,7 @@ export const cohere: ProviderMetadata = {
   baseUrl: 'https://api.cohere.com',
   auth: 'bearer',
   family: 'openai',
+  baseUrlAliases: ['CO_API_URL', 'COHERE_BASE_URL', 'COHERE_API_BASE'],
   envAliases: ['CO_API_KEY'],
   check: { method: 'POST', path: '/v1/check-api-key' },
 }

@@ -11,5 +11,6 @@ export const deepseek: ProviderMetadata = {
   baseUrl: 'https://api.deepseek.com',
   auth: 'bearer',
   family: 'openai',
+  baseUrlAliases: ['DEEPSEEK_BASE_URL', 'DEEPSEEK_API_BASE'],
   check: { method: 'GET', path: '/models' },
 }

@@ -117,6 +117,22 @@ export const envNames: Read<readonly string[]> = (value, at) =>
   list(value, (one) => ENV_NAME.test(one) && !ENV_RESERVED.test(one)) ??
   raise(at.fail(`a list of at most ${MAX_LIST} environment variable names`))
 
+/** Names of environment variables by how a token begins. */
+export const envNamesByPrefix: Read<Readonly<Record<string, string>>> = (value, at) => {
+  const wrong = `up to ${MAX_LIST} environment variable names by how a token begins`
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw at.fail(wrong)
+  const entries = Object.entries(value)
+  const sound = entries.every(
+    ([begin, name]) =>
+      /^[\x21-\x7e]{1,64}$/.test(begin) &&
+      typeof name === 'string' &&
+      ENV_NAME.test(name) &&
+      !ENV_RESERVED.test(name),
+  )
+  if (!sound || entries.length > MAX_LIST) throw at.fail(wrong)
+  return Object.fromEntries(entries)
+}
+
 export const profileNames: Read<readonly string[]> = (value, at) =>
   list(value, isProfileName) ?? raise(at.fail(`a list of at most ${MAX_LIST} profile names`))
 

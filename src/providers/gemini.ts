@@ -19,5 +19,7 @@ export const gemini: ProviderMetadata = {
   // Google's SDKs read the first name, Google's command line the second.
   envAliases: ['GEMINI_API_KEY'],
   baseUrlEnv: 'GOOGLE_GEMINI_BASE_URL',
+  baseUrlAliases: ['GEMINI_BASE_URL', 'GEMINI_API_BASE', 'GOOGLE_BASE_URL', 'GOOGLE_API_BASE'],
+  relatedEnv: ['GOOGLE_GENERATIVE_AI_API_KEY', 'GOOGLE_GENAI_USE_VERTEXAI', 'GOOGLE_VERTEX_BASE_URL'],
   check: { method: 'GET', path: '/v1beta/models?pageSize=1' },
 }

@@ -12,5 +12,6 @@ export const groq: ProviderMetadata = {
   auth: 'bearer',
   family: 'openai',
   baseUrlEnv: 'GROQ_BASE_URL',
+  baseUrlAliases: ['GROQ_API_BASE', 'GROQ_API_BASE_URL'],
   check: { method: 'GET', path: '/openai/v1/models' },
 }

@@ -16,5 +16,6 @@ export const huggingface: ProviderMetadata = {
   baseUrl: 'https://router.huggingface.co/v1',
   auth: 'bearer',
   family: 'openai',
+  baseUrlAliases: ['HF_ENDPOINT', 'HF_INFERENCE_ENDPOINT'],
   envAliases: ['HUGGING_FACE_HUB_TOKEN'],
 }

@@ -15,4 +15,5 @@ export const minimax: ProviderMetadata = {
   baseUrl: 'https://api.minimax.io/v1',
   auth: 'bearer',
   family: 'openai',
+  baseUrlAliases: ['MINIMAX_BASE_URL', 'MINIMAX_API_HOST', 'MINIMAX_API_BASE'],
 }

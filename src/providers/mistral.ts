@@ -11,5 +11,6 @@ export const mistral: ProviderMetadata = {
   baseUrl: 'https://api.mistral.ai',
   auth: 'bearer',
   family: 'openai',
+  baseUrlAliases: ['MISTRAL_BASE_URL', 'MISTRAL_API_BASE', 'MISTRAL_SERVER_URL'],
   check: { method: 'GET', path: '/v1/models' },
 }

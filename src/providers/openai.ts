@@ -12,5 +12,14 @@ export const openai: ProviderMetadata = {
   auth: 'bearer',
   family: 'openai',
   baseUrlEnv: 'OPENAI_BASE_URL',
+  // Before version 1 the Python SDK read the first, and many tools still do.
+  baseUrlAliases: ['OPENAI_API_BASE', 'OPENAI_API_BASE_URL', 'OPENAI_API_HOST', 'OPENAI_ENDPOINT'],
+  relatedEnv: [
+    'OPENAI_ORG_ID',
+    'OPENAI_ORGANIZATION',
+    'OPENAI_PROJECT_ID',
+    'OPENAI_PROJECT',
+    'OPENAI_ADMIN_KEY',
+  ],
   check: { method: 'GET', path: '/models' },
 }

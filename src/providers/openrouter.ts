@@ -11,5 +11,6 @@ export const openrouter: ProviderMetadata = {
   baseUrl: 'https://openrouter.ai/api/v1',
   auth: 'bearer',
   family: 'openai',
+  baseUrlAliases: ['OPENROUTER_BASE_URL', 'OPENROUTER_API_BASE'],
   check: { method: 'GET', path: '/key' },
 }

@@ -15,6 +15,7 @@ export const qwen: ProviderMetadata = {
   baseUrl: 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1',
   auth: 'bearer',
   family: 'openai',
+  baseUrlAliases: ['DASHSCOPE_BASE_URL', 'DASHSCOPE_HTTP_BASE_URL', 'QWEN_BASE_URL'],
   envAliases: ['DASHSCOPE_API_KEY'],
   check: { method: 'GET', path: '/models' },
 }

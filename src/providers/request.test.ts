@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { CATALOGUE } from './catalogue.js'
 import { parseCustomProvider } from './custom.js'
-import { getProvider } from './registry.js'
-import { authHeaders, checkRequest, credentialEnvNames, joinUrl, providerEnv } from './request.js'
+import { builtinProviders, getProvider } from './registry.js'
+import { authHeaders, checkRequest, joinUrl, providerEnv, providerEnvNames } from './request.js'
 
 function provider(name: string): ProviderMetadata {
   const found = getProvider(name)
@@ -105,10 +105,30 @@ describe('providerEnv', () => {
     )
   })
 
-  it('credentialEnvNames are all names a credential may have', () => {
-    expect(credentialEnvNames(provider('anthropic'))).toEqual(['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN'])
-    expect(credentialEnvNames(provider('gemini'))).toEqual(['GOOGLE_API_KEY', 'GEMINI_API_KEY'])
-    expect(credentialEnvNames({ name: 'x', label: 'x', description: '', modes: ['token'] })).toEqual([])
+  it('providerEnvNames are all names of credentials, addresses and accounts', () => {
+    expect(providerEnvNames(provider('anthropic'))).toEqual(
+      expect.arrayContaining(['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_BASE_URL']),
+    )
+    expect(providerEnvNames(provider('anthropic'))).toContain('CLAUDE_CODE_OAUTH_TOKEN')
+    expect(providerEnvNames(provider('gemini'))).toEqual(
+      expect.arrayContaining(['GOOGLE_API_KEY', 'GEMINI_API_KEY', 'GOOGLE_GEMINI_BASE_URL']),
+    )
+    expect(providerEnvNames({ name: 'x', label: 'x', description: '', modes: ['token'] })).toEqual([])
+  })
+
+  it.each(Object.values(builtinProviders))('$name: every variable has one meaning', (metadata) => {
+    const names = providerEnvNames(metadata)
+    expect(new Set(names).size).toBe(names.length)
+    const others = Object.values(builtinProviders).filter((other) => other !== metadata)
+    const taken = new Set(others.flatMap((other) => providerEnvNames(other)))
+    expect(names.filter((name) => taken.has(name))).toEqual([])
+  })
+
+  it("a subscription's token goes where Claude Code looks for it, and nowhere else", () => {
+    expect(providerEnv(provider('anthropic'), 'token', 'sk-ant-oat01-x')).toEqual({
+      CLAUDE_CODE_OAUTH_TOKEN: 'sk-ant-oat01-x',
+    })
+    expect(providerEnv(provider('anthropic'), 'token', 'other')).toEqual({ ANTHROPIC_AUTH_TOKEN: 'other' })
   })
 })
 

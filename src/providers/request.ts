@@ -54,18 +54,28 @@ export function providerEnv(
       `the credential for ${provider.name} has a NUL character, which no environment variable can hold`,
     )
   }
-  const variables = keyNames(provider, mode).map((name): [string, string] => [name, credential])
+  const names = tokenVariable(provider, mode, credential) ?? keyNames(provider, mode)
+  const variables = names.map((name): [string, string] => [name, credential])
   const url = baseUrl ?? (builtinProviders[provider.name] === undefined ? provider.baseUrl : undefined)
   if (provider.baseUrlEnv !== undefined && url !== undefined) variables.push([provider.baseUrlEnv, url])
   return Object.fromEntries(variables)
 }
 
 /**
- * Every variable that may carry a credential of this provider, in any mode. A program that is handed one
- * credential should not inherit another under a sister name.
+ * Every variable that may carry a credential of this provider, in any mode, or lead a program to another address or
+ * account. A program that is handed one credential must not inherit the rest of another.
  */
-export function credentialEnvNames(provider: ProviderMetadata): string[] {
-  return [...new Set([...keyNames(provider, 'api_key'), ...keyNames(provider, 'token')])]
+export function providerEnvNames(provider: ProviderMetadata): string[] {
+  const { tokenEnvKeys = {}, relatedEnv = [] } = provider
+  const tokens = [...keyNames(provider, 'token'), ...Object.values(tokenEnvKeys)]
+  return [
+    ...new Set([...keyNames(provider, 'api_key'), ...tokens, ...addressEnvNames(provider), ...relatedEnv]),
+  ]
+}
+
+/** The variables that programs take the provider's base URL from, the preferred one first. */
+export function addressEnvNames({ baseUrlEnv, baseUrlAliases = [] }: ProviderMetadata): string[] {
+  return [baseUrlEnv, ...baseUrlAliases].filter((name) => name !== undefined)
 }
 
 /**
@@ -107,6 +117,17 @@ export function checkRequest(
   const url = joinUrl(baseUrl, path)
   if (method === 'GET') return { url, method, headers }
   return { url, method, headers: { ...headers, 'content-type': 'application/json' }, body: '{}' }
+}
+
+/** The variable of a token that is told by how it begins. */
+function tokenVariable(
+  { tokenEnvKeys = {} }: ProviderMetadata,
+  mode: AuthMode,
+  credential: string,
+): string[] | undefined {
+  if (mode === 'api_key') return undefined
+  const [, name] = Object.entries(tokenEnvKeys).find(([begin]) => credential.startsWith(begin)) ?? []
+  return name === undefined ? undefined : [name]
 }
 
 function keyNames(provider: ProviderMetadata, mode: AuthMode): string[] {

@@ -11,5 +11,6 @@ export const xai: ProviderMetadata = {
   baseUrl: 'https://api.x.ai/v1',
   auth: 'bearer',
   family: 'openai',
+  baseUrlAliases: ['XAI_BASE_URL', 'XAI_API_BASE'],
   check: { method: 'GET', path: '/models' },
 }

@@ -1,4 +1,4 @@
-import type { CandidateReason } from '../domain/errors.js'
+import type { CandidateReason, ErrorCode } from '../domain/errors.js'
 import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import type { CallOptions, ProfileResolutionResult, Resolution } from '../domain/ports.js'
 import type { CredentialResolver, ResolveOptions } from '../domain/resolver.js'
@@ -39,6 +39,9 @@ export class MultiResolver {
   }
 }
 
+/** What no other member makes up for: a mistyped name would use somebody else's account without a word. */
+const DECISIVE: ReadonlySet<string> = new Set<ErrorCode>(['vault_locked', 'profile_not_found'])
+
 /** Providers in order: the first that can give a credential does. */
 export class FallbackChain {
   readonly #resolver: Pick<CredentialResolver, 'resolve'>
@@ -53,16 +56,20 @@ export class FallbackChain {
   /**
    * The first member's credential that can be had.
    *
+   * @throws KeymuxError `profile_not_found` for a member that names a profile that is not there
    * @throws NoUsableProfileError listing every member's own error as the cause (an `AggregateError`), with
    * the soonest time of all
    */
   async resolve(options: ResolveOptions = {}): Promise<Resolution> {
     const errors: KeymuxError[] = []
+    let { pool } = options
     for (const member of this.#members) {
       try {
-        return await this.#one(member, options)
+        return await this.#one(member, { ...options, pool })
       } catch (error) {
-        if (!(error instanceof KeymuxError) || error.code === 'vault_locked') throw error
+        if (!(error instanceof KeymuxError) || DECISIVE.has(error.code)) throw error
+        // The pool of the member that came first is that of the whole chain.
+        if (error instanceof NoUsableProfileError && pool === undefined) pool = error.pool
         errors.push(error)
       }
     }

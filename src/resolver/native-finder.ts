@@ -23,11 +23,12 @@ export class NativeFinder implements CredentialFinder {
     this.#opened = new OpenedCredentials({ source: native.candidates, manager, clock, jitter, logger })
   }
 
-  async find(request: ResolutionOptions, options: ResolveOptions): Promise<Resolution> {
+  async find(asked: ResolutionOptions, options: ResolveOptions): Promise<Resolution> {
     const deadlineMs = this.#nowMs() + (options.maxWaitMs ?? 0)
     for (;;) {
       options.signal?.throwIfAborted()
       if (!this.#source.fresh()) await this.#source.sync()
+      const request = this.#source.afterTrying(asked, options.exclude)
       const outcome = await this.#tryAll(request, options)
       if (!(outcome instanceof KeymuxError)) return outcome
       this.#refuseUnknown(request.provider, outcome)
@@ -37,9 +38,10 @@ export class NativeFinder implements CredentialFinder {
     }
   }
 
-  findNow(request: ResolutionOptions, options: ResolveOptions): Resolution | undefined {
+  findNow(asked: ResolutionOptions, options: ResolveOptions): Resolution | undefined {
     const source = this.#source
     if (!source.fresh()) return undefined
+    const request = source.afterTrying(asked, options.exclude)
     const nowMs = source.nowMs()
     const entry = source.pick(request, nowMs, passedOver(source, request, options))
     const credential = entry === undefined ? undefined : this.#opened.held(entry, nowMs)
@@ -48,9 +50,10 @@ export class NativeFinder implements CredentialFinder {
     return resolution(entry, credential, [entry.id])
   }
 
-  async findTrial(request: ResolutionOptions, options: ResolveOptions): Promise<Resolution | undefined> {
+  async findTrial(asked: ResolutionOptions, options: ResolveOptions): Promise<Resolution | undefined> {
     const source = this.#source
     if (!source.fresh()) await source.sync()
+    const request = source.afterTrying(asked, options.exclude)
     const disabled = source.disabled(request, passedOver(source, request, options))
     for (const entry of preferredFirst(disabled, request)) {
       options.signal?.throwIfAborted()

@@ -31,7 +31,7 @@ export class Resolver implements CredentialResolver {
    * A credential of `provider`; the profile named `preferredProfile` goes first unless it is unusable.
    *
    * @throws NoUsableProfileError when nothing can be handed out now
-   * @throws KeymuxError `unknown_provider`, `profile_not_found` (strict), `vault_locked`, storage errors
+   * @throws KeymuxError `unknown_provider`, `profile_not_found`, `vault_locked`, storage errors
    */
   resolve(
     provider: string,
@@ -132,6 +132,8 @@ export class Resolver implements CredentialResolver {
     if (options.mode !== undefined) request.mode = options.mode
     if (options.model !== undefined) request.model = options.model
     if (options.strict !== undefined) request.strict = options.strict
+    if (options.only !== undefined) request.only = options.only
+    if (options.pool !== undefined) request.pool = options.pool
     return request
   }
 }

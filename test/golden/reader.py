@@ -213,7 +213,7 @@ def read_keyset(header, root, vault_id):
 # Rows, manifest, audit, pin
 
 
-PROFILE_FIELDS = "id uid m p off c u s r ref exp iat gen rep email cid csr sc md ln acc mod url".split()
+PROFILE_FIELDS = "id uid m p off c u s r ref exp iat gen rep email cid csr sc md ln acc mod url pool con hd".split()
 SECRET_FIELDS = {"api_key": ["key"], "token": ["token"], "oauth": ["accessToken", "refreshToken"]}
 STATE_FIELDS = {"p": "k uid st e ea au".split(), "a": "k key st".split(), "r": "k uid at bo".split()}
 STATE_FIELDS |= {"g": "k pr uid".split(), "w": "k key wa us".split()}

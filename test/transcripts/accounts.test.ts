@@ -255,10 +255,15 @@ describe('resolve', () => {
     await add('openai:t', 'tok', '--mode', 'token')
     await add('openai:k', 'sk', '--models', 'gpt-4*')
     expect((await vault.run(['resolve', 'anthropic,groq'])).stdout).toBe('gsk\n')
-    expect((await vault.run(['resolve', 'anthropic:x,openai:k,groq'])).stdout).toBe('sk\n')
+    expect((await vault.run(['resolve', 'anthropic,openai:k,groq'])).stdout).toBe('sk\n')
+    expect((await vault.run(['resolve', 'groq,openai:ghost'])).code).toBe(4)
     expect((await vault.run(['resolve', 'openai', '--mode', 'token'])).stdout).toBe('tok\n')
     expect((await vault.run(['resolve', 'openai', '--model', 'o3'])).stdout).toBe('tok\n')
-    expect((await vault.run(['resolve', 'openai:ghost'])).stdout).not.toBe('')
+    expect((await vault.run(['resolve', 'openai:ghost'])).code).toBe(4)
+    expect((await vault.run(['resolve', 'anthropic:ghost'])).code).toBe(4)
+    expect((await vault.run(['env', 'openai:ghost'])).code).toBe(4)
+    expect((await vault.run(['resolve', 'openai', '--only', 'openai:ghost'])).code).toBe(4)
+    expect((await vault.run(['resolve', 'openai', '--only', 'openai:t'])).stdout).toBe('tok\n')
     expect((await vault.run(['resolve', 'openai:ghost', '--strict'])).code).toBe(4)
     expect((await vault.run(['resolve', 'openai', '--strict'])).code).toBe(2)
     expect((await vault.run(['resolve', 'mistral'])).code).toBe(5)
@@ -281,6 +286,90 @@ describe('resolve', () => {
     const { stdout } = await vault.run(['list', '--json'])
     expect(stdout).toContain('[redacted]')
     expect(stdout).not.toContain('odd secret')
+  })
+})
+
+describe('a profile that is named and cannot serve', () => {
+  test('is told on standard error, with the one that serves instead', async () => {
+    await add('openai:work', 'sk-work', '--priority', '2')
+    await add('openai:client', 'sk-client')
+    const said = async (args: readonly string[]): Promise<string> => {
+      const { code, stderr } = await vault.run(args)
+      expect(code).toBe(0)
+      return stderr
+    }
+    for (const args of [
+      ['resolve', 'openai:work'],
+      ['env', 'openai:work'],
+    ])
+      expect(await said(args)).toBe('')
+    await vault.run(['report', 'failure', 'openai:work', '--reason', 'rate_limit', '--retry-after', '7200'])
+    for (const args of [
+      ['resolve', 'openai:work'],
+      ['env', 'openai:work'],
+    ])
+      expect(await said(args)).toMatch(/^openai:work is cooling until .*; using openai:client\n$/)
+    const { stdout } = await vault.run(['resolve', 'openai:work', '--json'])
+    expect(json(stdout)).toMatchObject({ profile_id: 'openai:client' })
+    await vault.run(['disable', 'openai:work'])
+    expect(await said(['resolve', 'openai:work'])).toContain(
+      'openai:work is switched off; using openai:client',
+    )
+    expect((await vault.run(['resolve', 'openai:work', '--strict'])).code).toBe(5)
+  })
+})
+
+describe('an address that the environment names', () => {
+  const env = {
+    OPENAI_BASE_URL: 'http://foreign.example/v1',
+    OPENAI_API_BASE: 'http://foreign.example/v1',
+    OPENAI_ORG_ID: 'org-of-another',
+    UNRELATED: 'x',
+  }
+
+  test.each([
+    ['sh', 'unset OPENAI_BASE_URL\nunset OPENAI_API_BASE\nunset OPENAI_ORG_ID\n'],
+    ['fish', 'set -e OPENAI_BASE_URL\nset -e OPENAI_API_BASE\nset -e OPENAI_ORG_ID\n'],
+    ['dotenv', ''],
+  ])('is unset by env (%s), so that no key meets it', async (format, lines) => {
+    await add('openai:a', 'sk-a')
+    const { stdout } = await vault.run(['env', 'openai', '--format', format], { env })
+    expect(stdout.startsWith(lines)).toBe(true)
+    expect(stdout.slice(lines.length).split('\n').filter(Boolean)).toHaveLength(1)
+  })
+
+  test('is set by env where it is the profile’s own', async () => {
+    await add('openai:a', 'sk-a', '--base-url', 'https://proxy.example/v1')
+    const { stdout } = await vault.run(['env', 'openai'], { env })
+    expect(stdout).toContain("export OPENAI_BASE_URL='https://proxy.example/v1'")
+    expect(stdout).toContain('unset OPENAI_API_BASE\n')
+  })
+
+  test('keeps a key for another address from programs that read none', async () => {
+    await add('mistral:a', 'sk-a', '--base-url', 'https://proxy.example/v1')
+    const refused = await vault.run(['env', 'mistral'])
+    expect(refused).toMatchObject({ code: 2, stdout: '' })
+    expect(refused.stderr).toContain('https://proxy.example/v1')
+  })
+
+  test('comes along with the key that is imported, once a person trusts it', async () => {
+    const keyed = { ...env, OPENAI_API_KEY: 'sk-of-the-proxy-123456' }
+    const first = await vault.run(['import', 'env', '--json'], { env: keyed })
+    expect(json(first.stdout)).toMatchObject({ imported: [], failed: [{ id: 'openai:default' }] })
+    const second = await vault.run(['import', 'env', '--json', '--trust-endpoints'], {
+      env: { ...keyed, OPENAI_BASE_URL: 'https://proxy.example/v1' },
+    })
+    expect(json(second.stdout)).toMatchObject({ imported: ['openai:default'] })
+    const shown = await vault.run(['show', 'openai:default', '--json'])
+    expect(json(shown.stdout)).toMatchObject({ base_url: 'https://proxy.example/v1' })
+  })
+
+  test('that is the provider’s own is no other', async () => {
+    const own = { OPENAI_BASE_URL: 'https://api.openai.com', OPENAI_API_KEY: 'sk-own-1234567890' }
+    const { stdout } = await vault.run(['import', 'env', '--json'], { env: own })
+    expect(json(stdout)).toMatchObject({ imported: ['openai:default'] })
+    const shown = await vault.run(['show', 'openai:default', '--json'])
+    expect(json(shown.stdout)).not.toHaveProperty('base_url')
   })
 })
 

@@ -4,9 +4,15 @@ import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import type { Providers } from '../../domain/providers.js'
 import { MAX_FILE_BYTES } from '../../interchange/contents.js'
 import type { FileContents, ImportDraft, Importer, ImportResultDraft } from '../../interchange/draft.js'
-import type { VariableMeaning, VariableMeanings } from '../../interchange/env.js'
+import type {
+  AddressMeaning,
+  AddressMeanings,
+  VariableMeaning,
+  VariableMeanings,
+} from '../../interchange/env.js'
 import { findImporter, IMPORTERS } from '../../interchange/importers.js'
 import type { Arrivals } from '../../operations/import.js'
+import { addressEnvNames } from '../../providers/request.js'
 import { readSecretFile } from '../../system/safe-file.js'
 import type { CliContext } from './context.js'
 import { usageError } from './errors.js'
@@ -95,7 +101,9 @@ async function ownSource(
     if (given !== undefined) throw usageError('the environment has no path')
     const { parseEnvironment } = await import('../../interchange/env.js')
     const read = async (providers: Providers): Promise<Arrivals> =>
-      arrivalsOfDrafts(parseEnvironment(context.host.env, meaningsOf(providers), name))
+      arrivalsOfDrafts(
+        parseEnvironment(context.host.env, meaningsOf(providers), name, addressesOf(providers)),
+      )
     return { shown: 'the environment', read }
   }
   if (source !== 'dotenv' && name !== undefined) throw usageError('--name does not go with this source')
@@ -104,7 +112,7 @@ async function ownSource(
   const path = given === '-' ? '-' : absolutePath(context, 'PATH', given ?? '.env')
   const contents = await readFile(context, path)
   const read = (providers: Providers): Promise<Arrivals> =>
-    naming(path, () => readOwn(context, input, source, contents, meaningsOf(providers)))
+    naming(path, () => readOwn(context, input, source, contents, providers))
   return { shown: path, read }
 }
 
@@ -113,12 +121,13 @@ async function readOwn(
   input: CommandInput,
   source: Exclude<OwnSource, 'env'>,
   contents: FileContents,
-  meanings: VariableMeanings,
+  providers: Providers,
 ): Promise<Arrivals> {
   switch (source) {
     case 'dotenv': {
       const { parseDotenv } = await import('../../interchange/dotenv.js')
-      return arrivalsOfDrafts(parseDotenv(contents, meanings, input.text('name')))
+      const addresses = addressesOf(providers)
+      return arrivalsOfDrafts(parseDotenv(contents, meaningsOf(providers), input.text('name'), addresses))
     }
     case 'devclaw':
       return readDevclaw(context, input, contents)
@@ -162,6 +171,17 @@ function meaningsOf(providers: Providers): VariableMeanings {
   }
   for (const { name, tokenEnvKey } of all) add(tokenEnvKey, { provider: name, mode: 'token' })
   return meanings
+}
+
+/** Which variables hold base URLs of which providers. */
+function addressesOf(providers: Providers): AddressMeanings {
+  const addresses = new Map<string, AddressMeaning>()
+  for (const { name } of providers.list()) {
+    const metadata = providers.get(name)
+    const names = metadata === undefined ? [] : addressEnvNames(metadata)
+    for (const variable of names) addresses.set(variable, { provider: name, own: metadata?.baseUrl })
+  }
+  return addresses
 }
 
 async function readFile({ host }: CliContext, path: string): Promise<FileContents> {

@@ -12,15 +12,18 @@ export function isShell(text: string): text is Shell {
 }
 
 /**
- * Variables as lines of a shell, without the last line feed. Every value is quoted so that nothing in it is
- * expanded or run.
+ * Variables as lines of a shell, without the last line feed; `undefined` unsets one. Every value is quoted so that
+ * nothing in it is expanded or run. A .env file unsets nothing.
  *
  * @throws KeymuxError `invalid_secret` where a syntax cannot hold a value
  */
-export function renderEnvironment(variables: Readonly<Record<string, string>>, shell: Shell): string {
+export function renderEnvironment(
+  variables: Readonly<Record<string, string | undefined>>,
+  shell: Shell,
+): string {
   if (shell === 'json') return JSON.stringify(variables)
   return Object.entries(variables)
-    .map(([name, value]) => LINES[shell](name, value))
+    .flatMap(([name, value]) => (value === undefined ? UNSET[shell](name) : [LINES[shell](name, value)]))
     .join('\n')
 }
 
@@ -30,6 +33,13 @@ const LINES: Readonly<Record<Exclude<Shell, 'json'>, (name: string, value: strin
   // PowerShell takes typographic single quotes for quotes as well.
   powershell: (name, value) => `$env:${name} = '${value.replace(/['\u2018\u2019\u201a\u201b]/g, '$&$&')}'`,
   dotenv: (name, value) => `${name}=${dotenvValue(name, value)}`,
+}
+
+const UNSET: Readonly<Record<Exclude<Shell, 'json'>, (name: string) => string[]>> = {
+  sh: (name) => [`unset ${name}`],
+  fish: (name) => [`set -e ${name}`],
+  powershell: (name) => [`Remove-Item Env:${name} -ErrorAction SilentlyContinue`],
+  dotenv: () => [],
 }
 
 function dotenvValue(name: string, value: string): string {

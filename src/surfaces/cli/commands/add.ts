@@ -37,8 +37,17 @@ export const add: CommandSpec = {
     },
     { flags: '--models <GLOB,…>', summary: 'models it may serve, such as gpt-4*; all by default' },
     { flags: '--base-url <URL>', summary: "send requests there instead of to the provider's own address" },
+    { flags: '--pool <NAME>', summary: 'accounts of one pool stand in for each other, and for no others' },
+    {
+      flags: '--concurrency <N>',
+      summary: 'requests that it serves at the same time; any number by default',
+    },
+    { flags: '--header <NAME=VALUE,…>', summary: 'headers that go with every request of this account' },
     { flags: '--expires-at <TIME>', summary: 'when a token expires: 2026-12-31T12:00:00Z, or 30d from now' },
-    { flags: '--replace', summary: 'overwrite a profile of the same name' },
+    {
+      flags: '--replace',
+      summary: 'give a profile of this name another credential; its settings stay unless given',
+    },
   ],
   examples: [
     { line: 'keymux add openai:work', does: 'asks for the key without showing it' },
@@ -95,11 +104,26 @@ async function newProfile(
     ...(account === undefined ? {} : { account }),
     ...(models === undefined ? {} : { models: parseList('--models', models) }),
     ...(baseUrl === undefined ? {} : { baseUrl }),
+    pool: input.text('pool'),
+    concurrency: input.integer('concurrency'),
+    headers: headersOf(input.text('header')),
     ...(expiresAt === undefined
       ? {}
       : { expiresAt: parseInstant('--expires-at', expiresAt, context.host.clock.now(), 'ahead') }),
     ...(await secretOf(context, input, mode, provider.name, name)),
   }
+}
+
+/** `NAME=VALUE,…`; a value with a comma in it is what an import or the library sets. */
+function headersOf(text: string | undefined): Record<string, string> | undefined {
+  if (text === undefined) return undefined
+  const pairs = parseList('--header', text).map((pair): [string, string] => {
+    const equals = pair.indexOf('=')
+    if (equals < 1)
+      throw new KeymuxError('usage', `${quote(pair)} is no header`, { hint: 'write NAME=VALUE' })
+    return [pair.slice(0, equals).trim(), pair.slice(equals + 1).trim()]
+  })
+  return Object.fromEntries(pairs)
 }
 
 async function secretOf(

@@ -1,9 +1,11 @@
 import { KeymuxError } from '../../../domain/errors.js'
 import { environmentOf } from '../../../operations/environment.js'
 import { type Member, parseMembers } from '../../../operations/members.js'
+import { providerEnvNames } from '../../../providers/request.js'
 import type { CliContext } from '../context.js'
-import { gatewayEnvironment, refuseSelection, runningAccess } from '../gateway.js'
+import { type FindProvider, gatewayEnvironment, refuseSelection, runningAccess } from '../gateway.js'
 import type { CommandInput } from '../input.js'
+import { tellPassedOver } from '../passed-over.js'
 import { readSelection, SELECTION_OPTIONS } from '../selection.js'
 import { isShell, renderEnvironment, SHELLS } from '../shells.js'
 import type { CommandSpec } from '../spec.js'
@@ -27,23 +29,61 @@ export const env: CommandSpec = {
     const members = input.variadic('PROVIDER[:NAME]').flatMap((text) => parseMembers('PROVIDER', text))
     const format = context.output.json ? 'json' : (input.text('format') ?? 'sh')
     if (!isShell(format)) throw new KeymuxError('usage', `there is no format "${format}"`)
-    const variables = input.flag('gateway')
+    const { variables, find } = input.flag('gateway')
       ? await gatewayVariables(context, input, members)
-      : await environmentOf(await context.open(), members, readSelection(input, context.signal))
+      : await keyVariables(context, input, members)
     if (format === 'json') context.output.document(variables)
-    else context.output.raw(renderEnvironment(variables, format))
+    else {
+      const others = strangers(context, members, find, variables)
+      context.output.raw(renderEnvironment({ ...others, ...variables }, format))
+    }
     return undefined
   },
+}
+
+/** What is to be set, and what is known of providers. */
+interface Found {
+  readonly variables: Record<string, string>
+  readonly find: FindProvider
+}
+
+/** Variables of this shell that would lead the credentials to another address or account. */
+function strangers(
+  { host }: CliContext,
+  members: readonly Member[],
+  find: FindProvider,
+  set: Readonly<Record<string, string>>,
+): Record<string, undefined> {
+  const names = members.flatMap(({ provider }) => {
+    const metadata = find(provider)
+    return metadata === undefined ? [] : providerEnvNames(metadata)
+  })
+  const present = names.filter((name) => host.env[name] !== undefined && !(name in set))
+  return Object.fromEntries(present.map((name) => [name, undefined]))
+}
+
+async function keyVariables(
+  context: CliContext,
+  input: CommandInput,
+  members: readonly Member[],
+): Promise<Found> {
+  const handle = await context.open()
+  const selection = readSelection(input, context.signal)
+  const variables = await environmentOf(handle, members, selection, (named, used) =>
+    tellPassedOver(context, handle, named, used),
+  )
+  return { variables, find: (provider) => handle.providers.get(provider) }
 }
 
 async function gatewayVariables(
   context: CliContext,
   input: CommandInput,
   members: readonly Member[],
-): Promise<Record<string, string>> {
+): Promise<Found> {
   refuseSelection(input)
   const found = await runningAccess(context, members)
-  if (found !== undefined) return gatewayEnvironment(members, found.find, found)
+  if (found !== undefined)
+    return { variables: gatewayEnvironment(members, found.find, found), find: found.find }
   throw new KeymuxError('gateway_not_found', 'no gateway of this vault is running', {
     hint: 'start one with keymux serve, or use keymux exec --gateway',
   })

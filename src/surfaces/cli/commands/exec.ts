@@ -4,7 +4,7 @@ import type { Keymux } from '../../../domain/keymux.js'
 import type { ProviderMetadata } from '../../../domain/provider.js'
 import { environmentOf } from '../../../operations/environment.js'
 import { type Member, parseMembers } from '../../../operations/members.js'
-import { credentialEnvNames } from '../../../providers/request.js'
+import { providerEnvNames } from '../../../providers/request.js'
 import type { CliContext } from '../context.js'
 import { runChild } from '../exec-child.js'
 import {
@@ -138,7 +138,7 @@ function childEnvironment(
   const env: Record<string, string | undefined> = { ...context.host.env }
   for (const { provider } of members) {
     const metadata = find(provider)
-    for (const name of metadata === undefined ? [] : credentialEnvNames(metadata)) delete env[name]
+    for (const name of metadata === undefined ? [] : providerEnvNames(metadata)) delete env[name]
   }
   for (const name of OWN_VARIABLES) delete env[name]
   return Object.assign(env, variables)

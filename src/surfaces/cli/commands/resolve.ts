@@ -1,10 +1,12 @@
 import { KeymuxError } from '../../../domain/errors.js'
+import { newProfileId } from '../../../domain/ids.js'
 import type { Keymux } from '../../../domain/keymux.js'
 import type { Resolution } from '../../../domain/ports.js'
 import type { ResolveOptions } from '../../../domain/resolver.js'
 import { formatTime } from '../../../domain/rfc3339.js'
-import { type Member, parseMembers, requireProviders } from '../../../operations/members.js'
+import { type Member, parseMembers, requireMembers } from '../../../operations/members.js'
 import { FallbackChain } from '../../../resolver/multi.js'
+import { tellPassedOver } from '../passed-over.js'
 import { readSelection, SELECTION_OPTIONS } from '../selection.js'
 import type { CommandSpec } from '../spec.js'
 
@@ -24,7 +26,12 @@ export const resolve: CommandSpec = {
     if (options.strict === true && members.some((member) => member.name === undefined)) {
       throw new KeymuxError('usage', '--strict needs the name of a profile', { hint: 'write PROVIDER:NAME' })
     }
-    const result = await resolveMembers(await context.open(), members, options)
+    const handle = await context.open()
+    const result = await resolveMembers(handle, members, options)
+    const [first] = members
+    if (first?.name !== undefined) {
+      await tellPassedOver(context, handle, newProfileId(first.provider, first.name), result.profile.id)
+    }
     if (context.output.json) context.output.document(toJson(result))
     else context.output.raw(result.credential)
     return undefined
@@ -33,11 +40,12 @@ export const resolve: CommandSpec = {
 
 /** The first member's credential that can be had. */
 export async function resolveMembers(
-  { resolver, providers }: Pick<Keymux, 'resolver' | 'providers'>,
+  handle: Pick<Keymux, 'resolver' | 'profiles' | 'providers'>,
   members: readonly Member[],
   options: ResolveOptions,
 ): Promise<Resolution> {
-  requireProviders(members, providers)
+  await requireMembers(handle, members, options.only)
+  const { resolver } = handle
   const [only] = members
   if (members.length === 1 && only !== undefined) return resolver.resolve(only.provider, only.name, options)
   return new FallbackChain(resolver, ...members.map((member) => member.text)).resolve(options)

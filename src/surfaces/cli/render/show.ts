@@ -18,6 +18,9 @@ export function renderShow(view: ProfileView, options: RenderOptions): string {
     ['account', shown(view.account)],
     ['models', shown(view.models?.join(', '))],
     ['base URL', shown(view.baseUrl)],
+    ['pool', shown(view.pool)],
+    ['concurrency', view.concurrency === undefined ? undefined : String(view.concurrency)],
+    ['headers', shown(view.headers && headerLines(view.headers))],
     ['reference', shown(view.reference)],
     [view.expiresAt !== undefined && view.expiresAt <= now ? 'expired' : 'expires', expiryWords(view, now)],
     ['renewable', view.renewable === undefined ? undefined : yesNo(view.renewable)],
@@ -42,6 +45,12 @@ export function renderShow(view: ProfileView, options: RenderOptions): string {
   )
   const lines = known.map(([name, value]) => `  ${pad(name, 14)}  ${value}`)
   return [style.bold(printable(view.id)), ...lines].join('\n')
+}
+
+function headerLines(headers: Readonly<Record<string, string>>): string {
+  return Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join(', ')
 }
 
 function renewal({ renewal: failed }: ProfileView, now: Date): string | undefined {

@@ -33,7 +33,8 @@ export function formatLocal(time: Date): string {
   return `${localDay(time)} ${localClock(time)}`
 }
 
-function localTime(time: Date, now: Date): string {
+/** Local time of day, with the date when it is another day. */
+export function localTime(time: Date, now: Date): string {
   return localDay(time) === localDay(now) ? localClock(time) : formatLocal(time)
 }
 
