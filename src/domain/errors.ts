@@ -28,6 +28,7 @@ export const ERROR_CODES = {
   invalid_secret: 2,
   secret_in_argv: 2,
   invalid_value: 2,
+  unsupported_coding: 2,
   invalid_config: 2,
   invalid_reference: 2,
   invalid_import: 2,

@@ -44,6 +44,8 @@ export interface ForwardRequest {
   readonly headers: RawHeaders
   /** Absent when there is none. */
   readonly body?: RequestBody | undefined
+  /** The body without its `content-encoding`, where it has one and is whole. It is read, and sent as it came. */
+  readonly decoded?: Buffer | undefined
   /** The providers to try, in order. */
   readonly stages: readonly Stage[]
   /** The model to choose profiles by when the request itself names none. */
@@ -125,7 +127,8 @@ export interface Forwarder {
   /**
    * Tries profiles until one answers. Rejects only with the signal's reason, with a `KeymuxError` about the
    * vault (`vault_locked`, storage errors), with `unknown_provider`, `foreign_host` (the path leads out of
-   * the base URL) or `invalid_value` (the request cannot be sent). Everything else is an answer.
+   * the base URL), `unsupported_coding` (its body cannot be read) or `invalid_value` (the request cannot be sent).
+   * Everything else is an answer.
    */
   forward(request: ForwardRequest): Promise<Answer>
   /** Closes all connections. */

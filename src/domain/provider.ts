@@ -52,6 +52,10 @@ export interface ProviderMetadata {
   readonly auth?: AuthHeader
   /** Headers that every request needs, such as an API version. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Headers that go with tokens that begin with these texts; lists are added to those of the caller. */
+  readonly tokenHeaders?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** Other addresses of the provider itself: a credential may be sent there. */
+  readonly ownBaseUrls?: readonly string[]
   readonly family?: ProviderFamily
   /** Environment variable names the key is also known by. */
   readonly envAliases?: readonly string[]

@@ -6,6 +6,7 @@ import { readLogin } from './login.js'
 import { folder, joinPath } from './places.js'
 
 const ID = 'openai:codex'
+const CHATGPT = 'https://chatgpt.com/backend-api/codex'
 
 /** Codex: an API key, a ChatGPT login, or both. */
 export const codex: Importer = {
@@ -32,13 +33,17 @@ export const codex: Importer = {
 }
 
 function readTokens(tokens: JsonReader, takeOver: boolean | undefined): Reading {
+  const account = tokens.optionalText('account_id')
   const login = {
     provider: 'openai',
     name: 'codex',
     accessToken: tokens.optionalText('access_token'),
     refreshToken: tokens.optionalText('refresh_token'),
     idToken: tokens.optionalText('id_token'),
-    account: tokens.optionalText('account_id'),
+    account,
+    // A ChatGPT login is no key of the API: Codex sends its requests there, and names the account in each.
+    baseUrl: CHATGPT,
+    headers: account === undefined ? undefined : { 'chatgpt-account-id': account },
     source: 'codex',
   }
   return readLogin(login, takeOver, 'codex-login')

@@ -24,6 +24,8 @@ export interface ImportDraft {
   readonly account?: string
   /** Where this credential is valid, when that is not the provider's usual address. */
   readonly baseUrl?: string
+  /** Headers that go with every request of this account. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly priority?: number
   /** What is known of its use, in the stored format's snake_case (`usageFromJson` reads it). */
   readonly usage?: JsonObject

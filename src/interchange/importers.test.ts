@@ -73,6 +73,8 @@ describe('the files of other tools', () => {
     expect(rest).toEqual(none)
     expect(drafts).toEqual([
       {
+        baseUrl: 'https://chatgpt.com/backend-api/codex',
+        headers: { 'chatgpt-account-id': 'acct-1' },
         provider: 'openai',
         name: 'codex@example.com',
         mode: 'token',

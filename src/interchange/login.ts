@@ -27,6 +27,7 @@ export interface ForeignLogin {
   /** Texts that go along with a login that is taken over. */
   readonly metadata?: Readonly<Record<string, string | undefined>>
   readonly baseUrl?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
   readonly source: string
   readonly extra?: Pick<ImportDraft, 'priority' | 'usage' | 'lastGood'>
 }
@@ -52,6 +53,7 @@ export function readLogin(
     email,
     account: login.account ?? identity.account ?? access.account,
     baseUrl: login.baseUrl,
+    headers: login.headers,
     source: login.source,
     ...login.extra,
   })

@@ -5,6 +5,7 @@ import type { ProviderMetadata } from '../domain/provider.js'
 import { redactSecrets } from '../domain/redact.js'
 import { parseBaseUrl } from '../domain/secure-url.js'
 import { isForeignBaseUrl, leavesVault, pointersIn } from '../profiles/outside.js'
+import { ACCOUNT_HEADERS } from '../providers/account-headers.js'
 
 /*
  * A file from elsewhere may name addresses that credentials would be sent to, and files, variables and commands
@@ -55,13 +56,13 @@ export function droppedNote(id: string, dropped: readonly string[]): string {
 export function refuseProfile(profile: AuthProfile, provider: ProviderMetadata | undefined): void {
   const { baseUrl, headers, apiKey, token } = profile
   const reference = apiKey?.keyRef ?? token?.tokenRef
+  // One that a relay understands may lead on to somebody else.
+  const unknown = Object.keys(headers ?? {}).filter((name) => !ACCOUNT_HEADERS.has(name))
   const leads = [
     ...(baseUrl !== undefined && isForeignBaseUrl(baseUrl, provider)
       ? [`its credential would be sent to ${shown(parseBaseUrl(baseUrl) ?? baseUrl)}`]
       : []),
-    ...(headers === undefined
-      ? []
-      : [`its requests would carry the headers ${shown(Object.keys(headers).join(', '))}`]),
+    ...(unknown.length === 0 ? [] : [`its requests would carry the headers ${shown(unknown.join(', '))}`]),
     ...(reference !== undefined && leavesVault(reference)
       ? [`its credential would be read from ${shown(reference)}`]
       : []),

@@ -13,7 +13,8 @@ const OLD_SECRET_REFERENCE = 'client_secret_ref'
 /** Whether a base URL is another than the provider's own. One that nothing can be sent to leads nowhere. */
 export function isForeignBaseUrl(baseUrl: string, provider: ProviderMetadata | undefined): boolean {
   const url = parseBaseUrl(baseUrl)
-  return url !== undefined && url !== parseBaseUrl(provider?.baseUrl ?? '')
+  const own = [provider?.baseUrl ?? '', ...(provider?.ownBaseUrls ?? [])].map((each) => parseBaseUrl(each))
+  return url !== undefined && !own.includes(url)
 }
 
 /** Whether a reference leads out of the vault: to a variable, a file, a command. */

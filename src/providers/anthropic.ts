@@ -18,6 +18,8 @@ export const anthropic: ProviderMetadata = {
   baseUrlAliases: ['ANTHROPIC_API_URL', 'ANTHROPIC_API_BASE', 'ANTHROPIC_API_HOST', 'CLAUDE_API_URL'],
   // A subscription's token: as a bearer token in the general variable Claude Code does not know it for one.
   tokenEnvKeys: { 'sk-ant-oat': 'CLAUDE_CODE_OAUTH_TOKEN' },
+  // docs.anthropic.com: what the API takes such a token for depends on this.
+  tokenHeaders: { 'sk-ant-oat': { 'anthropic-beta': 'oauth-2025-04-20' } },
   relatedEnv: ['CLAUDE_API_KEY', 'ANTHROPIC_CUSTOM_HEADERS'],
   check: { method: 'GET', path: '/v1/models' },
 }

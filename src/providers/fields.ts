@@ -117,6 +117,23 @@ export const envNames: Read<readonly string[]> = (value, at) =>
   list(value, (one) => ENV_NAME.test(one) && !ENV_RESERVED.test(one)) ??
   raise(at.fail(`a list of at most ${MAX_LIST} environment variable names`))
 
+/** Headers by how a token begins. */
+export const headersByPrefix: Read<Readonly<Record<string, Readonly<Record<string, string>>>>> = (
+  value,
+  at,
+) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw at.fail('headers by how a token begins')
+  }
+  return Object.fromEntries(Object.entries(value).map(([begin, each]) => [begin, headers(each, at)]))
+}
+
+export const baseUrls: Read<readonly string[]> = (value, at) => {
+  if (!Array.isArray(value) || value.length > MAX_LIST)
+    throw at.fail(`a list of at most ${MAX_LIST} base URLs`)
+  return value.map((each: unknown) => baseUrl(each, at))
+}
+
 /** Names of environment variables by how a token begins. */
 export const envNamesByPrefix: Read<Readonly<Record<string, string>>> = (value, at) => {
   const wrong = `up to ${MAX_LIST} environment variable names by how a token begins`

@@ -14,6 +14,8 @@ export const openai: ProviderMetadata = {
   baseUrlEnv: 'OPENAI_BASE_URL',
   // Before version 1 the Python SDK read the first, and many tools still do.
   baseUrlAliases: ['OPENAI_API_BASE', 'OPENAI_API_BASE_URL', 'OPENAI_API_HOST', 'OPENAI_ENDPOINT'],
+  // Where Codex sends the requests of a ChatGPT login.
+  ownBaseUrls: ['https://chatgpt.com/backend-api/codex'],
   relatedEnv: [
     'OPENAI_ORG_ID',
     'OPENAI_ORGANIZATION',

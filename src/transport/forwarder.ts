@@ -1,11 +1,31 @@
 import type { Forwarder } from '../domain/forwarding.js'
+import type { Logger } from '../domain/ports.js'
 import { Forwarding } from './forwarding.js'
+import { codingsOf, decodedBody } from './request-coding.js'
 import type { ForwarderParts } from './types.js'
 
 /** Puts the forwarding core together. */
-export function createForwarder(parts: ForwarderParts): Forwarder {
+export function createForwarder(given: ForwarderParts): Forwarder {
+  const parts = { ...given, removedHeader: given.removedHeader ?? saidOnce(given.logger) }
   return {
-    forward: (request) => new Forwarding(parts, request).run(),
+    forward: (request) => {
+      const codings = codingsOf(request.headers)
+      if (codings.length === 0) return new Forwarding(parts, request).run()
+      return decodedBody(request, codings).then((decoded) =>
+        new Forwarding(parts, { ...request, decoded }).run(),
+      )
+    },
     close: () => parts.sender.close(),
+  }
+}
+
+/** A program sends the same headers with every request. */
+function saidOnce(logger: Logger | undefined): (name: string, profileId: string) => void {
+  const said = new Set<string>()
+  return (name, profile) => {
+    const key = `${name} ${profile}`
+    if (said.has(key)) return
+    said.add(key)
+    logger?.warn('a header of the program named another account, and is left out', { header: name, profile })
   }
 }

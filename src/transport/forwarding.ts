@@ -43,7 +43,7 @@ export class Forwarding {
     const { timers, random, settings } = parts
     this.#parts = parts
     this.#request = request
-    this.#outbound = new Outbound(request)
+    this.#outbound = new Outbound(request, parts.removedHeader)
     const deadlineMs = request.settings?.deadlineMs ?? settings?.deadlineMs ?? DEADLINE_MS
     this.#course = new Course({ request, outbound: this.#outbound, timers, random, deadlineMs })
     this.#trier = new Trier(parts, this.#outbound, this.#course, request.settings?.firstByteTimeoutMs)

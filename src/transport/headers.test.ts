@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest'
+import type { AuthMode } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import { ACCOUNT_HEADERS } from '../providers/account-headers.js'
 import { getProvider } from '../providers/registry.js'
 import {
   answerHeaders,
   callerHeaders,
   headerValue,
   makingHeaders,
+  type SentAs,
   upstreamHeaders,
   without,
 } from './headers.js'
@@ -19,6 +22,8 @@ function provider(name: string): ProviderMetadata {
 function flat(headers: Record<string, string>): string[] {
   return Object.entries(headers).flat()
 }
+
+const as = (mode: AuthMode, credential = 'sk'): SentAs => ({ mode, credential, own: {} })
 
 describe('what is sent upstream', () => {
   test('credentials in every manner, cookies and hop-by-hop headers stay behind', () => {
@@ -78,28 +83,72 @@ describe('what is sent upstream', () => {
     ['gemini', 'api_key', { 'x-goog-api-key': 'sk' }],
     ['gemini', 'token', { authorization: 'Bearer sk' }],
   ] as const)('the credential of %s in mode %s', (name, mode, wanted) => {
-    expect(upstreamHeaders([], provider(name), mode, 'sk')).toEqual(flat(wanted))
+    expect(upstreamHeaders([], provider(name), as(mode))).toEqual(flat(wanted))
   })
 
   test('what the caller says himself stands, whatever its case', () => {
     const kept = ['Anthropic-Version', '2024-01-01']
-    expect(upstreamHeaders(kept, provider('anthropic'), 'api_key', 'sk')).toEqual([
-      ...kept,
-      'x-api-key',
-      'sk',
-    ])
+    expect(upstreamHeaders(kept, provider('anthropic'), as('api_key'))).toEqual([...kept, 'x-api-key', 'sk'])
   })
 
   test("a custom provider's own header takes the place of the caller's", () => {
     const corp: ProviderMetadata = { ...provider('openai'), name: 'corp', auth: 'header:x-corp-key' }
-    const headers = upstreamHeaders(['X-Corp-Key', 'mine', 'a', 'b'], corp, 'api_key', 'sk')
+    const headers = upstreamHeaders(['X-Corp-Key', 'mine', 'a', 'b'], corp, as('api_key'))
     expect(headers).toEqual(['a', 'b', 'x-corp-key', 'sk'])
   })
 
   test('a credential that is no header value is refused', () => {
-    expect(() => upstreamHeaders([], provider('openai'), 'api_key', 'a\r\nx: y')).toThrow(
+    expect(() => upstreamHeaders([], provider('openai'), as('api_key', 'a\r\nx: y'))).toThrow(
       expect.objectContaining({ code: 'invalid_secret' }),
     )
+  })
+})
+
+describe('headers of an account', () => {
+  const openai = provider('openai')
+
+  test.each([...ACCOUNT_HEADERS])("%s: another account's is never sent, the profile's own is", (name) => {
+    const removed: string[] = []
+    const sentAs = (own: Record<string, string>): SentAs => ({
+      ...as('api_key'),
+      own,
+      removed: (header) => removed.push(header),
+    })
+    const caller = ['a', 'b', name.toUpperCase(), 'of-another']
+    expect(upstreamHeaders(caller, openai, sentAs({}))).toEqual(['a', 'b', 'authorization', 'Bearer sk'])
+    expect(upstreamHeaders(caller, openai, sentAs({ [name]: 'own' }))).toEqual([
+      'a',
+      'b',
+      'authorization',
+      'Bearer sk',
+      name,
+      'own',
+    ])
+    expect(removed).toEqual([name, name])
+    upstreamHeaders([name, 'own'], openai, sentAs({ [name]: 'own' }))
+    expect(removed).toHaveLength(2)
+  })
+
+  test('of any name take the place of the caller’s', () => {
+    const sentAs = { ...as('api_key'), own: { 'x-team': 'mine' } }
+    expect(upstreamHeaders(['X-Team', 'other'], openai, sentAs)).toEqual([
+      'authorization',
+      'Bearer sk',
+      'x-team',
+      'mine',
+    ])
+  })
+
+  const token = 'sk-ant-oat01-invented'
+  test.each([
+    [[], 'oauth-2025-04-20'],
+    [['Anthropic-Beta', 'a-1,b-2'], 'a-1,b-2,oauth-2025-04-20'],
+    [['anthropic-beta', 'oauth-2025-04-20, b-2'], 'oauth-2025-04-20, b-2'],
+  ] as const)('a subscription’s token needs its beta beside %j', (caller, wanted) => {
+    const headers = upstreamHeaders(caller, provider('anthropic'), as('token', token))
+    expect(headerValue(headers, 'anthropic-beta')).toBe(wanted)
+    const key = upstreamHeaders(caller, provider('anthropic'), as('api_key', token))
+    expect(headerValue(key, 'anthropic-beta')).toBe(caller[1])
   })
 })
 

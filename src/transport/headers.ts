@@ -1,6 +1,7 @@
 import type { Answer, RawHeaders } from '../domain/forwarding.js'
 import type { AuthMode } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import { ACCOUNT_HEADERS } from '../providers/account-headers.js'
 import { authHeaders } from '../providers/request.js'
 
 /** Hop-by-hop (RFC 9110 section 7.6.1, RFC 9112): they speak of one connection alone. */
@@ -44,26 +45,73 @@ export function callerHeaders(raw: RawHeaders): string[] {
   return kept
 }
 
+/** Whose credential a try is sent with. */
+export interface SentAs {
+  readonly mode: AuthMode
+  readonly credential: string
+  /** Headers of the account. */
+  readonly own: Readonly<Record<string, string>>
+  /** Is told of a header that named another account and is not sent. */
+  readonly removed?: ((name: string) => void) | undefined
+}
+
 /**
- * The headers of one try: the caller's, the credential in the provider's own header, and what the provider
- * needs and the caller did not send (such as `anthropic-version`).
+ * The headers of one try: the caller's but for those of another account, the credential in the provider's own header,
+ * those of the account, and what the provider needs and the caller did not send (such as `anthropic-version`).
  *
  * @throws KeymuxError `invalid_secret` when the credential cannot be sent in a header
  */
 export function upstreamHeaders(
-  kept: readonly string[],
+  caller: readonly string[],
   provider: ProviderMetadata,
-  mode: AuthMode,
-  credential: string,
+  { mode, credential, own, removed }: SentAs,
 ): string[] {
   const auth = Object.entries(authHeaders(provider, mode, credential))
   const ownHeader = provider.auth?.startsWith('header:') === true ? provider.auth.slice('header:'.length) : ''
-  const headers = ownHeader === '' ? [...kept] : without(kept, ownHeader.toLowerCase())
+  const kept = ofOneAccount(caller, own, removed)
+  const headers = ownHeader === '' ? kept : without(kept, ownHeader.toLowerCase())
   for (const [name, value] of auth) headers.push(name, value)
+  for (const [name, value] of Object.entries(own)) headers.push(name, value)
+  addTokenHeaders(headers, provider, mode, credential)
   for (const [name, value] of Object.entries(provider.headers ?? {})) {
     if (headerValue(kept, name) === undefined) headers.push(name, value)
   }
   return headers
+}
+
+/** The caller's headers without those that the account sets itself, or that name another account. */
+function ofOneAccount(
+  caller: readonly string[],
+  own: Readonly<Record<string, string>>,
+  removed: ((name: string) => void) | undefined,
+): string[] {
+  const kept: string[] = []
+  for (let index = 0; index < caller.length; index += 2) {
+    const name = caller[index] ?? ''
+    const value = caller[index + 1] ?? ''
+    const key = name.toLowerCase()
+    const replaced = own[key] !== undefined
+    if (!replaced && !ACCOUNT_HEADERS.has(key)) kept.push(name, value)
+    else if (own[key] !== value) removed?.(key)
+  }
+  return kept
+}
+
+/** What goes with a token that is told by how it begins, added to a list that the caller sent. */
+function addTokenHeaders(
+  headers: string[],
+  { tokenHeaders = {} }: ProviderMetadata,
+  mode: AuthMode,
+  credential: string,
+): void {
+  if (mode === 'api_key') return
+  const [, added] = Object.entries(tokenHeaders).find(([begin]) => credential.startsWith(begin)) ?? []
+  for (const [name, value] of Object.entries(added ?? {})) {
+    const at = headers.findIndex((each, index) => index % 2 === 0 && each.toLowerCase() === name)
+    const listed = at < 0 ? undefined : headers[at + 1]
+    if (listed === undefined) headers.push(name, value)
+    else if (!listed.split(',').some((each) => each.trim() === value)) headers[at + 1] = `${listed},${value}`
+  }
 }
 
 /** An upstream's headers as they may be passed on. */

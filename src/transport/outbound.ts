@@ -1,7 +1,9 @@
+import { KeymuxError } from '../domain/errors.js'
 import type { EndSignal, ForwardRequest, Stage } from '../domain/forwarding.js'
 import type { AuthProfile } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
-import { callerHeaders, upstreamHeaders } from './headers.js'
+import { callerHeaders, upstreamHeaders, without } from './headers.js'
+import { codingsOf } from './request-coding.js'
 import { requestedModel, withModel } from './request-model.js'
 import type { UpstreamRequest } from './types.js'
 import { compatiblePath, upstreamUrl } from './upstream-url.js'
@@ -27,15 +29,24 @@ export class Outbound {
   readonly #request: ForwardRequest
   readonly #headers: readonly string[]
   readonly #model: string | undefined
+  readonly #removed: ((header: string, profileId: string) => void) | undefined
   /** The body with another model in it, the last one that was asked for. */
   #changed: { readonly model: string; readonly bytes: Buffer } | undefined
   #spent = false
   #bodyError: unknown
 
-  constructor(request: ForwardRequest) {
+  /** @param removed is told of a header that named another account and is not sent, and of the account that is used */
+  constructor(request: ForwardRequest, removed?: (header: string, profileId: string) => void) {
     this.#request = request
+    this.#removed = removed
     this.#headers = callerHeaders(request.headers)
-    this.#model = requestedModel(request.path, request.body?.bytes) ?? request.model
+    this.#model = requestedModel(request.path, this.#readable) ?? request.model
+  }
+
+  /** The body as it can be read. */
+  get #readable(): Buffer | undefined {
+    const { body, decoded, headers } = this.#request
+    return decoded ?? (codingsOf(headers).length > 0 ? undefined : body?.bytes)
   }
 
   /** Whether the body is kept, so that it can be sent any number of times. */
@@ -81,8 +92,15 @@ export class Outbound {
     const relative = stage.compatible === true ? compatiblePath(provider.name, path) : path
     const { origin, path: target } = upstreamUrl(provider, profile.baseUrl ?? stage.baseUrl, relative)
     const mode = stage.compatible === true && OTHERWISE.has(provider.family) ? 'token' : profile.mode
-    const headers = upstreamHeaders(this.#headers, provider, mode, credential)
     const bytes = this.#bytes(stage)
+    const changed = bytes !== this.#request.body?.bytes
+    const caller = changed ? without(this.#headers, 'content-encoding') : this.#headers
+    const headers = upstreamHeaders(caller, provider, {
+      mode,
+      credential,
+      own: profile.headers ?? {},
+      removed: this.#removed && ((name) => this.#removed?.(name, profile.id)),
+    })
     const { rest, length } = this.#request.body ?? {}
     if (rest === undefined) {
       const body = bytes === undefined || bytes.length === 0 ? undefined : bytes
@@ -98,8 +116,14 @@ export class Outbound {
   }
 
   #bytes({ model }: Stage): Buffer | undefined {
-    const bytes = this.#request.body?.bytes
-    if (model === undefined || bytes === undefined) return bytes
+    const { body } = this.#request
+    const bytes = this.#readable
+    if (model === undefined || body === undefined) return body?.bytes
+    if (bytes === undefined) {
+      throw new KeymuxError('unsupported_coding', 'a coded body this large cannot be given another model', {
+        hint: 'send it as it is',
+      })
+    }
     if (this.#changed?.model !== model) this.#changed = { model, bytes: withModel(bytes, model) }
     return this.#changed.bytes
   }

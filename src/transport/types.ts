@@ -66,4 +66,6 @@ export interface ForwarderParts {
   readonly random: Random
   readonly settings?: Partial<ForwardSettings> | undefined
   readonly logger?: Logger | undefined
+  /** Is told of a caller's header that named another account than the one that is used, and is not sent. */
+  readonly removedHeader?: ((name: string, profileId: string) => void) | undefined
 }

@@ -32,6 +32,7 @@ const STATUS: Readonly<Record<string, number>> = {
   unknown_provider: 404,
   foreign_host: 400,
   invalid_value: 400,
+  unsupported_coding: 415,
   vault_locked: 503,
   storage_unavailable: 503,
   storage_busy: 503,
