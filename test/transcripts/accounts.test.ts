@@ -1,4 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { badKey, ok, rateLimited, startScriptedUpstream } from '../../src/entries/testing.js'
 import { type CliVault, makeCliVault } from '../support/cli-vault.js'
 
@@ -316,6 +319,50 @@ describe('a profile that is named and cannot serve', () => {
       'openai:work is switched off; using openai:client',
     )
     expect((await vault.run(['resolve', 'openai:work', '--strict'])).code).toBe(5)
+  })
+})
+
+describe('resolve --helper', () => {
+  const runtime = mkdtempSync(path.join(tmpdir(), 'keymux-runtime-'))
+  const env = { XDG_RUNTIME_DIR: runtime }
+  afterAll(() => rmSync(runtime, { recursive: true }))
+
+  const ask = async (caller: string, ...more: string[]): Promise<string> => {
+    const { code, stdout } = await vault.run(['resolve', 'openai', '--helper', ...more], { caller, env })
+    expect(code).toBe(0)
+    return stdout.trim()
+  }
+
+  test('gives a program that asks again at once the next account, and reports no failure', async () => {
+    await add('openai:a', 'sk-a', '--priority', '3')
+    await add('openai:b', 'sk-b', '--priority', '2')
+    await add('openai:c', 'sk-c', '--priority', '1')
+    const given: string[] = []
+    for (let times = 0; times < 4; times += 1) {
+      given.push(await ask('1-100'))
+      vault.clock.advance(4_000)
+    }
+    expect(given).toEqual(['sk-a', 'sk-b', 'sk-c', 'sk-a'])
+    vault.clock.advance(6_000)
+    expect([await ask('1-100'), await ask('2-200'), await ask('1-100')]).toEqual(['sk-a', 'sk-a', 'sk-b'])
+    expect(await ask('1-100', '--only', 'openai:a')).toBe('sk-a')
+    const { stdout } = await vault.run(['status', '--json'])
+    expect(stdout).not.toMatch(/"error_count":[1-9]/)
+    const [kept, ...others] = readdirSync(path.join(runtime, 'keymux'))
+    expect(others.length).toBeLessThan(3)
+    const file = path.join(runtime, 'keymux', kept ?? '')
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(readFileSync(file, 'utf8')).not.toContain('sk-')
+  })
+
+  test('says like resolve when nobody can serve', async () => {
+    await add('openai:a', 'sk-a')
+    await vault.run(['report', 'failure', 'openai:a', '--reason', 'billing'])
+    for (let times = 0; times < 2; times += 1) {
+      expect(await vault.run(['resolve', 'openai', '--helper'], { caller: '1-1', env })).toMatchObject({
+        code: 5,
+      })
+    }
   })
 })
 

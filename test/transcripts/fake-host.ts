@@ -18,6 +18,8 @@ export interface FakeWorld {
   /** What the person answers, in turn; `undefined` where there is no terminal. Without it there is none. */
   readonly answers?: readonly (string | boolean | undefined)[]
   readonly now?: Date
+  /** The program that runs keymux. */
+  readonly caller?: string
   readonly services?: Partial<CliServices>
   readonly commands?: readonly CommandEntry[]
 }
@@ -49,6 +51,7 @@ export function fakeHost(world: FakeWorld = {}): FakeHost {
     platform: 'linux',
     env: world.env ?? {},
     home: '/home/ada',
+    caller: () => world.caller ?? 'caller',
     cwd: '/work',
     stdin: bytes(world.stdin ?? '', world.stdinIsTTY ?? false),
     stdout: stdout.sink,

@@ -16,6 +16,8 @@ export interface CliHost extends SettingFacts {
   readonly prompter: Prompter
   readonly clock: Clock
   readonly interrupts: Interrupts
+  /** The program that runs keymux, by process id and beginning. */
+  readonly caller: () => string
   readonly services: CliServices
 }
 

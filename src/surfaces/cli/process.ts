@@ -1,4 +1,5 @@
 import { homedir } from 'node:os'
+import { callingProcess } from '../../system/calling-process.js'
 import type { CliHost } from './context.js'
 import { watchInterrupts } from './interrupts.js'
 import { createPrompter } from './prompt.js'
@@ -47,6 +48,7 @@ function processHost(services: CliServices, argv: readonly string[]): CliHost {
     platform: process.platform,
     env: process.env,
     home: homedir(),
+    caller: () => callingProcess(),
     cwd: process.cwd(),
     stdin: nodeSource(() => process.stdin),
     stdout: nodeSink(process.stdout),

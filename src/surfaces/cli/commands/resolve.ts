@@ -1,4 +1,5 @@
-import { KeymuxError } from '../../../domain/errors.js'
+import { keymuxFolder } from '../../../config/paths.js'
+import { isKeymuxError, KeymuxError } from '../../../domain/errors.js'
 import { newProfileId } from '../../../domain/ids.js'
 import type { Keymux } from '../../../domain/keymux.js'
 import type { Resolution } from '../../../domain/ports.js'
@@ -6,6 +7,8 @@ import type { ResolveOptions } from '../../../domain/resolver.js'
 import { formatTime } from '../../../domain/rfc3339.js'
 import { type Member, parseMembers, requireMembers } from '../../../operations/members.js'
 import { FallbackChain } from '../../../resolver/multi.js'
+import type { CliContext } from '../context.js'
+import { HelperMemory } from '../helper-memory.js'
 import { tellPassedOver } from '../passed-over.js'
 import { readSelection, SELECTION_OPTIONS } from '../selection.js'
 import type { CommandSpec } from '../spec.js'
@@ -15,9 +18,17 @@ export const resolve: CommandSpec = {
   description:
     'Prints the credential alone, so that it can serve as a key helper. Several providers, separated by commas, are tried in turn. When nothing can be handed out it says when something will (exit 5).',
   arguments: [{ name: 'PROVIDER[:NAME][,…]', summary: 'what is wanted', completes: 'provider' }],
-  options: SELECTION_OPTIONS,
+  options: [
+    ...SELECTION_OPTIONS,
+    {
+      flags: '--helper',
+      summary:
+        'for programs that take their key from a command: a program that asks again within 5 s gets the next one',
+    },
+  ],
   examples: [
     { line: 'keymux resolve openai', does: 'the key of the best account that works now' },
+    { line: 'keymux resolve anthropic --helper', does: 'as the apiKeyHelper of Claude Code' },
     { line: 'keymux resolve openai:work,groq --json', does: 'the work account, else another, else Groq' },
   ],
   async run(context, input) {
@@ -27,7 +38,9 @@ export const resolve: CommandSpec = {
       throw new KeymuxError('usage', '--strict needs the name of a profile', { hint: 'write PROVIDER:NAME' })
     }
     const handle = await context.open()
-    const result = await resolveMembers(handle, members, options)
+    const result = input.flag('helper')
+      ? await resolveAgain(context, handle, members, options)
+      : await resolveMembers(handle, members, options)
     const [first] = members
     if (first?.name !== undefined) {
       await tellPassedOver(context, handle, newProfileId(first.provider, first.name), result.profile.id)
@@ -49,6 +62,30 @@ export async function resolveMembers(
   const [only] = members
   if (members.length === 1 && only !== undefined) return resolver.resolve(only.provider, only.name, options)
   return new FallbackChain(resolver, ...members.map((member) => member.text)).resolve(options)
+}
+
+/** Leaves out what the same program got a moment ago, as long as there is anything else. */
+async function resolveAgain(
+  { host }: CliContext,
+  handle: Pick<Keymux, 'resolver' | 'profiles' | 'providers' | 'vault'>,
+  members: readonly Member[],
+  options: ResolveOptions,
+): Promise<Resolution> {
+  const { vaultId } = await handle.vault.status()
+  const wanted = members.map(({ text }) => text).join(',')
+  const asking = { caller: host.caller(), vault: vaultId, wanted }
+  const memory = new HelperMemory(keymuxFolder('runtime', host), asking, Number(host.clock.now()))
+  const tried = memory.tried()
+  try {
+    const result = await resolveMembers(handle, members, { ...options, exclude: tried })
+    memory.remember([...tried, result.profile.id])
+    return result
+  } catch (error) {
+    if (tried.size === 0 || !isKeymuxError(error, 'no_usable_profile')) throw error
+    const result = await resolveMembers(handle, members, options)
+    memory.remember([result.profile.id])
+    return result
+  }
 }
 
 function toJson(result: Resolution): Record<string, unknown> {
