@@ -355,6 +355,14 @@ describe('resolve --helper', () => {
     expect(readFileSync(file, 'utf8')).not.toContain('sk-')
   })
 
+  test('goes round when all were tried, also among equals', async () => {
+    await add('openai:a', 'sk-a')
+    await add('openai:b', 'sk-b')
+    const given: string[] = []
+    for (let times = 0; times < 6; times += 1) given.push(await ask('3-300'))
+    for (let at = 1; at < given.length; at += 1) expect(given[at]).not.toBe(given[at - 1])
+  })
+
   test('says like resolve when nobody can serve', async () => {
     await add('openai:a', 'sk-a')
     await vault.run(['report', 'failure', 'openai:a', '--reason', 'billing'])

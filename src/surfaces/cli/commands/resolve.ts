@@ -81,8 +81,11 @@ async function resolveAgain(
     memory.remember([...tried, result.profile.id])
     return result
   } catch (error) {
-    if (tried.size === 0 || !isKeymuxError(error, 'no_usable_profile')) throw error
-    const result = await resolveMembers(handle, members, options)
+    const last = [...tried].at(-1)
+    if (last === undefined || !isKeymuxError(error, 'no_usable_profile')) throw error
+    // All were tried: from the beginning, and not with the one that it comes back from.
+    const exclude = tried.size > 1 ? new Set([last]) : undefined
+    const result = await resolveMembers(handle, members, { ...options, exclude })
     memory.remember([result.profile.id])
     return result
   }
