@@ -1,56 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { openTestHandle, type TestHandle } from '../../test/support/handle.js'
+import { openWatchedVault as open } from '../../test/support/outcomes.js'
 import type { FailureReason } from '../domain/usage.js'
-import type { Store } from '../storage/contract.js'
-import { createMemoryStore } from '../storage/memory/index.js'
 
 const MINUTE = 60_000
-
-/** A handle with two profiles, another process on the same vault, and the number of transactions so far. */
-async function open(): Promise<{
-  handle: TestHandle
-  other: TestHandle
-  written: () => number
-  refuse: (error: Error | undefined) => void
-}> {
-  const memory = createMemoryStore()
-  const inner = memory.connect()
-  let count = 0
-  let refusal: Error | undefined
-  const store: Store = new Proxy(inner, {
-    get: (target, key) => {
-      if (key === 'writeState') {
-        return (batch: Parameters<Store['writeState']>[0]) => {
-          count += 1
-          return refusal === undefined ? target.writeState(batch) : Promise.reject(refusal)
-        }
-      }
-      if (key !== 'write') {
-        const value: unknown = Reflect.get(target, key)
-        return typeof value === 'function' ? value.bind(target) : value
-      }
-      return (body: Parameters<Store['write']>[0]) => {
-        count += 1
-        return refusal === undefined ? target.write(body) : Promise.reject(refusal)
-      }
-    },
-  })
-  const handle = await openTestHandle({ store })
-  await handle.profiles.add({ provider: 'openai', name: 'a', secret: 'sk-a', priority: 2, account: 'org' })
-  await handle.profiles.add({ provider: 'openai', name: 'b', secret: 'sk-b', priority: 1 })
-  await handle.profiles.add({ provider: 'openai', name: 'c', secret: 'sk-c', account: 'org' })
-  const other = await openTestHandle({ store: memory.connect(), clock: handle.clock })
-  const before = count
-  return {
-    handle,
-    other,
-    written: () => count - before,
-    refuse: (error) => {
-      refusal = error
-    },
-  }
-}
 
 describe('outcomes that are noted', () => {
   test('count here at once and elsewhere once they are written', async () => {

@@ -4,13 +4,11 @@ import type { ProfileTransaction, StateEdit } from './backend.js'
 import type { Catalogue } from './catalogue.js'
 import { Deferral } from './deferral.js'
 import type { Outcome } from './outcome.js'
+import { OutcomeQueue } from './outcome-queue.js'
 
 /** Other processes know of an outcome this much later at the most, in milliseconds. */
 const WRITE_AFTER_MS = 5
 const RETRY_AFTER_MS = 1_000
-/** What cannot be written is kept up to this number; the oldest go then, so many at once. */
-const MOST_PENDING = 1_000
-const LET_GO = 100
 const NONE: ReadonlySet<unknown> = new Set()
 
 /** How outcomes are written down. */
@@ -24,7 +22,8 @@ export interface OutcomeWriter {
 /**
  * Outcomes of requests that count in this process already and are not written down yet: the answer to a request
  * need not wait for the disk. They are written together, a few milliseconds later, and with any other change
- * that is written before. What the vault does not take is kept, and tried again.
+ * that is written before. What the vault does not take is kept, and tried again; of what nobody waits for, the oldest
+ * go when there is too much of it.
  */
 export class OutcomeLog {
   readonly #catalogue: Catalogue
@@ -32,15 +31,14 @@ export class OutcomeLog {
   readonly #deferral: Deferral
   readonly #writer: OutcomeWriter
   readonly #now: () => Date
-  #pending: readonly Outcome[] = []
+  readonly #queue = new OutcomeQueue()
   /** Whose changes the last transaction was to write down. */
   #marked: { readonly uids: readonly string[]; readonly accounts: readonly string[] } = {
     uids: [],
     accounts: [],
   }
-  /** Those that are being written at this moment. */
-  readonly #underWay = new Set<Outcome>()
   #writing: Promise<void> = Promise.resolve()
+  #writingLater = false
   #closed = false
 
   constructor(catalogue: Catalogue, writer: OutcomeWriter, now: () => Date, logger: Logger | undefined) {
@@ -54,29 +52,44 @@ export class OutcomeLog {
   /** Lets an outcome take effect. */
   add(outcome: Outcome, now: Date): void {
     this.#catalogue.push(outcome, now)
-    this.#pending = [...this.#pending, outcome]
-    if (this.#pending.length > MOST_PENDING) this.settle(this.#pending.slice(0, LET_GO), now)
+    this.#queue.add(outcome)
+    this.#settle(this.#queue.surplus(), now)
     if (!this.#closed) this.#deferral.arm(WRITE_AFTER_MS)
   }
 
   /** Lets an outcome take effect and writes it down, with those that wait. Where that fails it never was. */
   async record(outcome: Outcome): Promise<void> {
     this.#catalogue.push(outcome, this.#now())
-    this.#pending = [...this.#pending, outcome]
+    this.#queue.add(outcome)
     try {
-      // Another write that is under way may have begun before this outcome was there.
-      while (this.#pending.includes(outcome)) await this.flush()
+      await this.#written([outcome], { once: true })
     } catch (error) {
-      this.settle([outcome], this.#now())
+      this.#settle([outcome], this.#now())
       throw error
     }
   }
 
-  /** Puts everything that waits into a transaction that begins, and gives what it put. */
-  async drain(tx: ProfileTransaction): Promise<readonly Outcome[]> {
+  /**
+   * Puts everything that waits into a transaction that begins. What it gives is to be called when the transaction is
+   * over: until then nothing else writes these down.
+   */
+  async drain(tx: ProfileTransaction): Promise<(committed: boolean) => void> {
     this.#unmark()
-    const batch = this.#waiting()
-    if (batch.length === 0) return batch
+    const batch = this.#queue.free
+    const release = this.#queue.take(batch)
+    try {
+      await this.#put(batch, tx)
+    } catch (error) {
+      release()
+      throw error
+    }
+    return (committed) => {
+      if (committed) this.#settle(batch, this.#now())
+      release()
+    }
+  }
+
+  async #put(batch: readonly Outcome[], tx: ProfileTransaction): Promise<void> {
     const { uids, accounts, lastGood, changes } = this.#parts(batch)
     this.#marked = { uids, accounts }
     for (const uid of uids) {
@@ -92,7 +105,6 @@ export class OutcomeLog {
     for (const { event, id, uid, detail } of batch) {
       if (this.#catalogue.byUid.has(uid)) await tx.audit(event, id, detail)
     }
-    return batch
   }
 
   /** A transaction that failed has left its marks: what it was to write down is still to be written down. */
@@ -102,35 +114,43 @@ export class OutcomeLog {
     this.#marked = { uids: [], accounts: [] }
   }
 
-  /** Forgets outcomes that were written down. */
-  settle(batch: readonly Outcome[], now: Date): void {
+  /** Forgets outcomes: they were written down, or never will be. */
+  #settle(batch: readonly Outcome[], now: Date): void {
     if (batch.length === 0) return
-    const written = new Set(batch)
-    for (const outcome of batch) this.#underWay.delete(outcome)
-    this.#pending = this.#pending.filter((outcome) => !written.has(outcome))
+    this.#queue.delete(batch)
     this.#catalogue.drop(batch, now)
-    if (this.#pending.length === 0) this.#deferral.disarm()
+    if (this.#queue.size === 0) this.#deferral.disarm()
   }
 
   /** Writes down what waits. Rejects when that fails; it goes on waiting then. */
-  async flush(): Promise<void> {
-    if (this.#writer.transact !== undefined) {
-      if (this.#pending.length > 0) await this.#writer.transact()
-      return
-    }
-    this.#writing = this.#writing.catch(() => {}).then(() => this.#write())
-    await this.#writing
+  flush(): Promise<void> {
+    return this.#written(this.#queue.all)
   }
 
-  async #write(): Promise<void> {
-    const batch = this.#waiting()
+  async #written(batch: readonly Outcome[], options: { readonly once?: boolean } = {}): Promise<void> {
+    const release = this.#queue.hold(batch)
+    try {
+      await this.#queue.written(batch, () => this.#write(), options)
+    } finally {
+      release()
+    }
+  }
+
+  #write(): Promise<void> {
+    if (this.#writer.transact !== undefined) return this.#writer.transact()
+    this.#writing = this.#writing.catch(() => {}).then(() => this.#writeFree())
+    return this.#writing
+  }
+
+  async #writeFree(): Promise<void> {
+    const batch = this.#queue.free
     if (batch.length === 0) return
-    for (const outcome of batch) this.#underWay.add(outcome)
+    const release = this.#queue.take(batch)
     try {
       await this.#writer.change(this.#edits(batch))
-      this.settle(batch, this.#now())
+      this.#settle(batch, this.#now())
     } finally {
-      for (const outcome of batch) this.#underWay.delete(outcome)
+      release()
     }
   }
 
@@ -184,10 +204,6 @@ export class OutcomeLog {
     }
   }
 
-  #waiting(): readonly Outcome[] {
-    return this.#pending.filter((outcome) => !this.#underWay.has(outcome))
-  }
-
   /** Writes down what waits, once, and takes no more. */
   async close(): Promise<void> {
     this.#closed = true
@@ -196,11 +212,24 @@ export class OutcomeLog {
   }
 
   #writeLater(): void {
-    this.flush().catch((error: unknown) => {
+    if (this.#writingLater) return
+    this.#writingLater = true
+    void this.#tryToWrite().then((againAfterMs) => {
+      this.#writingLater = false
+      if (this.#queue.size > 0 && !this.#closed) this.#deferral.arm(againAfterMs)
+    })
+  }
+
+  /** Writes down what waits. Never rejects; gives how long to wait before the next try. */
+  async #tryToWrite(): Promise<number> {
+    try {
+      await this.#queue.written(this.#queue.all, () => this.#write())
+      return WRITE_AFTER_MS
+    } catch (error) {
       this.#logger?.warn('the outcomes of requests could not be recorded; trying again', {
         code: isKeymuxError(error) ? error.code : 'unknown',
       })
-      if (!this.#closed) this.#deferral.arm(RETRY_AFTER_MS)
-    })
+      return RETRY_AFTER_MS
+    }
   }
 }

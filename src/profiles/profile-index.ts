@@ -9,7 +9,6 @@ import type { SpillPlace } from '../vault/unsaved-tokens.js'
 import type { ProfileBackend, ProfileTransaction, RefreshState } from './backend.js'
 import { Catalogue } from './catalogue.js'
 import type { Entry, StandingContext } from './entry.js'
-import type { Outcome } from './outcome.js'
 import { OutcomeLog } from './outcome-log.js'
 import type { ReferenceReader } from './references.js'
 import { UseLog, type WriteUses } from './use-log.js'
@@ -94,13 +93,18 @@ export class ProfileIndex {
    */
   async transact<T>(options: CallOptions, body: (tx: ProfileTransaction) => Promise<T>): Promise<T> {
     options.signal?.throwIfAborted()
-    let drained: readonly Outcome[] = []
-    const value = await this.config.backend.transact(async (tx) => {
-      drained = await this.outcomes.drain(tx)
-      return body(tx)
-    })
-    this.outcomes.settle(drained, this.now())
-    return value
+    let end = (_committed: boolean): void => {}
+    let committed = false
+    try {
+      const value = await this.config.backend.transact(async (tx) => {
+        end = await this.outcomes.drain(tx)
+        return body(tx)
+      })
+      committed = true
+      return value
+    } finally {
+      end(committed)
+    }
   }
 
   find(id: string): Entry | undefined {
