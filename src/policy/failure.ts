@@ -1,3 +1,4 @@
+import { withoutUndefined } from '../domain/defined.js'
 import { profileProvider } from '../domain/ids.js'
 import type { ProfileStore } from '../domain/profile-store.js'
 import {
@@ -10,6 +11,7 @@ import {
 import { failureWindowMs } from './cooldown.js'
 import { type FailureContext, type SentIn, scopeOf, withEffect } from './effects.js'
 import { currentRuns, isForgotten } from './runs.js'
+import { isOvertaken, judgedFor, withGeneration } from './verdicts.js'
 import {
   bypassesAuthWindows,
   COOLDOWN,
@@ -18,6 +20,7 @@ import {
   clearExpiredWindows,
   DISABLE,
   holdingWindow,
+  isOfCredential,
   laterWindow,
   modelSlot,
   readWindow,
@@ -37,7 +40,7 @@ export interface FailureOutcome {
  * runs follow the reason, and reports that fall into an open window change it only by a stated time.
  *
  * A request that was sent in an earlier epoch has no effect at all, and what one says of the credential has none once
- * a later credential was judged.
+ * a later credential was judged. What was said of an earlier credential is over.
  */
 export function applyFailure(
   stats: ProfileUsageStats,
@@ -47,7 +50,7 @@ export function applyFailure(
   const known = FAILURE_REASONS.includes(reason) ? reason : 'unknown'
   const { now, config, sent } = context
   if (isOutdated(stats, known, sent)) return { stats, scope: scopeOf(known, context.model) }
-  const judged = withGeneration(stats, known, sent)
+  const judged = sent === undefined ? stats : withGeneration(judgedFor(stats, sent.generation), known, sent)
   const current = clearExpiredWindows(clampWindows(judged, now, context), now)
   const runs = currentRuns(current, now, failureWindowMs(config))
   const counted = withTotals({ ...current, runs }, known, now, failureWindowMs(config))
@@ -67,17 +70,35 @@ export interface SuccessContext {
  * The statistics after a success: all runs end, a disable is lifted, and the model that answered is known
  * and not overloaded. Totals stay, and so does a pause: the request may have been sent before the failure
  * that caused it. A lifted disable begins a new epoch: what was sent before has no effect any more.
+ *
+ * A request that was sent in an earlier epoch has no effect at all. One with an earlier credential than was judged says
+ * nothing against that verdict: the account may pay, and its token be refused all the same.
  */
 export function applySuccess(stats: ProfileUsageStats, context: SuccessContext): ProfileUsageStats {
-  if (context.sent !== undefined && context.sent.epoch < epochOf(stats)) return stats
-  const { trialAt: _trial, ...rest } = stats
-  const lifted = readWindow(stats, DISABLE) === undefined ? rest : nextEpoch(rest)
-  const served = withWindow({ ...lifted, lastUsed: context.now, runs: {} }, DISABLE, undefined)
-  if (!context.model) return served
-  const slot = modelSlot(context.model)
+  const { now, model, sent } = context
+  if (sent !== undefined && sent.epoch < epochOf(stats)) return stats
+  const served = { ...(isOvertaken(stats, sent) ? verdictsAlone(stats) : unheld(stats)), lastUsed: now }
+  if (!model) return served
+  const slot = modelSlot(model)
   const reason = readWindow(served, slot)?.reason
   const disproved = reason === 'model_not_found' || reason === 'overloaded'
   return disproved ? withWindow(served, slot, undefined) : served
+}
+
+/** Without runs and disable; a disable that was lifted begins an epoch. */
+function unheld(stats: ProfileUsageStats): ProfileUsageStats {
+  const { trialAt: _trial, ...rest } = stats
+  const lifted = readWindow(stats, DISABLE) === undefined ? rest : nextEpoch(rest)
+  return withWindow({ ...lifted, runs: {} }, DISABLE, undefined)
+}
+
+/** The same, but for what was said of the credential. */
+function verdictsAlone(stats: ProfileUsageStats): ProfileUsageStats {
+  const { auth, auth_permanent } = stats.runs ?? {}
+  const runs = withoutUndefined({ auth, auth_permanent })
+  const reason = readWindow(stats, DISABLE)?.reason
+  const stands = reason !== undefined && isOfCredential(reason)
+  return { ...(stands ? stats : unheld(stats)), runs }
 }
 
 /** The statistics without windows and runs, in a new epoch. Totals stay. */
@@ -86,42 +107,10 @@ export function applyReset(stats: ProfileUsageStats): ProfileUsageStats {
   return withWindow(withWindow({ ...rest, runs: {} }, COOLDOWN, undefined), DISABLE, undefined)
 }
 
-/**
- * The statistics as they stand for a credential of this generation: what was said of an earlier one counts as not
- * said. Windows of quota and money stay.
- */
-export function judgedFor(stats: ProfileUsageStats, generation: number): ProfileUsageStats {
-  return (stats.generation ?? generation) < generation ? withoutVerdicts(stats) : stats
-}
-
 /** Whether an outcome comes too late to mean anything. */
 function isOutdated(stats: ProfileUsageStats, reason: FailureReason, sent: SentIn | undefined): boolean {
   if (sent === undefined) return false
-  return sent.epoch < epochOf(stats) || (isOfCredential(reason) && sent.generation < (stats.generation ?? 0))
-}
-
-/** A verdict on a credential speaks of its generation, and replaces what was said of earlier ones. */
-function withGeneration(
-  stats: ProfileUsageStats,
-  reason: FailureReason,
-  sent: SentIn | undefined,
-): ProfileUsageStats {
-  if (sent === undefined || !isOfCredential(reason) || stats.generation === sent.generation) return stats
-  return { ...judgedFor(stats, sent.generation), generation: sent.generation }
-}
-
-function withoutVerdicts(stats: ProfileUsageStats): ProfileUsageStats {
-  const { auth: _auth, auth_permanent: _permanent, ...runs } = stats.runs ?? {}
-  const kept = stats.runs === undefined ? stats : { ...stats, runs }
-  return [COOLDOWN, DISABLE].reduce((before, slot) => {
-    const reason = readWindow(before, slot)?.reason
-    return reason !== undefined && isOfCredential(reason) ? withWindow(before, slot, undefined) : before
-  }, kept)
-}
-
-/** Whether a reason says something of the credential itself, which the next one need not share. */
-function isOfCredential(reason: FailureReason): boolean {
-  return reason === 'auth' || reason === 'auth_permanent' || reason === 'session_expired'
+  return sent.epoch < epochOf(stats) || (isOfCredential(reason) && isOvertaken(stats, sent))
 }
 
 function epochOf({ epoch = 0 }: ProfileUsageStats): number {

@@ -53,13 +53,17 @@ export function isOpen<W extends Window>(window: W | undefined, now: Date): wind
   return window !== undefined && window.until.getTime() > now.getTime()
 }
 
+/** Whether a reason says something of the credential itself, which the next one need not share. */
+export function isOfCredential(reason: FailureReason): boolean {
+  return reason === 'auth' || reason === 'auth_permanent' || reason === 'session_expired'
+}
+
 /**
  * Whether a window of this reason means nothing for this provider. OpenRouter stands before many providers:
  * that one of them refuses the credential says nothing about the others.
  */
 export function isBypassed(provider: string, reason: FailureReason | undefined): boolean {
-  const aboutLogin = reason === 'auth' || reason === 'auth_permanent' || reason === 'session_expired'
-  return aboutLogin && bypassesAuthWindows(provider)
+  return reason !== undefined && isOfCredential(reason) && bypassesAuthWindows(provider)
 }
 
 /** Whether windows about the credential's login mean nothing for this provider. */

@@ -136,6 +136,41 @@ describe('a login that was renewed', () => {
     },
   )
 
+  test.each(OF_CREDENTIAL)('a success of the token before lifts no %s of the present one', async (reason) => {
+    const { handle, origin } = await renewed()
+    const times = reason === 'auth' ? 2 : 1
+    for (let turn = 0; turn < times; turn += 1) {
+      await handle.profiles.reportFailure('gemini:me', reason, { message: 'refused' })
+    }
+    const before = await handle.profiles.view('gemini:me')
+    await handle.profiles.markSuccess('gemini:me', { origin })
+    const { lastUsedAt: _used, lastGood: _good, ...after } = await handle.profiles.view('gemini:me')
+    expect(before).toMatchObject(after)
+    // The third in a row, whatever the older token was good for.
+    await handle.profiles.reportFailure('gemini:me', 'auth')
+    const state = { auth: 'disabled', auth_permanent: 'disabled', session_expired: 'cooling' }[
+      reason as 'auth'
+    ]
+    expect(await handle.profiles.view('gemini:me')).toMatchObject({ state, lastError: 'refused' })
+  })
+
+  test('a success of the token before says that the account pays', async () => {
+    const { handle, origin } = await renewed()
+    await handle.profiles.reportFailure('gemini:me', 'billing')
+    await handle.profiles.markSuccess('gemini:me', { origin })
+    expect(await handle.profiles.view('gemini:me')).toMatchObject({ state: 'available' })
+  })
+
+  test('an unpaid account is noted, whatever was said of the token before', async () => {
+    const { handle, origin } = await renewed()
+    await handle.profiles.reportFailure('gemini:me', 'auth_permanent', { origin })
+    await handle.profiles.reportFailure('gemini:me', 'billing')
+    expect(await handle.profiles.view('gemini:me')).toMatchObject({
+      state: 'disabled',
+      unusableReason: 'billing',
+    })
+  })
+
   test('a verdict on the token before counts as none once there is a newer one', async () => {
     const { handle, origin } = await renewed()
     await handle.profiles.reportFailure('gemini:me', 'auth_permanent', { origin })

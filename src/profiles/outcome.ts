@@ -9,6 +9,7 @@ import {
   type ProfileUsageStats,
 } from '../domain/usage.js'
 import { applyFailure, applySuccess } from '../policy/failure.js'
+import { isOvertaken } from '../policy/verdicts.js'
 import type { ProfileState } from './backend.js'
 import type { Entry } from './entry.js'
 import { accountKey } from './entry.js'
@@ -79,13 +80,16 @@ export function successOutcome(
 ): Outcome {
   const { account } = entry.record.meta
   const { generation, epoch, accountEpoch } = origin
+  const sent = { epoch, generation }
   return {
     id: entry.id,
     uid: entry.uid,
     provider: entry.provider,
     state: (before) => {
-      const stats = applySuccess(before.stats, { now, model, sent: { epoch, generation } })
+      const stats = applySuccess(before.stats, { now, model, sent })
       if (stats === before.stats) return before
+      // What went wrong with a later credential is not mended.
+      if (isOvertaken(before.stats, sent)) return { ...before, stats }
       const { lastError: _message, lastErrorAt: _at, ...kept } = before
       return { ...kept, stats }
     },
