@@ -1,11 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type {
   StateBatch,
   StateResult,
   StateRow,
   StateWrite,
   Store,
-  StoreReader,
   StoreTransaction,
 } from '../../src/storage/contract.js'
 import {
@@ -13,6 +12,9 @@ import {
   comparable,
   comparableState,
   deferred,
+  ended,
+  expectRanges,
+  placeForEach,
   rowId,
   type StoreDriver,
   type StorePlace,
@@ -53,20 +55,8 @@ export function stateContract(driver: StoreDriver): void {
   describe(`store contract, lane of state: ${driver.kind}`, () => {
     let place: StorePlace
     let store: Store
-    const opened: Store[] = []
-    const connect = async (): Promise<Store> => {
-      const another = await place.connect()
-      opened.push(another)
-      return another
-    }
-
-    beforeEach(async () => {
-      place = await driver.makePlace()
-      store = await connect()
-    })
-    afterEach(async () => {
-      await Promise.all(opened.splice(0).map((each) => each.close()))
-      await place.dispose()
+    const connect = placeForEach(driver, (made) => {
+      ;({ place, store } = made)
     })
 
     describe('a new store', () => {
@@ -428,15 +418,9 @@ export function stateContract(driver: StoreDriver): void {
         for (let n = 1; n <= 5; n++) await store.writeState(withLine(n, n))
         for (const [at, writer] of others.entries()) await store.writeState(withLine(10 + at, 1, writer))
         await store.read(async (reader) => {
-          const read = async (from: number, limit: number): Promise<number[]> =>
-            (await reader.readChain(WRITER, from, limit)).map(({ sequence }) => sequence)
-          expect(await read(1, 100)).toEqual([1, 2, 3, 4, 5])
-          expect(await read(2, 2)).toEqual([2, 3])
-          expect(await read(6, 10)).toEqual([])
-          expect(await read(1, 0)).toEqual([])
-          expect(await read(-3, 2)).toEqual([1, 2])
-          expect(await read(4, Number.POSITIVE_INFINITY)).toEqual([4, 5])
-          expect(await read(2.5, 1)).toEqual([3])
+          await expectRanges(async (from, limit) =>
+            (await reader.readChain(WRITER, from, limit)).map(({ sequence }) => sequence),
+          )
           const heads = (await reader.chains()).map(
             ({ writer, last }) => `${Buffer.from(writer).toString('hex')} ${last}`,
           )
@@ -618,24 +602,17 @@ export function stateContract(driver: StoreDriver): void {
       })
 
       it('of a reader or a transaction is the end of its state', async () => {
-        let reader: StoreReader | undefined
-        let tx: StoreTransaction | undefined
-        await store.read(async (given) => {
-          reader = given
-        })
-        await store.write(async (given) => {
-          tx = given
-        })
+        const { reader, tx } = await ended(store)
         const refusal = { code: 'internal_error' }
-        await expect(reader?.getState(rowId(1))).rejects.toMatchObject(refusal)
-        await expect(reader?.scanState()).rejects.toMatchObject(refusal)
-        await expect(reader?.term()).rejects.toMatchObject(refusal)
-        await expect(reader?.chains()).rejects.toMatchObject(refusal)
-        await expect(reader?.readChain(WRITER, 1, 1)).rejects.toMatchObject(refusal)
-        await expect(tx?.term()).rejects.toMatchObject(refusal)
-        await expect(tx?.writeState([write(1, 0, 1)])).rejects.toMatchObject(refusal)
-        await expect(tx?.setTerm(1)).rejects.toMatchObject(refusal)
-        await expect(tx?.deleteChain(WRITER)).rejects.toMatchObject(refusal)
+        await expect(reader.getState(rowId(1))).rejects.toMatchObject(refusal)
+        await expect(reader.scanState()).rejects.toMatchObject(refusal)
+        await expect(reader.term()).rejects.toMatchObject(refusal)
+        await expect(reader.chains()).rejects.toMatchObject(refusal)
+        await expect(reader.readChain(WRITER, 1, 1)).rejects.toMatchObject(refusal)
+        await expect(tx.term()).rejects.toMatchObject(refusal)
+        await expect(tx.writeState([write(1, 0, 1)])).rejects.toMatchObject(refusal)
+        await expect(tx.setTerm(1)).rejects.toMatchObject(refusal)
+        await expect(tx.deleteChain(WRITER)).rejects.toMatchObject(refusal)
         expect(await scan(store)).toEqual([])
       })
     })

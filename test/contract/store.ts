@@ -1,8 +1,19 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { isKeymuxError } from '../../src/domain/errors.js'
-import type { Store, StoredRow, StoreReader, StoreTransaction } from '../../src/storage/contract.js'
-import { bytes, comparable, deferred, hex, rowId, type StoreDriver, type StorePlace } from './place.js'
+import type { Store, StoredRow, StoreTransaction } from '../../src/storage/contract.js'
+import {
+  bytes,
+  comparable,
+  deferred,
+  ended,
+  expectRanges,
+  hex,
+  placeForEach,
+  rowId,
+  type StoreDriver,
+  type StorePlace,
+} from './place.js'
 import { stateContract } from './state.js'
 
 const put = (store: Store, n: number, ...body: number[]): Promise<void> =>
@@ -18,20 +29,8 @@ export function storeContract(driver: StoreDriver): void {
   describe(`store contract: ${driver.kind}`, () => {
     let place: StorePlace
     let store: Store
-    const opened: Store[] = []
-    const connect = async (): Promise<Store> => {
-      const another = await place.connect()
-      opened.push(another)
-      return another
-    }
-
-    beforeEach(async () => {
-      place = await driver.makePlace()
-      store = await connect()
-    })
-    afterEach(async () => {
-      await Promise.all(opened.splice(0).map((each) => each.close()))
-      await place.dispose()
+    const connect = placeForEach(driver, (made) => {
+      ;({ place, store } = made)
     })
 
     describe('what it is', () => {
@@ -200,16 +199,9 @@ export function storeContract(driver: StoreDriver): void {
         await store.write(async (tx) => {
           for (let n = 1; n <= 5; n++) await tx.appendLog(bytes(n))
         })
-        const read = (from: number, limit: number): Promise<number[]> =>
-          store.read(async (reader) => (await reader.readLog(from, limit)).map((line) => line.sequence))
-        expect(await read(1, 100)).toEqual([1, 2, 3, 4, 5])
-        expect(await read(2, 2)).toEqual([2, 3])
-        expect(await read(6, 10)).toEqual([])
-        expect(await read(1, 0)).toEqual([])
-        expect(await read(-3, 2)).toEqual([1, 2])
-        expect(await read(4, Number.POSITIVE_INFINITY)).toEqual([4, 5])
-        expect(await read(Number.NEGATIVE_INFINITY, Number.MAX_SAFE_INTEGER)).toHaveLength(5)
-        expect(await read(2.5, 1)).toEqual([3])
+        await expectRanges((from, limit) =>
+          store.read(async (reader) => (await reader.readLog(from, limit)).map(({ sequence }) => sequence)),
+        )
       })
 
       it('shows a writer its own lines', async () => {
@@ -366,18 +358,11 @@ export function storeContract(driver: StoreDriver): void {
       })
 
       it('refuses readers and transactions that have ended', async () => {
-        let reader: StoreReader | undefined
-        let tx: StoreTransaction | undefined
-        await store.read(async (given) => {
-          reader = given
-        })
-        await store.write(async (given) => {
-          tx = given
-        })
-        await expect(reader?.scan()).rejects.toMatchObject({ code: 'internal_error' })
-        await expect(reader?.cursor()).rejects.toMatchObject({ code: 'internal_error' })
-        await expect(tx?.putRow('t', rowId(1), bytes(1))).rejects.toMatchObject({ code: 'internal_error' })
-        await expect(tx?.appendLog(bytes(1))).rejects.toMatchObject({ code: 'internal_error' })
+        const { reader, tx } = await ended(store)
+        await expect(reader.scan()).rejects.toMatchObject({ code: 'internal_error' })
+        await expect(reader.cursor()).rejects.toMatchObject({ code: 'internal_error' })
+        await expect(tx.putRow('t', rowId(1), bytes(1))).rejects.toMatchObject({ code: 'internal_error' })
+        await expect(tx.appendLog(bytes(1))).rejects.toMatchObject({ code: 'internal_error' })
         expect(await scan(store)).toEqual([])
       })
     })
