@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { openTestHandle, TEST_KEY, type TestHandle } from '../../test/support/handle.js'
+import { memoryPins } from '../../test/support/pins.js'
+import { copyOf, putCopy, restored, type VaultCopy } from '../../test/support/vault-copy.js'
 import { decodeHeader, encodeHeader, headerMac, sealHeader, type VaultHeader } from '../crypto/header.js'
 import { Keyring } from '../crypto/keyring.js'
 import { type Keyset, newKeyset, openKeyset, sealKeyset, wipeKeyset, withNewTerm } from '../crypto/keyset.js'
@@ -8,7 +10,7 @@ import { openRow, readRow, sealRow } from '../crypto/seal.js'
 import type { SlotSecret } from '../crypto/slot.js'
 import { openAnySlot, rewrapRoot } from '../crypto/slots.js'
 import { openUnsaved, sealUnsaved } from '../crypto/unsaved.js'
-import type { StateRow, Store, StoredRow } from '../storage/contract.js'
+import type { Store } from '../storage/contract.js'
 import { createMemoryStore, type MemoryStore } from '../storage/memory/index.js'
 import { createFakeClock } from '../testing/fake-clock.js'
 import { AuditLog } from './audit-log.js'
@@ -19,18 +21,6 @@ import type { PinStore } from './pin-keeper.js'
 
 const clock = createFakeClock()
 const MEMBER: Uint8Array = new Uint8Array(32).fill(9)
-
-function memoryPins(): PinStore & { readonly kept: Map<string, string> } {
-  const kept = new Map<string, string>()
-  return {
-    kept,
-    read: async (id) => kept.get(id),
-    update: async (id, next) => {
-      const text = next(kept.get(id))
-      if (text !== undefined) kept.set(id, text)
-    },
-  }
-}
 
 /** A vault with three accounts, a secret, a row in the lane of state, and a second member. */
 async function shared(
@@ -46,50 +36,9 @@ async function shared(
   return { memory, owner, memberSlot: id }
 }
 
-interface Copy {
-  readonly rows: readonly StoredRow[]
-  readonly states: readonly StateRow[]
-  readonly header: Uint8Array
-  readonly manifest: Uint8Array
-  readonly log: readonly { readonly body: Uint8Array }[]
-  readonly term: number
-}
-
-/** All that is stored. */
-function copyOf(store: Store): Promise<Copy> {
-  return store.read(async (reader) => ({
-    rows: await reader.scan(),
-    states: await reader.scanState(),
-    header: (await reader.getBlob('header')) ?? new Uint8Array(),
-    manifest: (await reader.getBlob('manifest')) ?? new Uint8Array(),
-    log: await reader.readLog(1, 10_000),
-    term: await reader.term(),
-  }))
-}
-
-/** Puts a copy in the place of what is there, in a store where that can be done: as who replaces the file does. */
-async function restored(copy: Copy): Promise<MemoryStore> {
-  const memory = createMemoryStore()
-  await put(memory.connect(), copy)
-  return memory
-}
-
-/** Writes a copy over what is there, but for the audit, which only grows. */
-async function put(store: Store, copy: Copy): Promise<void> {
-  await store.write(async (tx) => {
-    for (const { table, id } of await tx.scan()) await tx.deleteRow(table, id)
-    for (const { table, id, body } of copy.rows) if (body !== undefined) await tx.putRow(table, id, body)
-    await tx.putBlob('header', copy.header)
-    await tx.putBlob('manifest', copy.manifest)
-    const from = ((await tx.lastLog())?.sequence ?? 0) + 1
-    for (const { body } of copy.log.slice(from - 1)) await tx.appendLog(body)
-    await tx.setTerm(copy.term)
-  })
-}
-
 /** What a member takes with him: the root key and the keyset of his time. */
 async function keysOf(
-  copy: Copy,
+  copy: VaultCopy,
   key: Uint8Array,
 ): Promise<{ header: VaultHeader; root: Buffer; keyset: Keyset }> {
   const { header } = decodeHeader(copy.header)
@@ -101,7 +50,10 @@ async function keysOf(
  * A copy of his time that a former member has sealed anew as a whole, under a root key of his own that he has wrapped
  * into every slot with the binding keys that he knows.
  */
-async function forged(copy: Copy, terms: (keyset: Keyset) => Keyset = (keyset) => keyset): Promise<Copy> {
+async function forged(
+  copy: VaultCopy,
+  terms: (keyset: Keyset) => Keyset = (keyset) => keyset,
+): Promise<VaultCopy> {
   const { header, root, keyset } = await keysOf(copy, MEMBER)
   const mine = Buffer.alloc(32, 0x66)
   const present = new Keyring(root, header.vaultId, keyset)
@@ -478,13 +430,13 @@ describe('what a former member writes', () => {
       (keyset: Keyset) => withNewTerm(withNewTerm(keyset, new Date(0)), new Date(0)),
       () => newKeyset(new Date(0)),
     ]) {
-      await put(memory.connect(), await forged(copy, terms))
+      await putCopy(memory.connect(), await forged(copy, terms))
       await expect(owner.resolver.resolve('openai', 'b')).rejects.toMatchObject({ exitCode: 6 })
       await expect(owner.vault.get('NAMED')).rejects.toMatchObject({ exitCode: 6 })
       await expect(owner.vault.set('NEW', 'secret')).rejects.toMatchObject({ exitCode: 6 })
       await expect(owner.vault.rotate()).rejects.toMatchObject({ exitCode: 6 })
     }
-    await put(memory.connect(), copy)
+    await putCopy(memory.connect(), copy)
     await expect(owner.resolver.resolve('openai', 'b')).rejects.toMatchObject({ exitCode: 6 })
   })
 
@@ -495,7 +447,7 @@ describe('what a former member writes', () => {
     const idle = await openAt(memory, { pins })
     const writer = await openAt(memory, { pins })
     await owner.vault.removeSlot(memberSlot)
-    await put(memory.connect(), await forged(copy, (keyset) => withNewTerm(keyset, new Date(0))))
+    await putCopy(memory.connect(), await forged(copy, (keyset) => withNewTerm(keyset, new Date(0))))
     await expect(idle.resolver.resolve('openai', 'b')).rejects.toMatchObject({
       code: 'vault_rolled_back',
       exitCode: 6,
@@ -544,7 +496,7 @@ describe('what a former member writes', () => {
     const before = await copyOf(memory.connect())
     await owner.vault.rotate()
     const after = await copyOf(memory.connect())
-    const planted: Copy[] = [
+    const planted: VaultCopy[] = [
       { ...after, header: before.header },
       { ...after, manifest: before.manifest },
       { ...after, header: before.header, manifest: before.manifest },
@@ -554,7 +506,7 @@ describe('what a former member writes', () => {
       await expect(openAt(await restored(copy))).rejects.toMatchObject({ exitCode: 6 })
     }
     for (const copy of planted) {
-      await put(memory.connect(), copy)
+      await putCopy(memory.connect(), copy)
       await expect(owner.vault.get('NAMED')).rejects.toMatchObject({ exitCode: 6 })
     }
   })

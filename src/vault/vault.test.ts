@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { openTestHandle, type TestHandle } from '../../test/support/handle.js'
+import { memoryPins } from '../../test/support/pins.js'
+import { copyOf, restored } from '../../test/support/vault-copy.js'
 import type { StateRow, Store, StoredRow } from '../storage/contract.js'
 import { createMemoryStore, type MemoryStore } from '../storage/memory/index.js'
 import { createFakeClock } from '../testing/fake-clock.js'
@@ -53,40 +55,6 @@ async function put(store: Store, row: StoredRow, body: Uint8Array | undefined): 
     if (body === undefined) await tx.deleteRow(row.table, row.id)
     else await tx.putRow(row.table, row.id, body)
   })
-}
-
-/** The same bytes in another place. */
-async function copyOf(memory: MemoryStore): Promise<MemoryStore> {
-  const copy = createMemoryStore()
-  const source = await memory.connect().read(async (reader) => ({
-    rows: await reader.scan(),
-    header: await reader.getBlob('header'),
-    manifest: await reader.getBlob('manifest'),
-    log: await reader.readLog(1, 1000),
-    states: await reader.scanState(),
-    term: await reader.term(),
-  }))
-  await copy.connect().write(async (tx) => {
-    await tx.setTerm(source.term)
-    await tx.writeState(source.states.map(({ id, body }) => ({ id, expected: 0, body })))
-    for (const row of source.rows) if (row.body !== undefined) await tx.putRow(row.table, row.id, row.body)
-    await tx.putBlob('header', source.header ?? new Uint8Array())
-    await tx.putBlob('manifest', source.manifest ?? new Uint8Array())
-    for (const line of source.log) await tx.appendLog(line.body)
-  })
-  return copy
-}
-
-function memoryPins(): PinStore & { readonly kept: Map<string, string> } {
-  const kept = new Map<string, string>()
-  return {
-    kept,
-    read: async (id) => kept.get(id),
-    update: async (id, next) => {
-      const text = next(kept.get(id))
-      if (text !== undefined) kept.set(id, text)
-    },
-  }
 }
 
 describe('somebody who can write the bytes but has no key', () => {
@@ -425,24 +393,12 @@ describe('an older copy of the whole vault', () => {
     const first = await openTestHandle({ store: memory.connect(), clock, pins })
     await first.profiles.add({ provider: 'openai', name: 'a', secret: 'sk-a' })
     await first.close()
-    const copy = memory.connect()
-    const rows = await rowsOf(copy)
-    const blobs = await copy.read(async (reader) => ({
-      header: await reader.getBlob('header'),
-      manifest: await reader.getBlob('manifest'),
-      log: await reader.readLog(1, 1000),
-    }))
+    const copy = await copyOf(memory.connect())
     const second = await openTestHandle({ store: memory.connect(), clock, pins })
     await second.profiles.add({ provider: 'openai', name: 'b', secret: 'sk-b' })
     await second.close()
 
-    const older = createMemoryStore()
-    await older.connect().write(async (tx) => {
-      for (const row of rows) if (row.body !== undefined) await tx.putRow(row.table, row.id, row.body)
-      await tx.putBlob('header', blobs.header ?? new Uint8Array())
-      await tx.putBlob('manifest', blobs.manifest ?? new Uint8Array())
-      for (const line of blobs.log) await tx.appendLog(line.body)
-    })
+    const older = await restored(copy)
     await expect(openTestHandle({ store: older.connect(), clock, pins })).rejects.toMatchObject({
       code: 'vault_rolled_back',
       exitCode: 6,
@@ -467,7 +423,7 @@ describe('an older copy of the whole vault', () => {
     const first = await openTestHandle({ store: memory.connect(), clock, pins })
     await first.profiles.add({ provider: 'openai', name: 'a', secret: 'sk-a' })
     await first.close()
-    const copy = await copyOf(memory)
+    const copy = await restored(await copyOf(memory.connect()))
     const here = await openTestHandle({ store: memory.connect(), clock, pins })
     for (const name of ['b', 'c']) await here.profiles.add({ provider: 'openai', name, secret: 'sk' })
     await here.close()
@@ -558,18 +514,7 @@ describe('many processes at once', () => {
       await other.profiles.add({ provider: 'openai', name: `other-${turn++}`, secret: 'sk' })
       await other.close()
     }
-    const older = createMemoryStore()
-    const source = memory.connect()
-    await older.connect().write(async (tx) => {
-      const [header, manifest, log] = await source.read(async (reader) => [
-        await reader.getBlob('header'),
-        await reader.getBlob('manifest'),
-        await reader.readLog(1, 1000),
-      ])
-      await tx.putBlob('header', header ?? new Uint8Array())
-      await tx.putBlob('manifest', manifest ?? new Uint8Array())
-      for (const line of log) await tx.appendLog(line.body)
-    })
+    const older = await restored(await copyOf(memory.connect()))
     await elsewhere()
     const busy = interrupted(pins, elsewhere)
     await expect(openTestHandle({ store: older.connect(), clock, pins: busy })).rejects.toMatchObject({
@@ -737,20 +682,8 @@ describe('the audit', () => {
     const owner = await openTestHandle({ store: memory.connect(), clock })
     await owner.profiles.add({ provider: 'openai', name: 'a', secret: 'sk' })
     await owner.close()
-    const source = memory.connect()
-    const cut = createMemoryStore()
-    const [rows, header, manifest, log] = await source.read(async (reader) => [
-      await reader.scan(),
-      await reader.getBlob('header'),
-      await reader.getBlob('manifest'),
-      await reader.readLog(1, 1000),
-    ])
-    await cut.connect().write(async (tx) => {
-      for (const row of rows) if (row.body !== undefined) await tx.putRow(row.table, row.id, row.body)
-      await tx.putBlob('header', header ?? new Uint8Array())
-      await tx.putBlob('manifest', manifest ?? new Uint8Array())
-      for (const line of log.slice(0, -1)) await tx.appendLog(line.body)
-    })
+    const copy = await copyOf(memory.connect())
+    const cut = await restored({ ...copy, log: copy.log.slice(0, -1) })
     const opened = await openTestHandle({ store: cut.connect(), clock })
     expect((await opened.vault.verifyAudit()).map((problem) => problem.code)).toEqual(['audit_cut'])
     await expect(opened.vault.set('S', 'value')).rejects.toMatchObject({ code: 'vault_tampered' })
