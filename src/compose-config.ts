@@ -1,5 +1,8 @@
+import type { ComposeOptions, KeymuxConfigSource } from './compose-options.js'
+import { loadConfig, parseConfigObject } from './config/load.js'
 import type { KeymuxConfig } from './domain/config.js'
 import { KeymuxError } from './domain/errors.js'
+import type { Providers } from './domain/providers.js'
 import type { ProfileCooldownConfig } from './domain/usage.js'
 import { parseCustomProvider } from './providers/custom.js'
 import { defaultRegistry, ProviderRegistry } from './providers/registry.js'
@@ -64,4 +67,20 @@ export class LiveConfig {
   #unregister(config: KeymuxConfig): void {
     for (const name of Object.keys(config.providers)) this.registry.unregister(name)
   }
+}
+
+/** @throws KeymuxError `invalid_config`, `file_not_found` */
+export async function configOf(config: ComposeOptions['config']): Promise<KeymuxConfig> {
+  if (typeof config === 'string') return loadConfig(config, { required: true })
+  if (config !== undefined && 'path' in config) return loadConfig(config.path, { required: config.required })
+  return parseConfigObject(config ?? {})
+}
+
+/**
+ * What is known of providers without a vault: the built-in and registered ones, and those of the config.
+ *
+ * @throws KeymuxError `invalid_config`, `file_not_found`
+ */
+export async function composeProviders(config: KeymuxConfigSource): Promise<Providers> {
+  return new LiveConfig(await configOf(config)).registry
 }

@@ -1,7 +1,7 @@
 export type { StoreConfig } from './compat/foreign-store.js'
-export type { OpenKeymuxOptions } from './compose.js'
 export { openKeymux } from './compose.js'
 export { newStore, ProfileTools, Resolver } from './compose-compat.js'
+export type { OpenKeymuxOptions } from './compose-options.js'
 export type { KeymuxConfig, KeymuxConfigInput } from './domain/config.js'
 export type { CandidateReason, ErrorCode, KeymuxErrorOptions } from './domain/errors.js'
 export { ERROR_CODES, isKeymuxError, KeymuxError, NoUsableProfileError } from './domain/errors.js'

@@ -33,12 +33,12 @@ async function openVault(request: OpenRequest): Promise<Keymux> {
 }
 
 async function openStore(location: string, signal: AbortSignal): Promise<Store> {
-  const { composeStore } = await import('../../compose.js')
+  const { composeStore } = await import('../../compose-storage.js')
   return composeStore({ vault: location, signal })
 }
 
 async function providers(config: string, configRequired: boolean): Promise<Providers> {
-  const { composeProviders } = await import('../../compose.js')
+  const { composeProviders } = await import('../../compose-config.js')
   return composeProviders({ path: config, required: configRequired })
 }
 
