@@ -1,5 +1,5 @@
 // Prints every figure that keymux promises, measured here and now. `--json` prints one JSON document,
-// names select: `npm run bench -- resolve save`.
+// names select: `npm run bench -- resolve write`.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import os from 'node:os'
@@ -17,11 +17,15 @@ const names = readdirSync(HERE)
   .filter((file) => file.endsWith('.bench.ts'))
   .map((file) => file.replace('.bench.ts', ''))
   .sort()
-for (const name of wanted) {
-  if (!names.includes(name)) {
-    console.error(`bench: there is no "${name}"; there are ${names.join(', ')}`)
-    process.exit(2)
-  }
+const usage = `npm run bench -- [--json] [NAME...]: all of ${names.join(', ')}, or those that are named`
+if (args.includes('--help')) {
+  console.log(usage)
+  process.exit(0)
+}
+for (const arg of args) {
+  if (arg === '--json' || names.includes(arg)) continue
+  console.error(`bench: there is no "${arg}"; ${usage}`)
+  process.exit(2)
 }
 
 // Inside node_modules, so that the bundles find the packages they import.
