@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KeymuxError } from '../domain/errors.js'
@@ -54,19 +55,6 @@ const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
   ),
 }))
 
-/** The tools' own files, which the attacks begin with. */
-const VECTORS: Readonly<Record<string, string>> = {
-  'claude-code': 'claude-code/.credentials.json',
-  codex: 'codex/auth.json',
-  copilot: 'copilot/apps.json',
-  'gemini-cli': 'gemini-cli/oauth_creds.json',
-  llm: 'llm/keys.json',
-  openclaw: 'openclaw/auth-profiles.json',
-  opencode: 'opencode/auth.json',
-  pi: 'pi/auth.json',
-  'qwen-code': 'qwen-code/oauth_creds.json',
-}
-
 /** One change: of the object or list chosen by `place`, the member chosen by `member` is replaced or renamed. */
 const change = fc.record({
   place: fc.nat(),
@@ -75,11 +63,13 @@ const change = fc.record({
   name: fc.option(fc.constantFrom(...NAMES, ...FIELDS), { nil: undefined }),
 })
 
+/** The tool's own file, from under its usual name, after some changes. */
 function attacked(
-  tool: string,
+  { name: tool, defaultPaths }: Importer,
   changes: readonly { place: number; member: number; value: unknown; name?: unknown }[],
 ): unknown {
-  const path = new URL(`../../test/vectors/imports/${VECTORS[tool]}`, import.meta.url)
+  const usual = basename(defaultPaths('/home', {}, 'linux')[0] ?? '')
+  const path = new URL(`../../test/vectors/imports/${tool}/${usual}`, import.meta.url)
   const file: unknown = JSON.parse(readFileSync(path, 'utf8'))
   for (const { place, member, value, name } of changes) {
     const places = containers(file)
@@ -139,7 +129,7 @@ describe.each(IMPORTERS.map((importer) => [importer.name, importer] as const))('
     let drafts = 0
     fc.assert(
       fc.property(fc.array(change, { maxLength: 4 }), fc.boolean(), (changes, takeOver) => {
-        const result = parse(importer, JSON.stringify(attacked(importer.name, changes)), takeOver)
+        const result = parse(importer, JSON.stringify(attacked(importer, changes)), takeOver)
         if (result instanceof KeymuxError) {
           expect(result.code).toBe('invalid_import')
           expect(`${result.message} ${result.hint}`).not.toContain(MARKER)
