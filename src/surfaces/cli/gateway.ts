@@ -69,24 +69,27 @@ export function aroundProxies(env: Readonly<Record<string, string | undefined>>)
  * gateway's token.
  *
  * @param access absent to see only whether they can be had
+ * @param reached providers of which the program learns the base URL by other means; default none
  * @throws KeymuxError `unknown_provider`; `usage` for a provider whose SDKs read no base URL
  */
 export function gatewayEnvironment(
   members: readonly Member[],
   find: FindProvider,
   access?: GatewayAccess,
+  reached: (provider: string) => boolean = () => false,
 ): Record<string, string> {
   const { url = '', token = '' } = access ?? {}
   const variables: Record<string, string> = {}
-  for (const { provider, name } of members) {
+  for (const member of members) {
+    const { provider } = member
     const metadata = find(provider)
     if (metadata === undefined) {
       throw new KeymuxError('unknown_provider', `there is no provider "${provider}"`, {
         hint: 'see keymux providers',
       })
     }
-    const base = `${url}/${provider}${name === undefined ? '' : `:${encodeURIComponent(name)}`}`
-    if (metadata.baseUrlEnv === undefined) {
+    const base = baseOf(url, member)
+    if (metadata.baseUrlEnv === undefined && !reached(provider)) {
       throw new KeymuxError('usage', `programs read no base URL for ${provider} from the environment`, {
         hint:
           access === undefined
@@ -97,4 +100,20 @@ export function gatewayEnvironment(
     Object.assign(variables, providerEnv(metadata, 'api_key', token, base))
   }
   return variables
+}
+
+/** Where a gateway answers for each member, and the variable that its token is handed out in. */
+export function gatewayEndpoints(
+  members: readonly Member[],
+  find: FindProvider,
+  url: string,
+): readonly { readonly provider: string; readonly base: string; readonly key: string }[] {
+  return members.map((member) => {
+    const { provider } = member
+    return { provider, base: baseOf(url, member), key: find(provider)?.envKey ?? '' }
+  })
+}
+
+function baseOf(url: string, { provider, name }: Member): string {
+  return `${url}/${provider}${name === undefined ? '' : `:${encodeURIComponent(name)}`}`
 }

@@ -1,14 +1,18 @@
 import { KeymuxError } from '../../../domain/errors.js'
 import { newProfileId } from '../../../domain/ids.js'
 import type { Keymux } from '../../../domain/keymux.js'
-import type { ProviderMetadata } from '../../../domain/provider.js'
 import { environmentOf } from '../../../operations/environment.js'
 import { type Member, parseMembers } from '../../../operations/members.js'
 import { providerEnvNames } from '../../../providers/request.js'
+import { agentOf, type Child, withRecipe } from '../agents/agent-child.js'
+import type { Recognised } from '../agents/recognise.js'
 import type { CliContext } from '../context.js'
 import { runChild } from '../exec-child.js'
 import {
   aroundProxies,
+  type FindProvider,
+  type GatewayAccess,
+  gatewayEndpoints,
   gatewayEnvironment,
   gatewayFolder,
   refuseSelection,
@@ -39,22 +43,28 @@ export const exec: CommandSpec = {
       flags: '--gateway',
       summary: 'hand out a gateway’s URL and token in place of keys: failover inside the program',
     },
+    {
+      flags: '--no-recipe',
+      summary: 'with --gateway: set variables alone, also for a coding agent that needs more',
+    },
     ...SELECTION_OPTIONS,
   ],
   examples: [
     { line: 'keymux exec openai -- python ask.py', does: 'runs it with OPENAI_API_KEY set' },
     { line: 'keymux exec openai:work,anthropic -- make eval', does: 'sets the variables of both' },
     { line: 'keymux exec --gateway openai -- python ask.py', does: 'survives a rate limit half-way' },
+    { line: 'keymux exec --gateway anthropic -- claude', does: 'the same for a coding agent' },
   ],
   async run(context, input) {
     const members = parseMembers('PROVIDER', input.argument('PROVIDER[:NAME][,…]'))
     const command = input.variadic('CMD')
     if (input.flag('gateway')) {
       refuseSelection(input)
-      return throughGateway(context, members, command)
+      const agent = input.flag('no-recipe') ? undefined : agentOf(context, command)
+      return throughGateway(context, { members, command, agent })
     }
     const handle = await context.open()
-    const find = (provider: string): ProviderMetadata | undefined => handle.providers.get(provider)
+    const find: FindProvider = (provider) => handle.providers.get(provider)
     const variables = await environmentOf(handle, members, readSelection(input, context.signal))
     const env = childEnvironment(context, members, find, variables)
     // The use is written down and the vault locked before a program runs that may run for days.
@@ -63,35 +73,60 @@ export const exec: CommandSpec = {
   },
 }
 
-type Find = (provider: string) => ProviderMetadata | undefined
 type Environment = Readonly<Record<string, string | undefined>>
 
+/** What is to be run, with whose accounts. */
+interface Task {
+  readonly members: readonly Member[]
+  readonly command: readonly string[]
+  /** Set where more than variables has to be said to the program. */
+  readonly agent: Recognised | undefined
+}
+
 /** Uses the running gateway of this vault; without one, starts one that ends with the program. */
-async function throughGateway(
-  context: CliContext,
-  members: readonly Member[],
-  command: readonly string[],
-): Promise<number> {
+async function throughGateway(context: CliContext, task: Task): Promise<number> {
+  const { members } = task
   const found = await runningAccess(context, members)
-  if (found !== undefined) {
-    const variables = gatewayEnvironment(members, found.find, found)
-    return start(context, command, gatewayChild(context, members, found.find, variables))
-  }
+  if (found !== undefined) return startAgainst(context, task, found.find, found)
   const request = await privateGateway(context)
   const { logger } = request
   const handle = await context.open(logger === undefined ? { longLived: true } : { logger, longLived: true })
-  const find: Find = (provider) => handle.providers.get(provider)
+  const find: FindProvider = (provider) => handle.providers.get(provider)
   // Refuses what a gateway would be started in vain for.
-  gatewayEnvironment(members, find)
+  gatewayEnvironment(members, find, undefined, reachedBy(task))
   await refuseEmpty(handle, members)
   const gateway = await context.host.services.startGateway(handle, request)
   try {
     const { url = '', token } = gateway
-    const variables = gatewayEnvironment(members, find, { url, token })
-    return await start(context, command, gatewayChild(context, members, find, variables))
+    return await startAgainst(context, task, find, { url, token })
   } finally {
     await gateway.close({ drainMs: 0 })
   }
+}
+
+/** Starts the program with a gateway that runs. */
+function startAgainst(
+  context: CliContext,
+  task: Task,
+  find: FindProvider,
+  access: GatewayAccess,
+): Promise<number> {
+  const { members, command, agent } = task
+  const variables = gatewayEnvironment(members, find, access, reachedBy(task))
+  const around = aroundProxies(context.host.env)
+  const child = {
+    line: command,
+    env: childEnvironment(context, members, find, { ...variables, ...around }),
+  }
+  const run = ({ line, env }: Child): Promise<number> => start(context, line, env)
+  if (agent === undefined) return run(child)
+  const offer = { endpoints: gatewayEndpoints(members, find, access.url), token: access.token }
+  return withRecipe(context, agent, child, offer, run)
+}
+
+/** Providers that the program is led to by other means than a variable for the base URL. */
+function reachedBy({ agent }: Task): (provider: string) => boolean {
+  return (provider) => agent !== undefined && Object.hasOwn(agent.recipe.providers, provider)
 }
 
 /** A gateway on a free port of loopback, with a token of its own, that nobody else is told of. */
@@ -119,20 +154,11 @@ async function refuseEmpty(
   }
 }
 
-function gatewayChild(
-  context: CliContext,
-  members: readonly Member[],
-  find: Find,
-  variables: Readonly<Record<string, string>>,
-): Environment {
-  return childEnvironment(context, members, find, { ...variables, ...aroundProxies(context.host.env) })
-}
-
 /** The program's environment: ours without the vault's secrets and the providers' other keys. */
 function childEnvironment(
   context: CliContext,
   members: readonly Member[],
-  find: Find,
+  find: FindProvider,
   variables: Readonly<Record<string, string>>,
 ): Environment {
   const env: Record<string, string | undefined> = { ...context.host.env }

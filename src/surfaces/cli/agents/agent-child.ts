@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs'
+import { keymuxFolder } from '../../../config/paths.js'
+import type { CliContext } from '../context.js'
+import { applyRecipe, type Endpoint, endpointsOf, fillIn, type Prepared } from './apply.js'
+import { RECIPES } from './catalogue.js'
+import { ChildFolder } from './child-folder.js'
+import { programFacts } from './program-facts.js'
+import { type Recognised, recognise } from './recognise.js'
+
+/** A program, as it is started. */
+export interface Child {
+  readonly line: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** What a gateway offers a program. */
+export interface Offer {
+  readonly endpoints: readonly Endpoint[]
+  readonly token: string
+}
+
+/** The agent that a command line starts, if it is one that keymux knows. */
+export function agentOf({ host }: CliContext, line: readonly string[]): Recognised | undefined {
+  const place = { path: host.env.PATH ?? host.env.Path, cwd: host.cwd }
+  return recognise(line, RECIPES, (program) => programFacts(program, place))
+}
+
+/**
+ * Makes an agent use the gateway for the time that `run` takes, says what could not be done, and with
+ * `--verbose` what was. No file of the user's is touched.
+ *
+ * @throws KeymuxError storage errors, and what `run` throws
+ */
+export async function withRecipe(
+  context: CliContext,
+  agent: Recognised,
+  child: Child,
+  offer: Offer,
+  run: (child: Child) => Promise<number>,
+): Promise<number> {
+  const { host } = context
+  const folder = new ChildFolder(keymuxFolder('runtime', host))
+  const subject = { ...child, ...offer, platform: host.platform, folder: folder.path, read: textOf }
+  const prepared = applyRecipe(agent, subject)
+  tell(context, agent, prepared, offer)
+  folder.write(prepared.files)
+  try {
+    return await run(prepared)
+  } finally {
+    folder.remove()
+  }
+}
+
+function tell(context: CliContext, agent: Recognised, prepared: Prepared, { endpoints }: Offer): void {
+  const { output } = context
+  const { label, name, trial, providers, byHand = [], ignoresEnvironment } = agent.recipe
+  const used = endpointsOf(agent, endpoints)
+  const lines = (used.length > 0 ? used : endpoints.slice(0, 1)).flatMap((endpoint) =>
+    byHand.map((line) => fillIn(line, endpoint, '', '')),
+  )
+  if (ignoresEnvironment === true) {
+    output.note(`keymux: ${label} takes no address from its environment; set in its own settings:`)
+    for (const line of lines) output.note(`  ${line}`)
+  } else if (used.length === 0) {
+    const known = Object.keys(providers).join(', ')
+    const given = endpoints.map(({ provider }) => provider).join(', ')
+    output.note(`keymux: ${label} is not known to use ${given}; keymux leads it to ${known}`)
+  }
+  for (const problem of prepared.problems) output.note(`keymux: ${problem}`)
+  if (used.length === 0) return
+  output.detail(`keymux: this is ${label}; its recipe (${name}, ${TRIALS[trial.how]} ${trial.version}):`)
+  for (const line of prepared.done) output.detail(`  ${line}`)
+}
+
+const TRIALS = { run: 'tried with', source: 'read from the source of', untried: 'not tried; written for' }
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}

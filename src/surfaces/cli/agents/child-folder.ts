@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileError } from '../../../domain/file-errors.js'
+
+/** Files that last as long as a program that keymux runs. */
+export class ChildFolder {
+  readonly path: string
+  readonly #parent: string
+
+  /** @param runtime keymux's runtime folder. Nothing is made before there is something to write. */
+  constructor(runtime: string) {
+    this.#parent = join(runtime, 'agents')
+    this.path = join(this.#parent, `${process.pid}-${randomBytes(6).toString('hex')}`)
+  }
+
+  /** Writes files that only their owner may read. @throws KeymuxError storage errors */
+  write(files: ReadonlyMap<string, string>): void {
+    if (files.size === 0) return
+    try {
+      mkdirSync(this.path, { recursive: true, mode: 0o700 })
+      if (process.platform !== 'win32') chmodSync(this.#parent, 0o700)
+      for (const [name, text] of files)
+        writeFileSync(join(this.path, name), text, { mode: 0o600, flag: 'wx' })
+    } catch (error) {
+      this.remove()
+      throw fileError(this.path, error)
+    }
+    this.#removeForgotten()
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true })
+  }
+
+  /** Folders of processes that were killed before they could remove theirs. */
+  #removeForgotten(): void {
+    for (const name of readdirSync(this.#parent)) {
+      const pid = Number(/^(\d+)-[0-9a-f]+$/.exec(name)?.[1])
+      if (pid > 0 && !isAlive(pid)) rmSync(join(this.#parent, name), { recursive: true, force: true })
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
