@@ -40,7 +40,8 @@ export async function withRecipe(
 ): Promise<number> {
   const { host } = context
   const folder = new ChildFolder(keymuxFolder('runtime', host))
-  const subject = { ...child, ...offer, platform: host.platform, folder: folder.path, read: textOf }
+  const { platform, home } = host
+  const subject = { ...child, ...offer, platform, home, folder: folder.path, read: textOf }
   const prepared = applyRecipe(agent, subject)
   tell(context, agent, prepared, offer)
   folder.write(prepared.files)

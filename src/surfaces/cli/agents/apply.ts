@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { JsonObject, JsonValue } from '../../../domain/json-reader.js'
-import { overlay, parseSettings } from './overlay.js'
-import type { Change, PlatformText, RecipeFile } from './recipe.js'
+import { member, overlay, parseSettings } from './overlay.js'
+import type { Change, Conflict, PlatformText, RecipeFile } from './recipe.js'
 import type { Recognised } from './recognise.js'
 
 /** One provider of the gateway, for a program. */
@@ -20,6 +20,7 @@ export interface Subject {
   readonly endpoints: readonly Endpoint[]
   readonly token: string
   readonly platform: NodeJS.Platform
+  readonly home: string
   /** A folder for this child alone; files of the recipe will lie there. */
   readonly folder: string
   /** The text of a file of the user's or the system's; `undefined` where there is none. */
@@ -102,6 +103,18 @@ class Application {
     for (const [name, text] of Object.entries(change.preset ?? {})) this.#preset(name, text, fill)
     if (change.merge !== undefined) this.#merge(change.merge, fill)
     if (change.args !== undefined) this.#insert(change.args, change.unlessOption, fill)
+    if (change.conflict !== undefined && this.#stands(change.conflict)) {
+      this.apply(change.conflict.change, endpoint)
+    }
+  }
+
+  /** Whether the user's own settings say what a conflict is about. */
+  #stands({ file, at, is }: Conflict): boolean {
+    const folder = this.#env[file.variable]
+    const path = folder ? join(folder, file.within) : join(this.#subject.home, file.home)
+    let value: JsonValue | undefined = parseSettings(this.#subject.read(path) ?? '')
+    for (const name of at) value = member(value, name)
+    return value === is
   }
 
   #set(name: string, text: string, fill: Fill): void {

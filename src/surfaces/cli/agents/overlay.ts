@@ -6,9 +6,14 @@ export function overlay(theirs: JsonValue | undefined, ours: JsonValue): JsonVal
   if (!isObject(theirs) || !isObject(ours)) return ours
   const joined = Object.entries(ours).map(([name, value]): [string, JsonValue] => [
     name,
-    overlay(Object.hasOwn(theirs, name) ? theirs[name] : undefined, value),
+    overlay(member(theirs, name), value),
   ])
   return { ...theirs, ...Object.fromEntries(joined) }
+}
+
+/** A member of an object; `undefined` where there is none, or no object. */
+export function member(value: JsonValue | undefined, name: string): JsonValue | undefined {
+  return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
 }
 
 /** A JSON object with comments and trailing commas, as agents allow it; `undefined` for anything else. */

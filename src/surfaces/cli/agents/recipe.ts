@@ -23,6 +23,24 @@ export type RecipeFile = {
     }
 )
 
+/** A file of the user's settings that is looked into. */
+export interface SettingsPlace {
+  /** The variable that names the folder, and the file in it. */
+  readonly variable: string
+  readonly within: string
+  /** Without the variable: in the home folder. */
+  readonly home: string
+}
+
+/** A change that is made only where the user's own settings would lead past the gateway. */
+export interface Conflict {
+  readonly file: SettingsPlace
+  /** Where in its JSON, and what has to stand there. */
+  readonly at: readonly string[]
+  readonly is: string
+  readonly change: Change
+}
+
 /**
  * What is done to a program's environment and arguments. Texts, and those in JSON, may hold
  *
@@ -44,6 +62,7 @@ export interface Change {
   /** An option of the user's own that takes the place of `args`. */
   readonly unlessOption?: string
   readonly files?: readonly RecipeFile[]
+  readonly conflict?: Conflict
 }
 
 /** What makes one coding agent use the gateway when `keymux exec --gateway` starts it. */
