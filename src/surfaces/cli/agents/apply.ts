@@ -59,9 +59,15 @@ export function applyRecipe(recognised: Recognised, subject: Subject): Prepared 
 }
 
 /** Replaces what stands in braces. */
-export function fillIn(text: string, { base, key }: Endpoint, token: string, folder: string): string {
-  return text.replace(/\{(base|key|token|file:[\w.-]+)\}/g, (_whole, name: string) => {
+export function fillIn(
+  text: string,
+  { provider, base, key }: Endpoint,
+  token: string,
+  folder: string,
+): string {
+  return text.replace(/\{(base|provider|key|token|file:[\w.-]+)\}/g, (_whole, name: string) => {
     if (name === 'base') return base
+    if (name === 'provider') return provider
     if (name === 'key') return key
     return name === 'token' ? token : join(folder, name.slice('file:'.length))
   })
@@ -163,7 +169,7 @@ class Application {
   }
 
   #write(file: RecipeFile, fill: Fill): void {
-    this.#files.set(file.name, 'text' in file ? file.text : this.#settings(file, fill))
+    this.#files.set(file.name, 'text' in file ? fill(file.text) : this.#settings(file, fill))
     this.#done.push(`wrote ${join(this.#subject.folder, file.name)}, which goes with the program`)
   }
 

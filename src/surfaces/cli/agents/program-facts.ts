@@ -42,7 +42,11 @@ function findProgram(program: string, path: string | undefined, cwd: string): st
 }
 
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
+  try {
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
 }
 
 function canRun(path: string): boolean {
@@ -112,7 +116,7 @@ function packagesIn(script: string): string[] {
 /** The command of a shell script that hands its own arguments on to it. */
 function onlyCommand(script: string): string[] | undefined {
   if (!/^#![^\n]*\b(?:sh|bash|dash|zsh|ksh)\b/.test(script)) return undefined
-  const lines = script.split('\n').filter((line) => /\s(?:"\$@"|\$@|\$\*|"\$\{@\}")/.test(line))
+  const lines = script.split('\n').filter((line) => /^[^#]*\s(?:"\$@"|\$@|\$\*|"\$\{@\}")/.test(line))
   const [line, more] = lines
   if (line === undefined || more !== undefined) return undefined
   const words = splitWords(line)

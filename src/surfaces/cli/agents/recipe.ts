@@ -45,6 +45,7 @@ export interface Conflict {
  * What is done to a program's environment and arguments. Texts, and those in JSON, may hold
  *
  * - `{base}`: the gateway's address of the provider, without a slash at its end
+ * - `{provider}`: keymux's name of the provider
  * - `{token}`: the gateway's token; never in arguments or files, which others may read
  * - `{key}`: the variable that holds the token for the provider's own SDKs
  * - `{file:NAME}`: the path of one of `files`
