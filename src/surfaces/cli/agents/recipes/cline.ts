@@ -22,7 +22,7 @@ export const cline: Recipe = {
   label: 'Cline',
   commands: ['cline'],
   packages: ['cline'],
-  trial: { version: '21cb8d2', how: 'source' },
+  trial: { version: '3.0.65', how: 'run' },
   providers: {
     anthropic: provider('anthropic', 'claude-sonnet-4-5', '/v1'),
     openai: provider('openai-native', 'gpt-5'),

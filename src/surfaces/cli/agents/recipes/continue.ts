@@ -33,7 +33,7 @@ export const continueCli: Recipe = {
   commands: ['cn'],
   packages: ['@continuedev/cli'],
   packageOnly: true,
-  trial: { version: 'd0a3c0b', how: 'source' },
+  trial: { version: '1.5.47', how: 'run' },
   providers: {
     anthropic: {
       args: ['--config', '{file:continue.yaml}'],

@@ -19,7 +19,7 @@ export const copilotCli: Recipe = {
   label: 'GitHub Copilot CLI',
   commands: ['copilot'],
   packages: ['@github/copilot'],
-  trial: { version: '9532bda', how: 'source' },
+  trial: { version: '1.0.102', how: 'run' },
   providers: {
     anthropic: ownProvider('anthropic', 'claude-sonnet-4-5'),
     openai: ownProvider('openai', 'gpt-5'),
