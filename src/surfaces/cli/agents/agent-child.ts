@@ -39,7 +39,7 @@ export async function withRecipe(
   run: (child: Child) => Promise<number>,
 ): Promise<number> {
   const { host } = context
-  const folder = new ChildFolder(keymuxFolder('runtime', host))
+  const folder = new ChildFolder([keymuxFolder('runtime', host), keymuxFolder('state', host)])
   const { platform, home } = host
   const subject = { ...child, ...offer, platform, home, folder: folder.path, read: textOf }
   const prepared = applyRecipe(agent, subject)

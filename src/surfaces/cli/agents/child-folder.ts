@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileError } from '../../../domain/file-errors.js'
 
 /** Files that last as long as a program that keymux runs. */
@@ -8,9 +8,12 @@ export class ChildFolder {
   readonly path: string
   readonly #parent: string
 
-  /** @param runtime keymux's runtime folder. Nothing is made before there is something to write. */
-  constructor(runtime: string) {
-    this.#parent = join(runtime, 'agents')
+  /**
+   * @param candidates Where it may lie. The first that nobody else can have replaced is taken, which is what
+   *   agents look at before they trust a file; without one, the first. Nothing is made before it is needed.
+   */
+  constructor(candidates: readonly string[]) {
+    this.#parent = join(candidates.find(isOutOfReach) ?? candidates[0] ?? '', 'agents')
     this.path = join(this.#parent, `${process.pid}-${randomBytes(6).toString('hex')}`)
   }
 
@@ -40,6 +43,14 @@ export class ChildFolder {
       if (pid > 0 && !isAlive(pid)) rmSync(join(this.#parent, name), { recursive: true, force: true })
     }
   }
+}
+
+/** Whether no folder on the way to a path can be written to by others. */
+function isOutOfReach(path: string): boolean {
+  const above = dirname(path)
+  if (process.platform === 'win32') return true
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0
+  return (mode & 0o022) === 0 && (above === path || isOutOfReach(above))
 }
 
 function isAlive(pid: number): boolean {
