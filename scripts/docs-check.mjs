@@ -16,7 +16,7 @@ const NPM_COMMANDS = new Set(['ci', 'exec', 'init', 'install', 'pack', 'publish'
 const helpTexts = new Map()
 const MANIFEST = JSON.parse(read('package.json'))
 
-const pages = ['.', 'docs', 'docs/adr', 'examples'].flatMap(markdownIn)
+const pages = ['.', 'docs', 'docs/adr', 'docs/integrations', 'examples'].flatMap(markdownIn)
 const problems = [
   ...(await errorProblems()),
   ...(await cliPageProblems()),
@@ -186,7 +186,7 @@ async function help(command) {
 function environmentProblems() {
   if (!pages.includes('README.md')) return []
   const documented = variablesOf(pages.map(read).join('\n'))
-  const used = variablesOf(sourcesIn('src').map(read).join('\n'))
+  const used = variablesOf([...sourcesIn('src'), 'test/agents/agents.ts'].map(read).join('\n'))
   return [
     ...[...used].filter((name) => !documented.has(name)).map((name) => `${name} is not documented anywhere`),
     ...[...documented]

@@ -7,7 +7,7 @@ import { LAST_WORDS } from './turns.js'
 import { World } from './world.js'
 
 const claude = AGENTS.find(({ name }) => name === 'claude')
-const wanted = process.env.KEYMUX_AGENT?.split(',') ?? ['claude']
+const wanted = process.env.TEST_AGENT?.split(',') ?? ['claude']
 
 let world: World | undefined
 afterEach(async () => {

@@ -11,9 +11,9 @@ const chosen = (variable: string): ((name: string) => boolean) | undefined => {
   const names = process.env[variable]?.split(',')
   return names && ((name) => names.includes(name))
 }
-const wantedAgent = chosen('KEYMUX_AGENT') ?? (() => true)
-const wantedScenario = chosen('KEYMUX_SCENARIO')
-const records = process.env.KEYMUX_RECORD === '1'
+const wantedAgent = chosen('TEST_AGENT') ?? (() => true)
+const wantedScenario = chosen('TEST_SCENARIO')
+const records = process.env.TEST_RECORD === '1'
 
 let world: World | undefined
 afterEach(async () => {

@@ -9,9 +9,9 @@ const { values } = parseArgs({
 })
 const env = {
   ...process.env,
-  ...(values.agent === undefined ? {} : { KEYMUX_AGENT: values.agent }),
-  ...(values.scenario === undefined ? {} : { KEYMUX_SCENARIO: values.scenario }),
-  ...(values.record === true ? { KEYMUX_RECORD: '1' } : {}),
+  ...(values.agent === undefined ? {} : { TEST_AGENT: values.agent }),
+  ...(values.scenario === undefined ? {} : { TEST_SCENARIO: values.scenario }),
+  ...(values.record === true ? { TEST_RECORD: '1' } : {}),
 }
 const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/agents/vitest.config.ts']
 const loopback = 'ip link set lo up 2>/dev/null || exit 99; exec "$@"'

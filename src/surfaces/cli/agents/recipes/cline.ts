@@ -11,12 +11,18 @@ function provider(id: string, model: string, version = ''): Change {
     providers: { [id]: { settings, updatedAt: AT, tokenSource: 'manual' } },
   }
   return {
-    set: { CLINE_PROVIDER_SETTINGS_PATH: '{file:providers.json}' },
+    set: {
+      CLINE_PROVIDER_SETTINGS_PATH: '{file:providers.json}',
+      CLINE_SESSION_BACKEND_MODE: 'local',
+    },
     files: [{ name: 'providers.json', text: JSON.stringify(json) }],
   }
 }
 
-/** Cline keeps base URLs in its provider settings; for this run it is given settings of their own. */
+/**
+ * Cline keeps base URLs in its provider settings; for this run it is given settings of their own. Its sessions
+ * would otherwise run in a background process, with the environment of whoever started that one.
+ */
 export const cline: Recipe = {
   name: 'cline',
   label: 'Cline',
