@@ -37,6 +37,7 @@ describe.each(agents.filter((agent) => programOf(agent) !== undefined))('$name',
     expect(run.code, told).toBe(0)
     expect(run.stdout, told).toContain(LAST_WORDS)
     expect(run.accounts, told).toMatch(/^[12]+$/)
+    expect(run.accounts.length, told).toBeGreaterThan(scenario.turns ?? 0)
     if (!records || scenario.name !== 'works') return
     const fixture = toFixture(agent, versionOf(agent), run.recorded)
     writeFileSync(

@@ -30,7 +30,7 @@ beforeAll(() => {
 beforeEach(async () => {
   sandbox = makeSandbox()
   mkdirSync(join(sandbox, 'bin'))
-  for (const name of ['claude', 'codex', 'gemini', 'opencode', 'openclaw', 'other']) {
+  for (const name of ['claude', 'codex', 'gemini', 'opencode', 'openclaw', 'qwen', 'other']) {
     writeFileSync(join(sandbox, 'bin', name), AGENT)
     chmodSync(join(sandbox, 'bin', name), 0o755)
   }
@@ -109,6 +109,9 @@ describe('exec --gateway', () => {
   })
 
   test('leads an agent to providers whose SDKs read no address', async () => {
+    const alone = await exec(['qwen', '--', 'qwen', '-p', 'x'])
+    expect(alone.env.OPENAI_BASE_URL).toMatch(/\/qwen$/)
+    expect(alone.args.slice(0, 2)).toEqual(['--auth-type', 'openai'])
     const unknown = await keymux(['exec', '--gateway', 'qwen', '--', 'opencode'])
     expect(unknown.code).toBe(2)
     const both = await exec(['anthropic,groq', '--', 'opencode'], {

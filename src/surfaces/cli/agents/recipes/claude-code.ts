@@ -21,6 +21,8 @@ export const claudeCode: Recipe = {
       unset: [
         'ANTHROPIC_API_KEY',
         'CLAUDE_CODE_OAUTH_TOKEN',
+        'ANTHROPIC_UNIX_SOCKET',
+        'CLAUDE_CODE_USE_GATEWAY',
         'CLAUDE_CODE_USE_BEDROCK',
         'CLAUDE_CODE_USE_VERTEX',
         'CLAUDE_CODE_USE_FOUNDRY',
