@@ -53,7 +53,7 @@ class Recogniser {
       const next = launcher.words === undefined ? at + 1 : afterWord(line, at + 1, launcher)
       if (next !== undefined) return this.#launched(launcher, line, next, depth + 1)
     }
-    const recipe = this.#named([name], []) ?? undefined
+    const recipe = this.#named([name], [])
     if (recipe !== undefined) return { recipe, at: at + 1 }
     return this.#file(word, at, depth)
   }
