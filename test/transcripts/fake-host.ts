@@ -73,6 +73,7 @@ export function fakeHost(world: FakeWorld = {}): FakeHost {
       providerNames: async () => ['anthropic', 'groq', 'openai'],
       startGateway: () => Promise.reject(new Error('this test starts no gateway')),
       findGateway: async () => undefined,
+      childToken: () => Promise.reject(new Error('this test runs no program')),
       createLogger: () => Promise.reject(new Error('this test keeps no log')),
       version: () => '1.2.3',
       ...world.services,

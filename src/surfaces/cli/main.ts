@@ -12,6 +12,8 @@ const services: CliServices = {
   providers,
   providerNames,
   startGateway,
+  childToken: async (gateway, providers) =>
+    (await import('../gateway/find.js')).childToken(gateway, providers),
   findGateway: async (stateFolder, vaultId) =>
     (await import('../gateway/find.js')).findGateway(stateFolder, vaultId, readFile),
   createLogger: async (level, clock, write) =>

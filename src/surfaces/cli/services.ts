@@ -44,6 +44,8 @@ export interface GatewayRequest {
   readonly rotateToken?: boolean
   /** Keep the token on file and let other command lines find the gateway. Default true. */
   readonly announce?: boolean
+  /** The token is for the accounts of these providers alone. */
+  readonly providers?: readonly string[]
   readonly stateFolder: string
   readonly logger?: Logger
 }
@@ -84,6 +86,16 @@ export interface CliServices {
     stateFolder: string,
     vaultId: string,
   ): Promise<{ readonly url: string; readonly token: string } | undefined>
+  /**
+   * A token of its own for one program, for the accounts of these providers. It lasts until `release` is called or this
+   * process ends.
+   *
+   * @throws KeymuxError `gateway_not_found` where the gateway is gone, or another program in its place
+   */
+  childToken(
+    gateway: { readonly url: string; readonly token: string },
+    providers: readonly string[],
+  ): Promise<{ readonly token: string; release(): void }>
   /** A logger of JSON lines. */
   createLogger(level: LogLevel, clock: Clock, write: (line: string) => void): Promise<Logger>
   version(): string

@@ -1,18 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ERROR_CODES } from '../../domain/errors.js'
-import { parseFlatJson } from '../../domain/nesting.js'
 import type { Tools } from '../../domain/tools.js'
 import { TOOL_DEFINITIONS, type ToolMethod } from '../../operations/tool-definitions.js'
 import { refuse, sendJson } from './answers.js'
+import { isRefusal, readObject } from './json-body.js'
 import { type Refusal, refusal } from './refusal.js'
 
-/** A key of 1 MiB in JSON, escaped, and room for the rest. */
-const LARGEST_BODY = 4 * 1024 * 1024
 const NOT_FOUND = refusal(404, 'keymux_not_found', 'the gateway has no such resource under /api')
-const TOO_LARGE = refusal(413, 'keymux_body_too_large', 'the body is larger than 4 MiB')
 const READ_ONLY = refusal(403, 'keymux_read_only', 'this gateway lets nobody change accounts')
-const NO_JSON = refusal(400, 'keymux_bad_request', 'the body must be a JSON object')
-const NOT_JSON = refusal(415, 'keymux_bad_request', 'the body must be application/json')
 
 /** One call of a tool, and the status of its success. */
 interface Call {
@@ -135,40 +130,4 @@ function decodeId(segment: string | undefined): string | undefined {
   } catch {
     return undefined
   }
-}
-
-async function readObject(request: IncomingMessage): Promise<Readonly<Record<string, unknown>> | Refusal> {
-  const bytes = await readBody(request, LARGEST_BODY)
-  if (bytes === undefined) return TOO_LARGE
-  if (bytes.length === 0) return {}
-  // A form that a web page submits can be anything but this.
-  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) return NOT_JSON
-  try {
-    const value: unknown = parseFlatJson(bytes.toString())
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return value as Record<string, unknown>
-  } catch {
-    // Told below.
-  }
-  return NO_JSON
-}
-
-/** The whole body; `undefined` when it is larger than `limit`. What is too much is read and dropped. */
-function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length
-      if (size <= limit) chunks.push(chunk)
-      else resolve(undefined)
-    })
-    request.once('end', () => resolve(Buffer.concat(chunks)))
-    request.once('error', reject)
-    request.once('close', () => reject(new Error('the caller hung up')))
-  })
-}
-
-function isRefusal(value: object): value is Refusal {
-  return value === TOO_LARGE || value === NO_JSON || value === NOT_JSON
 }

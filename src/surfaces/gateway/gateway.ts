@@ -4,7 +4,9 @@ import type { ProviderFamily } from '../../domain/provider.js'
 import { ProfileTools } from '../../operations/profile-tools.js'
 import { familyOfCaller, refuse, sendJson, sendText } from './answers.js'
 import { serveApi } from './api.js'
+import { ChildTokens, exceeds, type Grant } from './child-tokens.js'
 import { GatewayFiles, type ReadPrivateFile } from './files.js'
+import { CHILD_TOKENS } from './find.js'
 import { type GuardOptions, guard } from './guard.js'
 import { type Listening, listen, type Place } from './listen.js'
 import { GatewayMetrics } from './observe.js'
@@ -66,7 +68,7 @@ export async function serveGateway(
   const close = async ({ drainMs = DRAIN_MS }: { readonly drainMs?: number } = {}): Promise<number> => {
     if (closing !== undefined && drainMs === 0) desk.server.cut()
     closing ??= (async () => {
-      const stopped = desk.server.close(drainMs)
+      const stopped = desk.close(drainMs)
       living.abort()
       unfollow()
       await Promise.all([keptFresh, files?.removeRecord(process.pid)])
@@ -111,11 +113,14 @@ class Desk {
   readonly #logger: GatewayOptions['logger']
   /** Its token was handed to one program, for the use of accounts. */
   readonly #isPrivate: boolean
+  readonly #grant: Grant
+  readonly #children = new ChildTokens()
 
   constructor(handle: Served, options: GatewayOptions, token: string) {
     this.#handle = handle
     this.#logger = options.logger
     this.#isPrivate = options.announce === false
+    this.#grant = { providers: options.providers && new Set(options.providers) }
     this.token = new TokenCheck(token)
     this.#guard = guardOf(options, options.host ?? handle.config.gateway.host)
     this.#tools = new ProfileTools(handle.profiles, handle.resolver, {
@@ -144,9 +149,22 @@ class Desk {
     const foreign = guard({ method: request.method ?? '', rawHeaders: request.rawHeaders }, this.#guard)
     if (foreign !== undefined) return foreign
     if (target.kind === 'healthz' || target.kind === 'readyz') return undefined
-    if (!this.token.admits(request.headers, request.url ?? '')) return UNAUTHORIZED
+    const grant = this.#grantOf(request)
+    if (grant === undefined) return UNAUTHORIZED
     if (target.kind === 'bad') return target.refusal
-    return target.kind === 'root' ? NO_PAGE : undefined
+    return target.kind === 'root' ? NO_PAGE : exceeds(grant, target)
+  }
+
+  #grantOf(request: IncomingMessage): Grant | undefined {
+    if (this.token.admits(request.headers, request.url ?? '')) return this.#grant
+    return this.#children.grantOf(request)
+  }
+
+  /** Stops, and lets go of the programs that hold a token: their connections would never end by themselves. */
+  close(drainMs: number): Promise<number> {
+    const stopped = this.server.close(drainMs)
+    this.#children.end()
+    return stopped
   }
 
   async #dispatch(request: IncomingMessage, response: ServerResponse, target: Target): Promise<void> {
@@ -158,6 +176,11 @@ class Desk {
         return
       }
       case 'api':
+        if (request.method === 'POST' && target.path === CHILD_TOKENS && !this.#isPrivate) {
+          const why = await this.#children.hold(request, response, this.#handle.providers)
+          if (why !== undefined) this.#refuse(request, response, target, why)
+          return
+        }
         await serveApi(request, response, target, this.#tools, this.#isPrivate)
         break
       case 'metrics':

@@ -54,10 +54,7 @@ export class TokenCheck {
 
   /** Whether a request carries the token in one of the places where SDKs put their key. */
   admits(headers: IncomingHttpHeaders, url: string): boolean {
-    const { authorization } = headers
-    if (authorization !== undefined && this.#equals(bearer(authorization))) return true
-    if (this.#equals(headers['x-api-key']) || this.#equals(headers['x-goog-api-key'])) return true
-    return keyParameters(url).some((value) => this.#equals(value))
+    return presentedTokens(headers, url).some((token) => this.#equals(token))
   }
 
   #equals(presented: string | string[] | undefined): boolean {
@@ -66,6 +63,18 @@ export class TokenCheck {
     // A length is no secret: all tokens of our own making have the same one.
     return bytes.length === this.#expected.length && timingSafeEqual(bytes, this.#expected)
   }
+}
+
+/** What a request carries in the places where SDKs put their key. */
+export function presentedTokens(headers: IncomingHttpHeaders, url: string): string[] {
+  const { authorization } = headers
+  const named = [headers['x-api-key'], headers['x-goog-api-key']]
+  const found = [
+    authorization === undefined ? undefined : bearer(authorization),
+    ...named,
+    ...keyParameters(url),
+  ]
+  return found.filter((token): token is string => typeof token === 'string')
 }
 
 function bearer(authorization: string): string | undefined {

@@ -32,6 +32,8 @@ export interface GatewayOptions {
    * one counts as long as this gateway runs; `/api` then changes nothing.
    */
   readonly announce?: boolean
+  /** The token is for the accounts of these providers alone, and for nothing else. Default: for everything. */
+  readonly providers?: readonly string[]
   /** Where token and record are kept. Default: keymux's state folder. */
   readonly stateFolder?: string
   readonly logger?: Logger

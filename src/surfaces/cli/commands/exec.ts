@@ -25,9 +25,12 @@ import type { CommandSpec } from '../spec.js'
 /** Never passed on: who can read the child's environment must not be able to open the vault. */
 const OWN_VARIABLES = [
   'KEYMUX_PASSPHRASE',
+  'KEYMUX_PASSPHRASE_FILE',
   'KEYMUX_NEW_PASSPHRASE',
   'KEYMUX_EXPORT_PASSPHRASE',
+  'KEYMUX_KEY_FILE',
   'KEYMUX_GATEWAY_TOKEN',
+  'DEVCLAW_VAULT_PASSWORD',
 ]
 
 /** `keymux exec`: runs a program with credentials in its environment. */
@@ -87,8 +90,16 @@ interface Task {
 async function throughGateway(context: CliContext, task: Task): Promise<number> {
   const { members } = task
   const found = await runningAccess(context, members)
-  if (found !== undefined) return startAgainst(context, task, found.find, found)
-  const request = await privateGateway(context)
+  if (found !== undefined) {
+    // What the program leaves behind, or another program reads of it, opens nothing afterwards.
+    const child = await context.host.services.childToken(found, providersOf(members))
+    try {
+      return await startAgainst(context, task, found.find, { url: found.url, token: child.token })
+    } finally {
+      child.release()
+    }
+  }
+  const request = { ...(await privateGateway(context)), providers: providersOf(members) }
   const { logger } = request
   const handle = await context.open(logger === undefined ? { longLived: true } : { logger, longLived: true })
   const find: FindProvider = (provider) => handle.providers.get(provider)
@@ -102,6 +113,10 @@ async function throughGateway(context: CliContext, task: Task): Promise<number> 
   } finally {
     await gateway.close({ drainMs: 0 })
   }
+}
+
+function providersOf(members: readonly Member[]): string[] {
+  return [...new Set(members.map(({ provider }) => provider))]
 }
 
 /** Starts the program with a gateway that runs. */
