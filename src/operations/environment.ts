@@ -5,25 +5,26 @@ import type { AuthProfile } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import type { ResolveOptions } from '../domain/resolver.js'
 import { providerEnv } from '../providers/request.js'
-import { type Member, requireMembers } from './members.js'
+import { type Member, requireMembers, resolveChain } from './members.js'
 
 /**
- * The environment variables that hand a credential of every member to a program.
+ * The environment variables that hand a credential of every chain to a program: that of the first member that can serve.
  *
- * @param chosen told of each member that names a profile, and of the one that serves
+ * @param chosen told of each chain that begins with a named profile, and of the one that serves
  * @throws KeymuxError what resolving throws, `unknown_provider`, `profile_not_found`
  */
 export async function environmentOf(
   handle: Pick<Keymux, 'resolver' | 'profiles' | 'providers'>,
-  members: readonly Member[],
+  chains: readonly (readonly Member[])[],
   options: ResolveOptions,
   chosen: (named: string, used: string) => Promise<void> = async () => {},
 ): Promise<Record<string, string>> {
-  await requireMembers(handle, members, options.only)
+  await requireMembers(handle, chains.flat(), options.only)
   const variables: Record<string, string> = {}
-  for (const { provider, name } of members) {
-    const { profile, credential } = await handle.resolver.resolve(provider, name, options)
-    if (name !== undefined) await chosen(newProfileId(provider, name), profile.id)
+  for (const chain of chains) {
+    const { profile, credential, provider } = await resolveChain(handle.resolver, chain, options)
+    const [first] = chain
+    if (first?.name !== undefined) await chosen(newProfileId(first.provider, first.name), profile.id)
     const metadata = handle.providers.get(provider)
     if (metadata === undefined)
       throw new KeymuxError('unknown_provider', `there is no provider "${provider}"`)

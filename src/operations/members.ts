@@ -1,7 +1,10 @@
 import { KeymuxError } from '../domain/errors.js'
 import { newProfileId, parseProfileId, quote } from '../domain/ids.js'
 import type { Keymux } from '../domain/keymux.js'
+import type { Resolution } from '../domain/ports.js'
 import type { Providers } from '../domain/providers.js'
+import type { CredentialResolver, ResolveOptions } from '../domain/resolver.js'
+import { FallbackChain } from '../resolver/multi.js'
 
 /** One `PROVIDER[:NAME]` of a list. */
 export interface Member {
@@ -51,6 +54,17 @@ export async function requireMembers(
     if (name !== undefined) await profiles.view(newProfileId(provider, name))
   }
   for (const id of only) await profiles.view(id)
+}
+
+/** The first member's credential that can be had. @throws KeymuxError what resolving throws */
+export function resolveChain(
+  resolver: CredentialResolver,
+  members: readonly Member[],
+  options: ResolveOptions,
+): Promise<Resolution> {
+  const [only] = members
+  if (members.length === 1 && only !== undefined) return resolver.resolve(only.provider, only.name, options)
+  return new FallbackChain(resolver, ...members.map((member) => member.text)).resolve(options)
 }
 
 /**

@@ -322,6 +322,33 @@ describe('a profile that is named and cannot serve', () => {
   })
 })
 
+describe('several words and commas', () => {
+  test('env sets a variable for each word, and of a comma list that of the first that can serve', async () => {
+    await add('openai:a', 'sk-a')
+    await add('groq:g', 'gsk')
+    expect((await vault.run(['env', 'openai', 'groq'])).stdout).toBe(
+      "export OPENAI_API_KEY='sk-a'\nexport GROQ_API_KEY='gsk'\n",
+    )
+    expect((await vault.run(['env', 'openai,groq'])).stdout).toBe("export OPENAI_API_KEY='sk-a'\n")
+    await vault.run(['report', 'failure', 'openai:a', '--reason', 'billing'])
+    const chain = await vault.run(['env', 'openai:a,groq'])
+    expect(chain.stdout).toBe("export GROQ_API_KEY='gsk'\n")
+    expect(chain.stderr).toContain('openai:a is disabled until')
+    expect((await vault.run(['env', 'openai', 'groq'])).code).toBe(5)
+    expect((await vault.run(['exec', 'openai'])).code).toBe(2)
+    expect((await vault.run(['exec', '--', 'true'])).code).toBe(2)
+    expect((await vault.run(['exec', '--gateway', 'openai,groq', '--', 'true'])).code).toBe(2)
+  })
+
+  test('add takes several headers, with commas in them', async () => {
+    await add('openai:a', 'sk-a', '--header', 'OpenAI-Project=p-1', '--header', 'x-list=a,b')
+    const { stdout } = await vault.run(['show', 'openai:a', '--json'])
+    expect(json(stdout)).toMatchObject({ headers: { 'openai-project': 'p-1', 'x-list': 'a,b' } })
+    const wrong = await vault.run(['add', 'openai:b', '--stdin', '--header', 'nothing'], { stdin: 'sk' })
+    expect(wrong.code).toBe(2)
+  })
+})
+
 describe('resolve --helper', () => {
   const runtime = mkdtempSync(path.join(tmpdir(), 'keymux-runtime-'))
   const env = { XDG_RUNTIME_DIR: runtime }

@@ -42,6 +42,19 @@ export async function runningAccess(
 /** What is known of a provider. */
 export type FindProvider = (provider: string) => ProviderMetadata | undefined
 
+/**
+ * A gateway goes from account to account by itself, and between providers as the config says.
+ *
+ * @throws KeymuxError `usage` for a chain
+ */
+export function onlyMember(chain: readonly Member[]): Member {
+  const [member] = chain
+  if (member !== undefined && chain.length === 1) return member
+  throw new KeymuxError('usage', 'a gateway does not choose between providers by a comma', {
+    hint: 'name several providers as separate words, or declare a chain in the config',
+  })
+}
+
 /** The gateway chooses by itself, for each request anew. @throws KeymuxError `usage` */
 export function refuseSelection(input: CommandInput): void {
   for (const name of ['mode', 'model', 'prefer'] as const) {

@@ -138,7 +138,8 @@ function optionRow({ flags, summary, choices, repeatable }: OptionSpec): readonl
   return [flags, notes.length === 0 ? summary : `${summary} (${notes.join('; ')})`]
 }
 
-function usageTerm({ name, optional, variadic }: ArgumentSpec): string {
+function usageTerm({ name, optional, variadic, afterDashes }: ArgumentSpec): string {
+  if (afterDashes === true) return `-- ${name}…`
   const term = variadic === true ? `${name}…` : name
   return optional === true ? `[${term}]` : term
 }

@@ -9,6 +9,8 @@ export interface ArgumentSpec {
   readonly optional?: boolean
   /** Takes all that follow; only the last argument can. */
   readonly variadic?: boolean
+  /** Takes all that follow `--`; only the last argument can. The one before it may take several then. */
+  readonly afterDashes?: boolean
   readonly completes?: Completion
   /** Set where long random text is legitimate, such as another program's arguments: it is not taken for a key. */
   readonly anyText?: boolean

@@ -4,7 +4,7 @@ import { CommandInput, longFlag } from './input.js'
 import type { OptionSpec } from './parameters.js'
 import { GLOBAL_OPTIONS } from './settings.js'
 import { type CommandEntry, type CommandSpec, isGroup } from './spec.js'
-import { locate, usageProblem } from './usage.js'
+import { type Located, locate, usageProblem } from './usage.js'
 
 /** Where help goes and how it looks. */
 export interface HelpSink extends HelpLook {
@@ -40,9 +40,10 @@ export async function parseInvocation(
     help.write(`${version()}\n`)
     return undefined
   }
-  const grown = await grow(program, located.path, help)
+  const { line, after } = await atDashes(located)
+  const grown = await grow(program, located.path, help, after)
   try {
-    program.parse(located.argv, { from: 'user' })
+    program.parse(line, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return undefined
@@ -57,11 +58,23 @@ export async function parseInvocation(
   return invocation
 }
 
+/** A command line before the `--` of a command that takes all that follows for itself, and what follows. */
+async function atDashes({ argv, path }: Located): Promise<{
+  readonly line: readonly string[]
+  readonly after: readonly string[]
+}> {
+  const command = await path.at(-1)?.load()
+  const at = argv.indexOf('--')
+  const takes = command !== undefined && !isGroup(command) && command.arguments?.at(-1)?.afterDashes === true
+  return takes && at >= 0 ? { line: argv.slice(0, at), after: argv.slice(at + 1) } : { line: argv, after: [] }
+}
+
 /** Fills in the commands on the path; what it gives back tells what the last one was given. */
 async function grow(
   program: Command,
   path: readonly CommandEntry[],
   help: HelpSink,
+  after: readonly string[],
 ): Promise<() => Invocation | undefined> {
   let invocation: Invocation | undefined
   let parent = program
@@ -79,7 +92,7 @@ async function grow(
       takeSpec(here, loaded)
       here.configureHelp({ formatHelp: () => commandHelp(title, entry.summary, loaded, help) })
       here.action(() => {
-        const input = new CommandInput(loaded, here.processedArgs, valuesOf(here))
+        const input = new CommandInput(loaded, [...here.processedArgs, after], valuesOf(here))
         invocation = { command: loaded, input, flags: flagsOf(here) }
       })
     }
@@ -114,7 +127,8 @@ function stubs(
 }
 
 function takeSpec(command: Command, spec: CommandSpec): void {
-  for (const { name, optional, variadic } of spec.arguments ?? []) {
+  for (const { name, optional, variadic, afterDashes } of spec.arguments ?? []) {
+    if (afterDashes === true) continue
     const term = variadic === true ? `${name}...` : name
     command.argument(optional === true ? `[${term}]` : `<${term}>`)
   }

@@ -42,7 +42,11 @@ export const add: CommandSpec = {
       flags: '--concurrency <N>',
       summary: 'requests that it serves at the same time; any number by default',
     },
-    { flags: '--header <NAME=VALUE,…>', summary: 'headers that go with every request of this account' },
+    {
+      flags: '--header <NAME=VALUE>',
+      summary: 'a header that goes with every request of this account',
+      repeatable: true,
+    },
     { flags: '--expires-at <TIME>', summary: 'when a token expires: 2026-12-31T12:00:00Z, or 30d from now' },
     {
       flags: '--replace',
@@ -106,7 +110,7 @@ async function newProfile(
     ...(baseUrl === undefined ? {} : { baseUrl }),
     pool: input.text('pool'),
     concurrency: input.integer('concurrency'),
-    headers: headersOf(input.text('header')),
+    headers: headersOf(input.texts('header')),
     ...(expiresAt === undefined
       ? {}
       : { expiresAt: parseInstant('--expires-at', expiresAt, context.host.clock.now(), 'ahead') }),
@@ -114,16 +118,15 @@ async function newProfile(
   }
 }
 
-/** `NAME=VALUE,…`; a value with a comma in it is what an import or the library sets. */
-function headersOf(text: string | undefined): Record<string, string> | undefined {
-  if (text === undefined) return undefined
-  const pairs = parseList('--header', text).map((pair): [string, string] => {
-    const equals = pair.indexOf('=')
-    if (equals < 1)
+function headersOf(pairs: readonly string[]): Record<string, string> | undefined {
+  if (pairs.length === 0) return undefined
+  return Object.fromEntries(
+    pairs.map((pair): [string, string] => {
+      const equals = pair.indexOf('=')
+      if (equals > 0) return [pair.slice(0, equals).trim(), pair.slice(equals + 1).trim()]
       throw new KeymuxError('usage', `${quote(pair)} is no header`, { hint: 'write NAME=VALUE' })
-    return [pair.slice(0, equals).trim(), pair.slice(equals + 1).trim()]
-  })
-  return Object.fromEntries(pairs)
+    }),
+  )
 }
 
 async function secretOf(

@@ -3,7 +3,13 @@ import { environmentOf } from '../../../operations/environment.js'
 import { type Member, parseMembers } from '../../../operations/members.js'
 import { providerEnvNames } from '../../../providers/request.js'
 import type { CliContext } from '../context.js'
-import { type FindProvider, gatewayEnvironment, refuseSelection, runningAccess } from '../gateway.js'
+import {
+  type FindProvider,
+  gatewayEnvironment,
+  onlyMember,
+  refuseSelection,
+  runningAccess,
+} from '../gateway.js'
 import type { CommandInput } from '../input.js'
 import { tellPassedOver } from '../passed-over.js'
 import { readSelection, SELECTION_OPTIONS } from '../selection.js'
@@ -13,7 +19,12 @@ import type { CommandSpec } from '../spec.js'
 /** `keymux env`: the same as `exec`, as lines for a shell. */
 export const env: CommandSpec = {
   arguments: [
-    { name: 'PROVIDER[:NAME]', summary: 'whose credentials', variadic: true, completes: 'provider' },
+    {
+      name: 'PROVIDER[:NAME][,…]',
+      summary: 'whose credentials; of several separated by commas the first that can serve',
+      variadic: true,
+      completes: 'provider',
+    },
   ],
   options: [
     { flags: '--format <FORMAT>', summary: 'whose syntax; sh by default', choices: [...SHELLS] },
@@ -26,15 +37,15 @@ export const env: CommandSpec = {
     { line: 'eval "$(keymux env --gateway openai)"', does: 'sends this shell’s programs through it' },
   ],
   async run(context, input) {
-    const members = input.variadic('PROVIDER[:NAME]').flatMap((text) => parseMembers('PROVIDER', text))
+    const chains = input.variadic('PROVIDER[:NAME][,…]').map((text) => parseMembers('PROVIDER', text))
     const format = context.output.json ? 'json' : (input.text('format') ?? 'sh')
     if (!isShell(format)) throw new KeymuxError('usage', `there is no format "${format}"`)
     const { variables, find } = input.flag('gateway')
-      ? await gatewayVariables(context, input, members)
-      : await keyVariables(context, input, members)
+      ? await gatewayVariables(context, input, chains.map(onlyMember))
+      : await keyVariables(context, input, chains)
     if (format === 'json') context.output.document(variables)
     else {
-      const others = strangers(context, members, find, variables)
+      const others = strangers(context, chains.flat(), find, variables)
       context.output.raw(renderEnvironment({ ...others, ...variables }, format))
     }
     return undefined
@@ -65,11 +76,11 @@ function strangers(
 async function keyVariables(
   context: CliContext,
   input: CommandInput,
-  members: readonly Member[],
+  chains: readonly (readonly Member[])[],
 ): Promise<Found> {
   const handle = await context.open()
   const selection = readSelection(input, context.signal)
-  const variables = await environmentOf(handle, members, selection, (named, used) =>
+  const variables = await environmentOf(handle, chains, selection, (named, used) =>
     tellPassedOver(context, handle, named, used),
   )
   return { variables, find: (provider) => handle.providers.get(provider) }

@@ -15,9 +15,12 @@ import {
   gatewayEndpoints,
   gatewayEnvironment,
   gatewayFolder,
+  onlyMember,
   refuseSelection,
   runningAccess,
 } from '../gateway.js'
+import type { CommandInput } from '../input.js'
+import { tellPassedOver } from '../passed-over.js'
 import { readSelection, SELECTION_OPTIONS } from '../selection.js'
 import type { GatewayRequest } from '../services.js'
 import type { CommandSpec } from '../spec.js'
@@ -38,8 +41,14 @@ export const exec: CommandSpec = {
   description:
     'Sets the variables that the provider’s own SDKs read, runs the program without a shell, passes signals on and ends with its exit status. Other variables for the same provider are removed, and so is the vault’s passphrase.',
   arguments: [
-    { name: 'PROVIDER[:NAME][,…]', summary: 'whose credentials', completes: 'provider' },
-    { name: 'CMD', summary: 'the program and its arguments, after --', variadic: true, anyText: true },
+    {
+      name: 'PROVIDER[:NAME][,…]',
+      summary: 'whose credentials; of several separated by commas the first that can serve',
+      variadic: true,
+      completes: 'provider',
+      anyText: true,
+    },
+    { name: 'CMD', summary: 'the program and its arguments', afterDashes: true, anyText: true },
   ],
   options: [
     {
@@ -54,26 +63,44 @@ export const exec: CommandSpec = {
   ],
   examples: [
     { line: 'keymux exec openai -- python ask.py', does: 'runs it with OPENAI_API_KEY set' },
-    { line: 'keymux exec openai:work,anthropic -- make eval', does: 'sets the variables of both' },
+    { line: 'keymux exec openai:work anthropic -- make eval', does: 'sets the variables of both' },
+    { line: 'keymux exec openai:work,groq -- make eval', does: 'of Groq where OpenAI cannot serve' },
     { line: 'keymux exec --gateway openai -- python ask.py', does: 'survives a rate limit half-way' },
     { line: 'keymux exec --gateway anthropic -- claude', does: 'the same for a coding agent' },
   ],
   async run(context, input) {
-    const members = parseMembers('PROVIDER', input.argument('PROVIDER[:NAME][,…]'))
-    const command = input.variadic('CMD')
+    const { words, command } = lineOf(input)
+    const chains = words.map((word) => parseMembers('PROVIDER', word))
     if (input.flag('gateway')) {
       refuseSelection(input)
+      const members = chains.map(onlyMember)
       const agent = input.flag('no-recipe') ? undefined : agentOf(context, command)
       return throughGateway(context, { members, command, agent })
     }
     const handle = await context.open()
     const find: FindProvider = (provider) => handle.providers.get(provider)
-    const variables = await environmentOf(handle, members, readSelection(input, context.signal))
-    const env = childEnvironment(context, members, find, variables)
+    const selection = readSelection(input, context.signal)
+    const variables = await environmentOf(handle, chains, selection, (named, used) =>
+      tellPassedOver(context, handle, named, used),
+    )
+    const env = childEnvironment(context, chains.flat(), find, variables)
     // The use is written down and the vault locked before a program runs that may run for days.
     await context.close()
     return start(context, command, env)
   },
+}
+
+/** What stands before and after `--`. Without one the first word names the provider, and the rest is the program. */
+function lineOf(input: CommandInput): {
+  readonly words: readonly string[]
+  readonly command: readonly string[]
+} {
+  const [words, command] = [input.variadic('PROVIDER[:NAME][,…]'), input.variadic('CMD')]
+  if (command.length > 0) return { words, command }
+  if (words.length > 1) return { words: words.slice(0, 1), command: words.slice(1) }
+  throw new KeymuxError('usage', 'exec wants a program to run', {
+    hint: 'write keymux exec PROVIDER -- CMD',
+  })
 }
 
 type Environment = Readonly<Record<string, string | undefined>>

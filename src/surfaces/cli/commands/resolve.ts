@@ -5,8 +5,7 @@ import type { Keymux } from '../../../domain/keymux.js'
 import type { Resolution } from '../../../domain/ports.js'
 import type { ResolveOptions } from '../../../domain/resolver.js'
 import { formatTime } from '../../../domain/rfc3339.js'
-import { type Member, parseMembers, requireMembers } from '../../../operations/members.js'
-import { FallbackChain } from '../../../resolver/multi.js'
+import { type Member, parseMembers, requireMembers, resolveChain } from '../../../operations/members.js'
 import type { CliContext } from '../context.js'
 import { HelperMemory } from '../helper-memory.js'
 import { tellPassedOver } from '../passed-over.js'
@@ -58,10 +57,7 @@ export async function resolveMembers(
   options: ResolveOptions,
 ): Promise<Resolution> {
   await requireMembers(handle, members, options.only)
-  const { resolver } = handle
-  const [only] = members
-  if (members.length === 1 && only !== undefined) return resolver.resolve(only.provider, only.name, options)
-  return new FallbackChain(resolver, ...members.map((member) => member.text)).resolve(options)
+  return resolveChain(handle.resolver, members, options)
 }
 
 /** Leaves out what the same program got a moment ago, as long as there is anything else. */
