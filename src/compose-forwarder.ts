@@ -12,6 +12,7 @@ export interface ForwarderContext
 }
 
 const MS_PER_SECOND = 1_000
+const BYTES_PER_MB = 1_000_000
 
 /**
  * The forwarder of an open vault. Its pauses and time-outs are real ones, also under a fake clock: that one
@@ -35,6 +36,12 @@ export function composeForwarder({ gateway, ...parts }: ForwarderContext): Forwa
         },
         get deadlineMs() {
           return gateway().deadlineSeconds * MS_PER_SECOND
+        },
+        get holdRequests() {
+          return gateway().hold.requests
+        },
+        get holdBytes() {
+          return gateway().hold.megabytes * BYTES_PER_MB
         },
       },
     })

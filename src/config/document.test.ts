@@ -21,8 +21,11 @@ gateway:
   port: 0
   host: "::1"
   first_byte_timeout_seconds: 5
+  idle_timeout_seconds: 90
   deadline_seconds: 60
+  max_wait_seconds: 0
   replay_limit_mb: 2
+  hold: { requests: 8 }
 references: { exec: true }
 `
 
@@ -60,8 +63,11 @@ describe('parseConfigText', () => {
         port: 0,
         host: '::1',
         firstByteTimeoutSeconds: 5,
+        idleTimeoutSeconds: 90,
         deadlineSeconds: 60,
+        maxWaitSeconds: 0,
         replayLimitMb: 2,
+        hold: { requests: 8, megabytes: 64 },
       },
       references: { exec: true },
     })

@@ -30,8 +30,11 @@ describe('loadConfig', () => {
         port: 7878,
         host: '127.0.0.1',
         firstByteTimeoutSeconds: 30,
+        idleTimeoutSeconds: 300,
         deadlineSeconds: 600,
+        maxWaitSeconds: 20,
         replayLimitMb: 10,
+        hold: { requests: 256, megabytes: 64 },
       },
       references: { exec: false },
     })

@@ -1,5 +1,6 @@
 import type {
   GatewayConfig,
+  HoldConfig,
   KeymuxConfig,
   KeymuxConfigInput,
   ProviderDeclaration,
@@ -27,8 +28,11 @@ const DEFAULT_GATEWAY: GatewayConfig = {
   port: 7878,
   host: '127.0.0.1',
   firstByteTimeoutSeconds: 30,
+  idleTimeoutSeconds: 300,
   deadlineSeconds: 600,
+  maxWaitSeconds: 20,
   replayLimitMb: 10,
+  hold: { requests: 256, megabytes: 64 },
 }
 const MAX_HOURS = 10_000
 // Nobody reads more, and finding the line of each takes time.
@@ -63,12 +67,18 @@ const root = record<KeymuxConfigInput>({
     matching('a chain name of 1 to 64 of a-z 0-9 . _ -', CHAIN_NAME),
     listOf(member, { min: 1, max: 100 }),
   ),
-  gateway: record<GatewayConfig>({
+  gateway: record<NonNullable<KeymuxConfigInput['gateway']>>({
     port: number('a port', { min: 0, max: 65_535, whole: true }),
     host: matching('a host name or an IP address', HOST),
     firstByteTimeoutSeconds: positiveSeconds,
+    idleTimeoutSeconds: positiveSeconds,
     deadlineSeconds: positiveSeconds,
+    maxWaitSeconds: number('a number of seconds', { min: 0, max: 86_400 }),
     replayLimitMb: number('a number of megabytes', { min: 0, max: 1_000 }),
+    hold: record<HoldConfig>({
+      requests: number('a number of requests', { min: 0, max: 100_000, whole: true }),
+      megabytes: number('a number of megabytes', { min: 0, max: 10_000 }),
+    }),
   }),
   references: record<ReferencesConfig>({ exec: boolean }),
 })
@@ -103,7 +113,11 @@ function complete(input: KeymuxConfigInput, where: (path: Path) => string): Keym
     cooldown: input.cooldown ?? {},
     providers: dictionary(Object.entries(input.providers ?? {}).map(declare)),
     chains: input.chains ?? dictionary([]),
-    gateway: { ...DEFAULT_GATEWAY, ...input.gateway },
+    gateway: {
+      ...DEFAULT_GATEWAY,
+      ...input.gateway,
+      hold: { ...DEFAULT_GATEWAY.hold, ...input.gateway?.hold },
+    },
     references: { exec: false, ...input.references },
   }
 }

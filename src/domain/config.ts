@@ -9,10 +9,23 @@ export interface GatewayConfig {
   readonly host: string
   /** How long an upstream may take to begin its answer, in seconds. Default 30. */
   readonly firstByteTimeoutSeconds: number
+  /** How long a stream that has begun may be silent, in seconds. Default 300. */
+  readonly idleTimeoutSeconds: number
   /** How long a request may take with all its tries, in seconds. Default 600. */
   readonly deadlineSeconds: number
+  /** How long a request may wait for an account when all are busy for a while, in seconds. Default 20; 0 is never. */
+  readonly maxWaitSeconds: number
   /** The largest request body that can be sent a second time, in MB of 1,000,000 bytes. Default 10. */
   readonly replayLimitMb: number
+  readonly hold: HoldConfig
+}
+
+/** How many requests may wait for an account at a time; what is beyond is answered at once. */
+export interface HoldConfig {
+  /** Default 256. */
+  readonly requests: number
+  /** The bodies of those that wait, together, in MB of 1,000,000 bytes. Default 64. */
+  readonly megabytes: number
 }
 
 /** Which kinds of references are allowed beyond the harmless ones. */
@@ -47,6 +60,6 @@ export interface KeymuxConfigInput {
   readonly cooldown?: ProfileCooldownConfig
   readonly providers?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly chains?: Readonly<Record<string, readonly string[]>>
-  readonly gateway?: Partial<GatewayConfig>
+  readonly gateway?: Partial<Omit<GatewayConfig, 'hold'>> & { readonly hold?: Partial<HoldConfig> }
   readonly references?: Partial<ReferencesConfig>
 }

@@ -66,6 +66,15 @@ export interface ForwardSettings {
   readonly firstByteTimeoutMs: number
   /** How long all tries together may take until one begins to answer, in milliseconds. Default 600,000. */
   readonly deadlineMs: number
+  /**
+   * How long the request may wait for an account when all are busy for a while (rate limits, overload, server errors,
+   * silence), in milliseconds, and never beyond the deadline. Default 0: it is answered at once.
+   */
+  readonly maxWaitMs: number
+  /** The most requests that wait at a time. Default 256. */
+  readonly holdRequests: number
+  /** The most bytes that the bodies of those that wait may take together. Default 64,000,000. */
+  readonly holdBytes: number
 }
 
 /** A try that failed, and what it was taken for. */

@@ -3,9 +3,13 @@ import type { Answer, FailedTry, Stage } from '../domain/forwarding.js'
 import type { ProviderFamily } from '../domain/provider.js'
 import { Exchange } from './exchange.js'
 import type { Failure } from './failure.js'
+import { isLasting, type Lasting, lastingMessage } from './lasting.js'
 import { ownAnswer } from './own-answer.js'
 import type { TriedProfile } from './trier.js'
 import type { ForwarderParts } from './types.js'
+
+/** A client may ask again by itself after a wait of 60 s at most; for what takes longer a person has to know. */
+const SHORT_MS = 60_000
 
 type OwnAnswer = Pick<Answer, 'kind' | 'status' | 'statusText' | 'headers' | 'body'> & {
   readonly error: KeymuxError
@@ -38,7 +42,8 @@ export class Conclusion {
     if (failure !== undefined && !(failure instanceof Exchange) && failure.kind !== 'answer') {
       return this.#unreachable(failure)
     }
-    if (failure === undefined && expired) {
+    const isWaiting = refusals.some((error) => error instanceof NoUsableProfileError)
+    if (failure === undefined && expired && !isWaiting) {
       const error = new KeymuxError('provider_unreachable', 'the request took too long')
       return this.#own('unreachable', 504, error)
     }
@@ -55,14 +60,32 @@ export class Conclusion {
     const unusable = refusals.filter((error) => error instanceof NoUsableProfileError)
     const [first] = refusals
     if (first !== undefined && unusable.length === 0) throw first
+    const error = unusable[0] ?? new KeymuxError('no_usable_profile', 'no profile could serve the request')
+    const candidates = unusable.flatMap(({ reasons }) =>
+      reasons.map((one) => ({ state: one.state, reason: this.#reasonOf(one) })),
+    )
+    const lasting = isLasting(candidates)
+    if (lasting !== undefined) return this.#lasting(lasting, unusable, error)
     const times = unusable.flatMap(({ retryAt }) => (retryAt === undefined ? [] : [retryAt.getTime()]))
     const soonestMs = Math.min(...times) - Number(this.#parts.clock.now())
-    const error = unusable[0] ?? new KeymuxError('no_usable_profile', 'no profile could serve the request')
-    const why = [...new Set(unusable.flatMap(({ reasons }) => reasons.map((one) => this.#reasonOf(one))))]
+    const why = [...new Set(candidates.map(({ reason }) => reason))]
     return this.#own('refused', 429, error, {
       detail: why.length === 0 ? '' : `: ${why.join(', ')}`,
       retryAfterMs: Number.isFinite(soonestMs) ? soonestMs : undefined,
     })
+  }
+
+  /** What no waiting mends: a client that asked again would do so for hours without a word. */
+  #lasting(kind: Lasting, unusable: readonly NoUsableProfileError[], error: KeymuxError): OwnAnswer {
+    const names = [
+      ...new Set(unusable.filter(({ reasons }) => reasons.length > 0).map((one) => one.provider)),
+    ]
+    const logins = unusable.flatMap(({ hint }) => (hint?.startsWith('run ') === true ? [hint] : []))
+    const hint = [...logins, ...names.map((name) => `see keymux status ${name}`)].join('; ')
+    const family = this.#family()
+    const [provider] = this.#stages.length === 1 ? names : []
+    const message = lastingMessage(kind, { family, provider, what: names.join(' and '), hint })
+    return { kind: 'refused', ...ownAnswer(family, message), error }
   }
 
   /** What this very request met goes before how a profile stands otherwise. */
@@ -83,7 +106,7 @@ export class Conclusion {
       code: `keymux_${error.code}`,
       message: `${error.message}${detail}${hint}`,
       retryAfterMs,
-      passing: kind === 'unreachable',
+      passing: kind === 'unreachable' || (retryAfterMs !== undefined && retryAfterMs <= SHORT_MS),
     }
     return { kind, ...ownAnswer(this.#family(), message), error }
   }

@@ -28,6 +28,11 @@ export interface CreateFetchOptions {
   /** How long a request may take with all its tries, in milliseconds. The config's by default (600 s). */
   readonly deadlineMs?: number
   /**
+   * How long a request may wait for an account when all are busy for a while, in milliseconds, and never beyond the
+   * deadline. Default 0: it is answered at once.
+   */
+  readonly maxWaitMs?: number
+  /**
    * The largest request body that is kept to be sent a second time, in bytes. The config's by default
    * (10,000,000). Larger ones are streamed, once.
    */
@@ -50,8 +55,9 @@ const BYTES_PER_MB = 1_000_000
  *
  * Requests to the provider's default base URL (or `baseUrl`) go to the profile's own one, where it has one.
  * Redirects are not followed. The function rejects as `fetch` does: with the signal's reason after an abort,
- * with a `TypeError` when nobody answered at all. Its answer is a 429 in the provider's own shape, with the
- * soonest `retry-after`, when no profile is usable.
+ * with a `TypeError` when nobody answered at all. When no profile is usable its answer is a 429 in the provider's own
+ * shape, with the soonest `retry-after`; a 401 when all were refused; and what the provider says of unpaid accounts
+ * when all are.
  *
  * @throws KeymuxError `unknown_provider`, `invalid_value`; the function itself `foreign_host` for requests to
  * any other URL (they carry no credential), `vault_locked` and storage errors
@@ -93,19 +99,19 @@ export function createFetch(keymux: FetchHost, options: CreateFetchOptions): Fet
 }
 
 function commonOf(options: CreateFetchOptions): Pick<ForwardRequest, 'model' | 'maxAttempts' | 'settings'> {
-  const { model, maxAttempts, firstByteTimeoutMs, deadlineMs, replayLimitBytes } = options
+  const { model, maxAttempts, firstByteTimeoutMs, deadlineMs, maxWaitMs, replayLimitBytes } = options
   positive('maxAttempts', maxAttempts)
   positive('firstByteTimeoutMs', firstByteTimeoutMs)
   positive('deadlineMs', deadlineMs)
-  if (replayLimitBytes !== undefined && !(replayLimitBytes >= 0)) {
-    throw new KeymuxError('invalid_value', 'replayLimitBytes must not be negative')
-  }
+  notNegative('maxWaitMs', maxWaitMs)
+  notNegative('replayLimitBytes', replayLimitBytes)
   return {
     model,
     maxAttempts,
     settings: {
       ...(firstByteTimeoutMs === undefined ? {} : { firstByteTimeoutMs }),
       ...(deadlineMs === undefined ? {} : { deadlineMs }),
+      ...(maxWaitMs === undefined ? {} : { maxWaitMs }),
     },
   }
 }
@@ -113,6 +119,11 @@ function commonOf(options: CreateFetchOptions): Pick<ForwardRequest, 'model' | '
 function positive(name: string, value: number | undefined): void {
   if (value === undefined || value > 0) return
   throw new KeymuxError('invalid_value', `${name} must be greater than 0`)
+}
+
+function notNegative(name: string, value: number | undefined): void {
+  if (value === undefined || value >= 0) return
+  throw new KeymuxError('invalid_value', `${name} must not be negative`)
 }
 
 function basesOf(provider: ProviderMetadata, further: string | undefined): string[] {

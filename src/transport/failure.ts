@@ -1,3 +1,5 @@
+import type { CandidateReason } from '../domain/errors.js'
+import type { FailedTry } from '../domain/forwarding.js'
 import type { FailureReason, FailureScope } from '../domain/usage.js'
 import type { Exchange, Outcome } from './exchange.js'
 
@@ -46,6 +48,9 @@ const OF_CREDENTIAL: ReadonlySet<FailureReason> = new Set([
   'session_expired',
 ])
 
+/** Reasons that pass by themselves within a time that a request can wait for. */
+const PASSING: ReadonlySet<string> = new Set(['rate_limit', 'overloaded', 'server_error', 'timeout'])
+
 const MAX_CAUSES = 16
 const CERTIFICATE =
   /^(?:CERT_|ERR_TLS_CERT|ERR_SSL_|DEPTH_ZERO_SELF|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY|DECRYPT)|HOSTNAME_MISMATCH|INVALID_CA|EPROTO$)/
@@ -59,6 +64,17 @@ const LOCAL: ReadonlySet<string> = new Set([
   'ENFILE',
   'ENOBUFS',
 ])
+
+/** Whether a profile is set aside for something that may pass while a request waits: it is neither refused nor unpaid. */
+export function passesSoon({ state, reason = '' }: CandidateReason): boolean {
+  return state === 'cooling' && PASSING.has(reason)
+}
+
+/** Whether the last try of a profile opened a window of that kind, which is over by now. */
+export function wasBusy({ profileId, state }: CandidateReason, failures: readonly FailedTry[]): boolean {
+  const last = failures.findLast((failure) => failure.profileId === profileId)
+  return state === 'failed' && (last?.reason === 'rate_limit' || last?.reason === 'overloaded')
+}
 
 /** Whether the failure is about the credential that was sent. */
 export function isOfCredential({ reason }: Failure): boolean {

@@ -1,21 +1,33 @@
 import type { Forwarder } from '../domain/forwarding.js'
 import type { Logger } from '../domain/ports.js'
 import { Forwarding } from './forwarding.js'
+import { type HoldLimits, Holds } from './holds.js'
 import { codingsOf, decodedBody } from './request-coding.js'
 import type { ForwarderParts } from './types.js'
+
+const HOLD_REQUESTS = 256
+const HOLD_BYTES = 64_000_000
 
 /** Puts the forwarding core together. */
 export function createForwarder(given: ForwarderParts): Forwarder {
   const parts = { ...given, removedHeader: given.removedHeader ?? saidOnce(given.logger) }
+  const limits = (): HoldLimits => ({
+    requests: parts.settings?.holdRequests ?? HOLD_REQUESTS,
+    bytes: parts.settings?.holdBytes ?? HOLD_BYTES,
+  })
+  const holds = new Holds(limits, parts.timers)
   return {
     forward: (request) => {
       const codings = codingsOf(request.headers)
-      if (codings.length === 0) return new Forwarding(parts, request).run()
+      if (codings.length === 0) return new Forwarding(parts, request, holds).run()
       return decodedBody(request, codings).then((decoded) =>
-        new Forwarding(parts, { ...request, decoded }).run(),
+        new Forwarding(parts, { ...request, decoded }, holds).run(),
       )
     },
-    close: () => parts.sender.close(),
+    close: () => {
+      holds.close()
+      return parts.sender.close()
+    },
   }
 }
 

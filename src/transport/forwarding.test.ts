@@ -29,7 +29,9 @@ import {
   serverError,
   trickle,
   truncated,
+  type UpstreamProvider,
 } from '../entries/testing.js'
+import { classifyResponse } from '../policy/classify-response.js'
 import { createMemoryStore } from '../storage/memory/index.js'
 import { headerObject } from './headers.js'
 
@@ -212,11 +214,11 @@ describe('failover', () => {
     expect((await lab.forward()).profileId).toBe('openai:b')
   })
 
-  test('overloaded: the same once more, one other account, and no third', async () => {
+  test('overloaded: the same once more, then the other accounts in turn', async () => {
     await using lab = await openForwarding({ script: overloaded() })
     await lab.addAll('a', 'b', 'c')
     const answer = await lab.forward()
-    expect(lab.credentials()).toEqual(['key-a', 'key-a', 'key-b', 'key-b'])
+    expect(lab.credentials()).toEqual(['key-a', 'key-a', 'key-b', 'key-b', 'key-c', 'key-c'])
     expect(answer).toMatchObject({ kind: 'provider', status: 503 })
     expect(headerObject(answer.headers)['x-should-retry']).toBeUndefined()
   })
@@ -302,8 +304,9 @@ describe('nothing usable', () => {
       expect(headerObject(answer.headers)).toMatchObject({
         'retry-after': '11',
         'retry-after-ms': '10400',
-        'x-should-retry': 'false',
       })
+      // A client's own retry after a short wait is welcome.
+      expect(headerObject(answer.headers)).not.toHaveProperty('x-should-retry')
       expect((await json(answer)).error).toMatchObject({
         code: 'keymux_no_usable_profile',
         message: expect.stringContaining(': rate_limit (see keymux status openai)'),
@@ -313,20 +316,61 @@ describe('nothing usable', () => {
     expect(lab.upstream.requests).toHaveLength(2)
   })
 
-  test('names what the request met where nothing sets the profile aside', async () => {
-    await using lab = await openForwarding({ script: badKey() })
+  test('a wait of more than a minute is not one for a client to sit through', async () => {
+    await using lab = await openForwarding({ script: rateLimited({ retryAfter: 61 }) })
     await lab.add('a')
-    expect((await json(await lab.forward())).error?.message).toContain('is not usable now: auth (see')
+    const { headers } = await lab.forward()
+    expect(headerObject(headers)).toMatchObject({ 'retry-after': '61', 'x-should-retry': 'false' })
   })
 
-  test('all refused: a 429 too, for what a provider says of keys is not for clients', async () => {
+  test('all refused: a 401 of our own, for what a provider says of keys is not for clients', async () => {
     await using lab = await openForwarding({
       script: badKey({ message: 'Incorrect API key provided: key-a.' }),
     })
     await lab.add('a')
+    await lab.add('off', { enabled: false })
     const answer = await lab.forward()
-    expect(answer).toMatchObject({ kind: 'refused', status: 429, attempts: 1 })
-    expect((await readBody(answer)).toString()).not.toContain('key-a')
+    expect(answer).toMatchObject({ kind: 'refused', status: 401, attempts: 1 })
+    expect(headerObject(answer.headers)).toMatchObject({ 'x-should-retry': 'false' })
+    expect(headerObject(answer.headers)).not.toHaveProperty('retry-after')
+    const text = (await readBody(answer)).toString()
+    expect(text).toContain('keymux status openai')
+    expect(text).not.toContain('key-a')
+  })
+
+  const UNPAID: readonly [UpstreamProvider, number, RegExp][] = [
+    ['openai', 429, /"code":"insufficient_quota"/],
+    ['anthropic', 400, /"type":"error".*credit balance is too low/],
+    ['gemini', 403, /"status":"PERMISSION_DENIED".*"reason":"BILLING_DISABLED"/],
+    ['deepseek', 402, /"type":"insufficient_quota"/],
+    ['qwen', 400, /"code":"Arrearage"/],
+  ]
+
+  test.each(UNPAID)('all unpaid at %s: what that provider says then', async (provider, status, fits) => {
+    await using lab = await openForwarding({ provider, script: outOfMoney() })
+    for (const name of ['a', 'b']) {
+      const profile = { provider, name, mode: 'api_key', secret: `key-${name}` } as const
+      await lab.handle.profiles.add({ ...profile, baseUrl: lab.upstream.url })
+    }
+    const answer = await lab.forward({ stages: [{ provider }] })
+    expect(answer).toMatchObject({ kind: 'refused', status, attempts: 2 })
+    expect(headerObject(answer.headers)).toMatchObject({ 'x-should-retry': 'false' })
+    const text = (await readBody(answer)).toString()
+    expect(text).toMatch(fits)
+    expect(text).toContain(`keymux status ${provider}`)
+    // Known for what it is to whoever reads it as keymux does.
+    expect(classifyResponse({ provider, status, body: text })?.reason).toBe('billing')
+  })
+
+  test('some refused and some unpaid: a 429, until when', async () => {
+    await using lab = await openForwarding({ scripts: { 'key-a': permission(), 'key-b': outOfMoney() } })
+    await lab.addAll('a', 'b')
+    const answer = await lab.forward()
+    expect(answer).toMatchObject({ kind: 'refused', status: 429 })
+    expect(headerObject(answer.headers)).toMatchObject({
+      'retry-after': String(5 * 3_600),
+      'x-should-retry': 'false',
+    })
   })
 
   test('no profile at all', async () => {
@@ -423,7 +467,7 @@ describe('half open', () => {
     await lab.addAll('a', 'b')
     const answer = await lab.forward()
     expect(answer).toMatchObject({ kind: 'refused', status: 429, attempts: 2 })
-    expect(headerObject(answer.headers)['retry-after']).toBe(String(5 * 3_600))
+    expect((await json(answer)).error?.code).toBe('insufficient_quota')
   })
 
   test('many at once let one through', async () => {

@@ -1,5 +1,10 @@
 import { withoutUndefined } from '../domain/defined.js'
-import { isKeymuxError, type KeymuxError, NoUsableProfileError } from '../domain/errors.js'
+import {
+  type CandidateReason,
+  isKeymuxError,
+  type KeymuxError,
+  NoUsableProfileError,
+} from '../domain/errors.js'
 import type { Answer, ForwardRequest, Stage } from '../domain/forwarding.js'
 import type { Resolution } from '../domain/ports.js'
 import type { ProviderFamily } from '../domain/provider.js'
@@ -8,7 +13,8 @@ import { Conclusion } from './conclusion.js'
 import { Course, DEADLINE } from './course.js'
 import { throwIfEnded } from './ending.js'
 import { Exchange } from './exchange.js'
-import { type Failure, isOfCredential } from './failure.js'
+import { type Failure, isOfCredential, passesSoon, wasBusy } from './failure.js'
+import type { Holds, Place } from './holds.js'
 import { LateTries, type LateTry } from './late-tries.js'
 import { Outbound } from './outbound.js'
 import { errorPassedOn, passedOn } from './passed-on.js'
@@ -16,10 +22,11 @@ import { type TriedProfile, Trier } from './trier.js'
 import type { ForwarderParts } from './types.js'
 
 const DEADLINE_MS = 600_000
-/** More accounts of a provider that is overloaded will hardly help. */
-const OVERLOADED_ACCOUNTS = 2
 /** A profile that is back this soon is waited for: its client would come back later. In milliseconds. */
 const SHORT_WAIT_MS = 250
+/** Nobody who asked for less is asked again sooner than this, doubling to the longest. In milliseconds. */
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 1_000
 
 /** One request on its way through providers and profiles, until one answers. */
 export class Forwarding {
@@ -38,13 +45,18 @@ export class Forwarding {
   #unanswered: TriedProfile | undefined
   #silent: TriedProfile | undefined
   readonly #late = new LateTries()
+  readonly #holds: Holds
+  readonly #maxWaitMs: number
 
-  constructor(parts: ForwarderParts, request: ForwardRequest) {
+  /** @param holds where requests wait when everybody is busy */
+  constructor(parts: ForwarderParts, request: ForwardRequest, holds: Holds) {
     const { timers, random, settings } = parts
     this.#parts = parts
     this.#request = request
+    this.#holds = holds
     this.#outbound = new Outbound(request, parts.removedHeader)
     const deadlineMs = request.settings?.deadlineMs ?? settings?.deadlineMs ?? DEADLINE_MS
+    this.#maxWaitMs = Math.min(request.settings?.maxWaitMs ?? settings?.maxWaitMs ?? 0, deadlineMs)
     this.#course = new Course({ request, outbound: this.#outbound, timers, random, deadlineMs })
     this.#trier = new Trier(parts, this.#outbound, this.#course, request.settings?.firstByteTimeoutMs)
   }
@@ -53,7 +65,8 @@ export class Forwarding {
     const { signal } = this.#request
     try {
       throwIfEnded(signal)
-      return (await this.#round()) ?? (await this.#lastResorts()) ?? (await this.#exhausted())
+      const answer = (await this.#round()) ?? (await this.#lastResorts()) ?? (await this.#hold())
+      return answer ?? (await this.#exhausted())
     } catch (error) {
       throwIfEnded(signal)
       // The deadline ended a wait: that is an answer too.
@@ -68,7 +81,12 @@ export class Forwarding {
 
   async #lastResorts(): Promise<Answer | undefined> {
     const later = (await this.#waitBriefly()) ? await this.#round() : undefined
-    return later ?? (await this.#askSilentAgain()) ?? (await this.#waitForLate()) ?? (await this.#halfOpen())
+    return later ?? (await this.#pressOn()) ?? (await this.#halfOpen())
+  }
+
+  /** Nobody else is left: those that were silent. */
+  async #pressOn(): Promise<Answer | undefined> {
+    return (await this.#askSilentAgain()) ?? (await this.#waitForLate())
   }
 
   async #round(): Promise<Answer | undefined> {
@@ -81,13 +99,11 @@ export class Forwarding {
   }
 
   async #stage(stage: Stage): Promise<Answer | undefined> {
-    let overloaded = 0
-    while (!this.#course.isOver && overloaded < OVERLOADED_ACCOUNTS) {
+    while (!this.#course.isOver) {
       const resolution = await this.#pick(stage)
       if (resolution === undefined || this.#course.isOver) return undefined
-      const { answer, failure } = await this.#try(stage, resolution)
+      const answer = await this.#try(stage, resolution)
       if (answer !== undefined) return answer
-      if (failure?.reason === 'overloaded') overloaded += 1
     }
     return undefined
   }
@@ -115,18 +131,13 @@ export class Forwarding {
   }
 
   /** Tries one profile, and gives its answer or that of an earlier try, whichever comes first. */
-  async #try(
-    stage: Stage,
-    resolution: Resolution,
-  ): Promise<{ readonly answer?: Answer | undefined; readonly failure?: Failure }> {
+  async #try(stage: Stage, resolution: Resolution): Promise<Answer | undefined> {
     const running = this.#trier.run(stage, resolution)
     if (this.#late.all.length > 0) {
       const early = await this.#lateAnswer(running)
-      if (early !== undefined) return { answer: early }
+      if (early !== undefined) return early
     }
-    const outcome = await running
-    const answer = this.#judge(outcome, this.#late.all)
-    return outcome.result instanceof Exchange ? { answer } : { answer, failure: outcome.result }
+    return this.#judge(await running, this.#late.all)
   }
 
   /** The answer of a late try, if one comes before `running` ends. */
@@ -220,21 +231,78 @@ export class Forwarding {
   /** Waits for a profile that was not tried yet and is back in a moment. */
   async #waitBriefly(): Promise<boolean> {
     if (this.#course.isOver) return false
-    const nowMs = Number(this.#parts.clock.now())
-    const waits = this.#refusals
-      .flatMap((error) => (error instanceof NoUsableProfileError ? error.reasons : []))
-      .filter(({ profileId, state }) => state === 'cooling' && !this.#tried.has(profileId))
-      .flatMap(({ until }) => (until === undefined ? [] : [until.getTime() - nowMs]))
-    const soonest = Math.min(...waits)
+    const untried = this.#reasons().filter(
+      ({ profileId, state }) => state === 'cooling' && !this.#tried.has(profileId),
+    )
+    const soonest = this.#soonestMs(untried)
     if (soonest > SHORT_WAIT_MS) return false
     await this.#course.wait(Math.max(1, soonest))
     return true
   }
 
+  /** Waits until one of those who are busy for a while is back. */
+  async #hold(): Promise<Answer | undefined> {
+    const { body } = this.#request
+    let place: Place | undefined
+    try {
+      for (let round = 0; this.#maxWaitMs > 0 && !this.#course.isOver; round += 1) {
+        if (!(await this.#askAnew())) {
+          const busy = this.#busy()
+          const soonest = Math.max(
+            this.#soonestMs(busy),
+            Math.min(FIRST_PAUSE_MS * 2 ** round, LONGEST_PAUSE_MS),
+          )
+          if (busy.length === 0 || soonest > this.#maxWaitMs) return undefined
+          place ??= this.#holds.enter(this.#lane(), body?.bytes.length ?? 0, this.#maxWaitMs)
+          if (!(await place?.turn(soonest, this.#course.signal))) return undefined
+          for (const { profileId } of busy) this.#tried.delete(profileId)
+        }
+        const answer = (await this.#round()) ?? (await this.#pressOn())
+        if (answer !== undefined) {
+          place?.served()
+          return answer
+        }
+      }
+      return undefined
+    } finally {
+      place?.leave()
+    }
+  }
+
+  /** Who is set aside for a while, or was when this request asked: such a time may be over before the last is asked. */
+  #busy(): readonly CandidateReason[] {
+    return this.#reasons().filter((one) => passesSoon(one) || wasBusy(one, this.#trier.failures))
+  }
+
+  /** Those who ask for the same wait for the same. */
+  #lane(): string {
+    return JSON.stringify(
+      this.#request.stages.map((stage) => [stage.provider, stage.profile, this.#outbound.model(stage)]),
+    )
+  }
+
+  /** Whether somebody can be asked; where not, why, the failures of this very request included. */
+  async #askAnew(): Promise<boolean> {
+    this.#refusals = []
+    let found = false
+    for (const stage of this.#request.stages) found = (await this.#pick(stage)) !== undefined || found
+    return found
+  }
+
+  #reasons(): readonly CandidateReason[] {
+    return this.#refusals.flatMap((error) => (error instanceof NoUsableProfileError ? error.reasons : []))
+  }
+
+  /** How long it takes until the first of them is back. */
+  #soonestMs(reasons: readonly CandidateReason[]): number {
+    const nowMs = Number(this.#parts.clock.now())
+    return Math.min(...reasons.map(({ until }) => (until?.getTime() ?? nowMs) - nowMs))
+  }
+
   async #askSilentAgain(): Promise<Answer | undefined> {
     const silent = this.#silent
     if (silent === undefined || !this.#course.takeRetry(silent.resolution.profile.id)) return undefined
-    return (await this.#try(silent.stage, silent.resolution)).answer
+    return this.#try(silent.stage, silent.resolution)
   }
 
   /** When nothing else is left, disabled profiles may be tried, each one time in 10 minutes. */
@@ -245,7 +313,7 @@ export class Forwarding {
         const choice = { ...this.#choice(stage), signal: this.#course.signal }
         const resolution = await this.#parts.resolver.resolveTrial(provider, profile, choice)
         if (resolution === undefined) break
-        const { answer } = await this.#try(stage, resolution)
+        const answer = await this.#try(stage, resolution)
         if (answer !== undefined) return answer
       }
     }
@@ -266,11 +334,7 @@ export class Forwarding {
       }
     }
     this.#drop()
-    // Asked again: the failures of this very request have a part in it.
-    if (this.#course.attempts > 0 && !this.#course.isExpired) {
-      this.#refusals = []
-      for (const stage of this.#request.stages) await this.#pick(stage)
-    }
+    if (this.#course.attempts > 0 && !this.#course.isExpired) await this.#askAnew()
     const conclusion = new Conclusion(this.#request.stages, this.#parts, this.#trier.failures)
     return {
       ...conclusion.answer(this.#answered ?? this.#unanswered, this.#refusals, this.#course.isExpired),

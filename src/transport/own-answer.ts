@@ -4,8 +4,10 @@ import type { ProviderFamily } from '../domain/provider.js'
 /** What keymux says in a provider's place. */
 export interface OwnMessage {
   readonly status: number
-  /** Stable, begins with `keymux_`. */
+  /** Stable. Begins with `keymux_`, unless clients know what it says by a provider's own code. */
   readonly code: string
+  /** The type of OpenAI's and Anthropic's errors. That of the status by default. */
+  readonly type?: string | undefined
   /** One sentence, without a secret. */
   readonly message: string
   /** In how many milliseconds it is worth asking again, when that is known. */
@@ -42,11 +44,11 @@ const TYPES: Readonly<Record<number, string>> = {
 /** An error's body in the shape that clients of this family read. The code is in each of them. */
 export function errorBody(
   family: ProviderFamily,
-  { status, code, message, retryAfterMs }: OwnMessage,
+  { status, code, message, retryAfterMs, type = typeOf(status) }: OwnMessage,
 ): object {
   if (family === 'gemini') {
     const details: object[] = [
-      { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: code, domain: 'keymux' },
+      { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: code, domain: domainOf(code) },
     ]
     if (retryAfterMs !== undefined) {
       details.push({
@@ -56,9 +58,16 @@ export function errorBody(
     }
     return { error: { code: status, message, status: GOOGLE_STATUS[status] ?? 'UNKNOWN', details } }
   }
-  const type = TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error')
   if (family === 'anthropic') return { type: 'error', error: { type, message, code } }
   return { error: { message, type, param: null, code } }
+}
+
+function typeOf(status: number): string {
+  return TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error')
+}
+
+function domainOf(code: string): string {
+  return code.startsWith('keymux_') ? 'keymux' : 'googleapis.com'
 }
 
 /**

@@ -1,10 +1,13 @@
 import { startDeadline } from '../oauth/deadline.js'
 import type { Timers } from './types.js'
 
+/** `setTimeout` takes a longer time for none at all. */
+const LONGEST_MS = 2 ** 31 - 1
+
 /** The system's timers. */
 export const systemTimers: Timers = {
   after(ms, run) {
-    const timer = setTimeout(run, ms)
+    const timer = setTimeout(run, Math.min(ms, LONGEST_MS))
     return () => clearTimeout(timer)
   },
   deadline: startDeadline,

@@ -1,4 +1,4 @@
-import type { Answer, Forwarder, ForwardRequest } from '../../src/domain/forwarding.js'
+import type { Answer, Forwarder, ForwardRequest, ForwardSettings } from '../../src/domain/forwarding.js'
 import type { OAuthTokenRefresher } from '../../src/domain/ports.js'
 import type { NewProfile } from '../../src/domain/profiles.js'
 import { Renewer } from '../../src/logins/renewal.js'
@@ -57,6 +57,46 @@ export class TestTimers implements Timers {
   }
 }
 
+/** Timers that all wait until they are told; the clock of a lab can go with them. */
+export class SteppedTimers implements Timers {
+  /** Is told how much time has passed. */
+  onStep: (ms: number) => void = () => {}
+  readonly #waiting = new Set<{ readonly atMs: number; readonly run: () => void }>()
+  #nowMs = 0
+
+  get pending(): number {
+    return this.#waiting.size
+  }
+
+  after(ms: number, run: () => void): () => void {
+    const timer = { atMs: this.#nowMs + ms, run }
+    this.#waiting.add(timer)
+    return () => this.#waiting.delete(timer)
+  }
+
+  deadline(ms: number, run: () => void): () => void {
+    return this.after(ms, run)
+  }
+
+  /** Lets time pass, one timer after the other, each with whatever follows from it on this machine's own. */
+  async advance(ms: number): Promise<void> {
+    const endMs = this.#nowMs + ms
+    for (;;) {
+      const [due] = [...this.#waiting].filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs)
+      this.#step((due?.atMs ?? endMs) - this.#nowMs)
+      if (due === undefined) return
+      this.#waiting.delete(due)
+      due.run()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  #step(ms: number): void {
+    this.#nowMs += ms
+    this.onStep(ms)
+  }
+}
+
 /** A forwarding core on a memory vault, before a scripted upstream. */
 export interface ForwardingLab extends AsyncDisposable {
   readonly handle: TestHandle
@@ -80,6 +120,7 @@ export interface LabOptions extends ScriptedUpstreamOptions {
   readonly sender?: UpstreamSender
   readonly timers?: Timers
   readonly store?: Store
+  readonly settings?: Partial<ForwardSettings>
 }
 
 /** The body of {@link ForwardingLab.forward}. */
@@ -96,6 +137,7 @@ export async function openForwarding(options: LabOptions = {}): Promise<Forwardi
   })
   const upstream = await startScriptedUpstream(options)
   const timers = new TestTimers()
+  if (options.timers instanceof SteppedTimers) options.timers.onStep = (ms) => handle.clock.advance(ms)
   const logged: string[] = []
   const log = (message: string, fields?: object): void => {
     logged.push(`${message} ${JSON.stringify(fields ?? {})}`)
@@ -113,6 +155,7 @@ export async function openForwarding(options: LabOptions = {}): Promise<Forwardi
     clock: handle.clock,
     timers: options.timers ?? timers,
     random: () => 0,
+    settings: options.settings,
     logger: { debug: log, info: log, warn: log, error: log },
   })
   const lab: ForwardingLab = {

@@ -16,6 +16,7 @@ import type { Served } from './types.js'
 export type UpstreamTarget = Extract<Target, { kind: 'provider' | 'chain' }>
 
 const BYTES_PER_MB = 1_000_000
+const MS_PER_SECOND = 1_000
 const LARGEST_SINGLE_WRITE = 16_384
 const UNKNOWN_PROVIDER = refusal(
   404,
@@ -124,6 +125,7 @@ export class Relay {
       headers: request.rawHeaders,
       stages,
       signal,
+      settings: { maxWaitMs: gateway.maxWaitSeconds * MS_PER_SECOND },
       ...(body === undefined ? {} : { body }),
     }
   }
