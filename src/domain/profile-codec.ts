@@ -6,7 +6,7 @@ import type { ApiKeyCredential, AuthProfile, OAuthCredential, TokenCredential } 
 import { AUTH_MODES } from './profile.js'
 import { formatTime, GO_ZERO_TIME_MS } from './rfc3339.js'
 import { compareText } from './text-order.js'
-import type { FailureRun, ModelCooldown, ProfileUsageStats, RunClass } from './usage.js'
+import type { BehindOthers, FailureRun, ModelCooldown, ProfileUsageStats, RunClass } from './usage.js'
 import { FAILURE_REASONS } from './usage.js'
 
 const RUN_CLASSES: readonly RunClass[] = ['auth', 'transient', 'overloaded', 'billing', 'auth_permanent']
@@ -93,6 +93,7 @@ export function usageToJson(stats: ProfileUsageStats): JsonObject {
     disabled_stated: stats.disabledStated || undefined,
     trial_at: optionalTime(stats.trialAt),
     model_cooldowns: modelsToJson(stats.modelCooldowns ?? {}),
+    behind: behindToJson(stats.behind ?? {}),
     // Kept even when empty: without it the exponents are taken from the failure counts.
     runs: stats.runs && runsToJson(stats.runs),
     epoch: stats.epoch || undefined,
@@ -125,6 +126,7 @@ export function usageFromJson(value: unknown, path = 'usage_stats'): ProfileUsag
     failureCounts: readCounts(fields),
     lastFailureAt: fields.optionalTime('last_failure_at'),
     modelCooldowns: readModels(fields),
+    behind: readBehind(fields),
     runs: runs && readRuns(runs),
   })
 }
@@ -235,8 +237,13 @@ function readCounts(fields: JsonReader): ProfileUsageStats['failureCounts'] {
   return counts
 }
 
+/** Whoever reads these refuses `__proto__` for a key; a request may name such a model all the same. */
+function nameable<T>(models: Record<string, T>): [string, T][] {
+  return Object.entries(models).filter(([model]) => model !== '__proto__')
+}
+
 function modelsToJson(windows: Record<string, ModelCooldown>): JsonObject | undefined {
-  const entries = Object.entries(windows).map(([model, { until, reason, stated }]): [string, JsonValue] => [
+  const entries = nameable(windows).map(([model, { until, reason, stated }]): [string, JsonValue] => [
     model,
     withoutUndefined({ until: formatTime(until), reason, stated: stated || undefined }),
   ])
@@ -252,6 +259,22 @@ function readModels(fields: JsonReader): Record<string, ModelCooldown> | undefin
       stated: window.optionalFlag('stated') || undefined,
     }
     return [key, withoutUndefined(cooldown)]
+  })
+  return entries.length === 0 ? undefined : Object.fromEntries(entries)
+}
+
+function behindToJson(models: Record<string, BehindOthers>): JsonObject | undefined {
+  const entries = nameable(models).map(([model, { until, count }]): [string, JsonValue] => [
+    model,
+    { until: formatTime(until), count },
+  ])
+  return entries.length === 0 ? undefined : sortedObject(entries)
+}
+
+function readBehind(fields: JsonReader): Record<string, BehindOthers> | undefined {
+  const entries = fields.entries('behind').map(({ key, value, path }): [string, BehindOthers] => {
+    const behind = new JsonReader(value, path)
+    return [key, { until: behind.time('until'), count: behind.integer('count', 1) }]
   })
   return entries.length === 0 ? undefined : Object.fromEntries(entries)
 }

@@ -16,6 +16,13 @@ export interface ModelCooldownView {
   readonly reason: FailureReason
 }
 
+/** One model for which a profile is asked after others, because its answers broke off. */
+export interface BehindView {
+  /** Empty for requests that name no model. */
+  readonly model: string
+  readonly until: Date
+}
+
 /** A profile as people and agents see it: everything but its secrets. */
 export interface ProfileView {
   readonly id: string
@@ -57,6 +64,8 @@ export interface ProfileView {
   readonly unusableUntil?: Date
   readonly unusableReason?: FailureReason
   readonly modelCooldowns: readonly ModelCooldownView[]
+  /** Absent where there is none. */
+  readonly behind?: readonly BehindView[]
   readonly errorCount: number
   readonly failureCounts: Readonly<Partial<Record<FailureReason, number>>>
   readonly lastGood: boolean
@@ -104,6 +113,16 @@ export interface OutcomeReport {
   readonly scope: FailureScope
   readonly state: ProfileState
   readonly unusableUntil?: Date
+}
+
+/** What accompanies a failure that is noted. */
+export interface NotedFailure extends Omit<FailureOptions, 'signal'> {
+  /**
+   * The answer broke off after content: the profile goes behind others for this model, for 30 s doubling to 5 min.
+   * `stated` where an error in the answer says why: then the reason has its own effect besides; otherwise it is only
+   * counted.
+   */
+  readonly brokeOff?: 'stated' | 'unstated' | undefined
 }
 
 /** What accompanies a success. */
@@ -177,7 +196,7 @@ export interface Profiles extends ProfileManager {
    * calls has cut the profile's own secret out of the message; what looks like a secret is cut out here.
    */
   noteSuccess(id: string, options?: SuccessOptions): void
-  noteFailure(id: string, reason: FailureReason, options?: Omit<FailureOptions, 'signal'>): void
+  noteFailure(id: string, reason: FailureReason, options?: NotedFailure): void
   /** Whether the profile has another credential by now than the one that a request was sent with, put there by hand. */
   isReplaced(id: string, origin: OutcomeOrigin): boolean
   /** Records a failure and tells what it meant. */

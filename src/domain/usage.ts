@@ -40,6 +40,13 @@ export interface ModelCooldown {
   stated?: boolean
 }
 
+/** A period in which a profile goes behind others for one model, because its answers broke off. */
+export interface BehindOthers {
+  until: Date
+  /** So many times in a row: once per period, until an answer comes to its end. */
+  count: number
+}
+
 /** Consecutive failures of one kind, and when the last one was counted. */
 export interface FailureRun {
   count: number
@@ -70,6 +77,8 @@ export interface ProfileUsageStats {
   failureCounts: Partial<Record<FailureReason, number>>
   lastFailureAt?: Date
   modelCooldowns?: Record<string, ModelCooldown>
+  /** Models for which the profile is asked after others; the empty name stands for requests that name none. */
+  behind?: Record<string, BehindOthers>
   /**
    * Consecutive failures by class: `auth`; `transient` (timeout and server_error together); `overloaded`;
    * `billing` and `auth_permanent`, whose count is the exponent of the disable.

@@ -20,6 +20,11 @@ export const OVERLOADED_MAX_MS: number = 60 * SECOND_MS
 /** How long a model that a profile does not have is left alone: 12 h, in milliseconds. */
 export const MODEL_NOT_FOUND_MS: number = 12 * HOUR_MS
 
+/** How long a profile first goes behind others after an answer that broke off: 30 s, in milliseconds. */
+export const BEHIND_BASE_MS: number = 30 * SECOND_MS
+/** The longest that it goes behind them: 5 min, in milliseconds. */
+export const BEHIND_MAX_MS: number = 300 * SECOND_MS
+
 /** How long a rate limit without a stated time lasts, in milliseconds. Default 30 s. */
 export function calculateRateLimitCooldown(
   config?: ProfileCooldownConfig | undefined,

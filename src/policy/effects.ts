@@ -51,6 +51,11 @@ export interface FailureContext {
   readonly model?: string | undefined
   /** The credential and epoch that the request was sent in. Absent: the present ones. */
   readonly sent?: SentIn | undefined
+  /**
+   * The answer broke off after content: the profile goes behind others for this model. `stated` where an error in the
+   * answer says why, which then has its effect; otherwise there is no window, and no run grows.
+   */
+  readonly brokeOff?: 'stated' | 'unstated' | undefined
   /** Jitter of the backoff when a provider is overloaded; none without it. */
   readonly random?: Random | undefined
 }

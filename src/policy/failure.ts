@@ -8,6 +8,7 @@ import {
   type ProfileCooldownConfig,
   type ProfileUsageStats,
 } from '../domain/usage.js'
+import { withBehind, withoutBehind } from './behind.js'
 import { failureWindowMs } from './cooldown.js'
 import { type FailureContext, type SentIn, scopeOf, withEffect } from './effects.js'
 import { currentRuns, isForgotten } from './runs.js'
@@ -48,13 +49,16 @@ export function applyFailure(
   context: FailureContext,
 ): FailureOutcome {
   const known = FAILURE_REASONS.includes(reason) ? reason : 'unknown'
-  const { now, config, sent } = context
-  if (isOutdated(stats, known, sent)) return { stats, scope: scopeOf(known, context.model) }
+  const { now, config, sent, model, brokeOff } = context
+  if (isOutdated(stats, known, sent)) return { stats, scope: scopeOf(known, model) }
   const judged = sent === undefined ? stats : withGeneration(judgedFor(stats, sent.generation), known, sent)
   const current = clearExpiredWindows(clampWindows(judged, now, context), now)
-  const runs = currentRuns(current, now, failureWindowMs(config))
-  const counted = withTotals({ ...current, runs }, known, now, failureWindowMs(config))
-  return { stats: withEffect(counted, known, context), scope: scopeOf(known, context.model) }
+  const memoryMs = failureWindowMs(config)
+  const runs = currentRuns(current, now, memoryMs)
+  const counted = withTotals({ ...current, runs }, known, now, memoryMs)
+  const placed = brokeOff === undefined ? counted : withBehind(counted, model, { now, memoryMs })
+  const after = brokeOff === 'unstated' ? placed : withEffect(placed, known, context)
+  return { stats: after, scope: scopeOf(known, model) }
 }
 
 /** The circumstances of a success. */
@@ -67,8 +71,8 @@ export interface SuccessContext {
 }
 
 /**
- * The statistics after a success: all runs end, a disable is lifted, and the model that answered is known
- * and not overloaded. Totals stay, and so does a pause: the request may have been sent before the failure
+ * The statistics after a success: all runs end, a disable is lifted, and the model that answered is known,
+ * not overloaded and behind nobody. Totals stay, and so does a pause: the request may have been sent before the failure
  * that caused it. A lifted disable begins a new epoch: what was sent before has no effect any more.
  *
  * A request that was sent in an earlier epoch has no effect at all. One with an earlier credential than was judged says
@@ -77,7 +81,8 @@ export interface SuccessContext {
 export function applySuccess(stats: ProfileUsageStats, context: SuccessContext): ProfileUsageStats {
   const { now, model, sent } = context
   if (sent !== undefined && sent.epoch < epochOf(stats)) return stats
-  const served = { ...(isOvertaken(stats, sent) ? verdictsAlone(stats) : unheld(stats)), lastUsed: now }
+  const held = isOvertaken(stats, sent) ? verdictsAlone(stats) : unheld(stats)
+  const served = withoutBehind({ ...held, lastUsed: now }, model)
   if (!model) return served
   const slot = modelSlot(model)
   const reason = readWindow(served, slot)?.reason
@@ -103,7 +108,7 @@ function verdictsAlone(stats: ProfileUsageStats): ProfileUsageStats {
 
 /** The statistics without windows and runs, in a new epoch. Totals stay. */
 export function applyReset(stats: ProfileUsageStats): ProfileUsageStats {
-  const { modelCooldowns: _models, trialAt: _trial, ...rest } = nextEpoch(stats)
+  const { modelCooldowns: _models, behind: _behind, trialAt: _trial, ...rest } = nextEpoch(stats)
   return withWindow(withWindow({ ...rest, runs: {} }, COOLDOWN, undefined), DISABLE, undefined)
 }
 

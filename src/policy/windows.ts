@@ -35,12 +35,18 @@ export const COOLDOWN: WindowSlot = { kind: 'cooldown' }
 export const DISABLE: WindowSlot = { kind: 'disable' }
 
 const LONGEST_MODEL_NAME = 256
-const MOST_MODEL_WINDOWS = 256
+/** So many models of a profile are remembered at most. */
+export const MOST_MODELS = 256
 const LAST_INSTANT_MS = 8.64e15
 
-/** The slot of a model. Longer names than any provider has share their beginning. */
+/** The slot of a model. */
 export function modelSlot(model: string): WindowSlot {
-  return { kind: 'model', model: model.slice(0, LONGEST_MODEL_NAME) }
+  return { kind: 'model', model: modelKey(model) }
+}
+
+/** What a model is remembered by. Longer names than any provider has share their beginning; no model is an empty one. */
+export function modelKey(model: string | undefined): string {
+  return model?.slice(0, LONGEST_MODEL_NAME) ?? ''
 }
 
 /** The instant `ms` milliseconds after `now`, or the last one a `Date` can hold. */
@@ -235,8 +241,8 @@ function withModel(stats: ProfileUsageStats, model: string, window: Window | und
   const others = Object.entries(stats.modelCooldowns ?? {}).filter(([name]) => name !== model)
   if (window === undefined) return withModels(stats, others)
   // Model names come from requests: whoever makes them up must not make the record grow for ever.
-  if (others.length >= MOST_MODEL_WINDOWS) {
-    others.sort(([, a], [, b]) => b.until.getTime() - a.until.getTime()).splice(MOST_MODEL_WINDOWS - 1)
+  if (others.length >= MOST_MODELS) {
+    others.sort(([, a], [, b]) => b.until.getTime() - a.until.getTime()).splice(MOST_MODELS - 1)
   }
   const { until, reason = 'rate_limit', stated } = window
   return withModels(stats, [

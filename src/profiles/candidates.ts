@@ -39,17 +39,11 @@ export class CandidateSource {
     group.advance(nowMs)
     const { named, missing, allows } = scopeOf(group, request)
     if (missing !== undefined) return undefined
-    if (named !== undefined) {
-      const mayServe = !passed?.has(named) && allows?.(named) !== false
-      if (mayServe && isUsable(named, request, nowMs)) return named
-      if (request.strict === true) return undefined
-    }
-    return group.pick(
-      { preference: request.preference ?? 'valid', mode: request.mode, model: request.model },
-      nowMs,
-      passed,
-      allows,
-    )
+    const mayServe = named !== undefined && !passed?.has(named) && allows?.(named) !== false
+    const first = mayServe && isUsable(named, request, nowMs) ? named : undefined
+    if (named !== undefined && request.strict === true) return first
+    const { preference = 'valid', mode, model } = request
+    return group.pick({ preference, mode, model }, nowMs, { passed, allows, first })
   }
 
   /** The request, to stay in the pool of the profiles that it has tried already. */

@@ -4,6 +4,7 @@ import type { AuthMode, AuthProfile } from '../domain/profile.js'
 import type { OutcomeOrigin, ProfileCooldownConfig, ProfileUsageStats } from '../domain/usage.js'
 import { newUsageStats } from '../domain/usage.js'
 import type { RenewalObstacle } from '../oauth/renewable.js'
+import { isBehind } from '../policy/behind.js'
 import { modelAllowed } from '../policy/model-globs.js'
 import { servableUntil } from '../policy/refresh-due.js'
 import type { RenewalWait, Standing } from '../policy/standing.js'
@@ -210,6 +211,12 @@ export class Entry {
   /** Whether it may, and can at present, serve `model`. */
   serves(model: string, now: Date): boolean {
     return modelAllowed(this.record.meta.models, model) && this.modelWindow(model, now) === undefined
+  }
+
+  /** Whether it is asked after others for this model, for its answers broke off. */
+  isBehind(model: string | undefined, nowMs: number): boolean {
+    const { stats } = this.use.value
+    return stats.behind !== undefined && isBehind(stats, model, new Date(nowMs))
   }
 
   /** The window that sets `model` aside on this profile or its account. */

@@ -19,6 +19,7 @@ export interface ProfileStatusJson extends LoginJson {
   readonly reason?: string
   readonly pool?: string
   readonly model_cooldowns: readonly ModelCooldownJson[]
+  readonly behind?: readonly { readonly model: string; readonly until: string }[]
   readonly error_count: number
   readonly failure_counts: Readonly<Record<string, number>>
   readonly last_used_at?: string
@@ -83,6 +84,9 @@ export function toProfileStatusJson(view: ProfileView): ProfileStatusJson {
       until: formatTime(until),
       reason,
     })),
+    ...(view.behind === undefined
+      ? {}
+      : { behind: view.behind.map(({ model, until }) => ({ model, until: formatTime(until) })) }),
     error_count: view.errorCount,
     failure_counts: { ...view.failureCounts },
     ...optional('pool', view.pool),

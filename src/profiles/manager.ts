@@ -12,6 +12,7 @@ import type {
   ChangeOptions,
   ImportedUsage,
   NewProfile,
+  NotedFailure,
   OutcomeReport,
   ProfilePatch,
   Profiles,
@@ -218,7 +219,7 @@ export class StoredProfiles implements Profiles, OfferingManager {
     return this.#outcomes.markSuccess(id, options)
   }
 
-  noteFailure(id: string, reason: FailureReason, options: Omit<FailureOptions, 'signal'> = {}): void {
+  noteFailure(id: string, reason: FailureReason, options: NotedFailure = {}): void {
     this.#outcomes.noteFailure(id, reason, options)
   }
 

@@ -1,6 +1,7 @@
 import { isKeymuxError } from '../domain/errors.js'
 import type { ProfileId } from '../domain/ids.js'
-import type { FailureOptions, Random } from '../domain/ports.js'
+import type { Random } from '../domain/ports.js'
+import type { NotedFailure } from '../domain/profiles.js'
 import {
   type FailureReason,
   newUsageStats,
@@ -10,6 +11,7 @@ import {
 } from '../domain/usage.js'
 import { applyFailure, applySuccess } from '../policy/failure.js'
 import { isOvertaken } from '../policy/verdicts.js'
+import { modelKey } from '../policy/windows.js'
 import type { ProfileState } from './backend.js'
 import type { Entry } from './entry.js'
 import { accountKey } from './entry.js'
@@ -38,24 +40,33 @@ export interface OutcomeContext {
 export function failureOutcome(
   entry: Entry,
   reason: FailureReason,
-  options: Omit<FailureOptions, 'message'>,
+  options: Omit<NotedFailure, 'message'>,
   { now, random, config }: OutcomeContext,
   error: Pick<ProfileState, 'lastError' | 'lastErrorAt'> = {},
 ): Outcome {
   const chance = random()
-  const { model, retryAfterMs, origin = entry.origin } = options
+  const { model, retryAfterMs, origin = entry.origin, brokeOff } = options
   const effect = { now, provider: entry.provider, config, random: () => chance, model, retryAfterMs }
-  const failed = (stats: ProfileUsageStats, epoch: number): ProfileUsageStats =>
-    applyFailure(stats, reason, { ...effect, sent: { epoch, generation: origin.generation } }).stats
+  const failed = (
+    stats: ProfileUsageStats,
+    epoch: number,
+    placed?: NotedFailure['brokeOff'],
+  ): ProfileUsageStats =>
+    applyFailure(stats, reason, {
+      ...effect,
+      brokeOff: placed,
+      sent: { epoch, generation: origin.generation },
+    }).stats
   const { account } = entry.record.meta
   // Limits and unpaid bills belong to the account: its other keys wait as well.
-  const shared = account !== undefined && (reason === 'rate_limit' || reason === 'billing')
+  const shared =
+    account !== undefined && brokeOff !== 'unstated' && (reason === 'rate_limit' || reason === 'billing')
   return {
     id: entry.id,
     uid: entry.uid,
     provider: entry.provider,
     state: (before) => {
-      const stats = failed(before.stats, origin.epoch)
+      const stats = failed(before.stats, origin.epoch, brokeOff)
       return stats === before.stats ? before : { ...before, stats, ...error }
     },
     ...(shared
@@ -113,6 +124,7 @@ export function isNews(entry: Entry, model: string | undefined): boolean {
     !entry.lastGood ||
     lastError !== undefined ||
     disproves(stats, model) ||
+    stats.behind?.[modelKey(model)] !== undefined ||
     disproves(entry.accountStats, model)
   )
 }

@@ -1,5 +1,5 @@
 import type { CallOptions, FailureOptions } from '../domain/ports.js'
-import type { OutcomeReport, SuccessOptions } from '../domain/profiles.js'
+import type { NotedFailure, OutcomeReport, SuccessOptions } from '../domain/profiles.js'
 import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
 import { scopeOf } from '../policy/effects.js'
 import { applyReset, applyTrial } from '../policy/failure.js'
@@ -67,7 +67,7 @@ export class Outcomes {
     await this.#index.outcomes.record(successOutcome(known, options.model, this.#index.now(), options.origin))
   }
 
-  noteFailure(id: string, reason: FailureReason, options: Omit<FailureOptions, 'signal'> = {}): void {
+  noteFailure(id: string, reason: FailureReason, options: NotedFailure = {}): void {
     const entry = this.#index.find(id)
     if (entry === undefined) return
     const context = this.#context()
@@ -185,6 +185,7 @@ function isHeld(stats: ProfileUsageStats | undefined): boolean {
     stats.cooldownUntil !== undefined ||
     stats.disabledUntil !== undefined ||
     Object.keys(stats.modelCooldowns ?? {}).length > 0 ||
+    Object.keys(stats.behind ?? {}).length > 0 ||
     Object.keys(stats.runs ?? {}).length > 0
   )
 }

@@ -12,6 +12,17 @@ export interface PickRequest {
   readonly model: string | undefined
 }
 
+/** Whom of a group a request may choose. */
+export interface PickFrom {
+  /** Those that are not wanted. */
+  readonly passed?: ReadonlySet<Entry> | undefined
+  readonly allows?: ((entry: Entry) => boolean) | undefined
+  /** Goes before the order of preference. */
+  readonly first?: Entry | undefined
+}
+
+const ANYBODY: PickFrom = {}
+
 interface View {
   readonly preference: ProfilePreference
   readonly mode: AuthMode | undefined
@@ -115,24 +126,28 @@ export class ProviderGroup {
   }
 
   /**
-   * The first available entry in the order of preference that is not in `passed` and that `allows` lets through. Call
-   * `advance` before.
+   * The first available entry in the order of preference that may be chosen; those whose answers broke off after all
+   * others. Call `advance` before.
    */
   pick(
     request: PickRequest,
     nowMs: number,
-    passed?: ReadonlySet<Entry>,
-    allows?: (entry: Entry) => boolean,
+    { passed, allows, first }: PickFrom = ANYBODY,
   ): Entry | undefined {
     const { list } = this.#view(request.preference, request.mode)
-    if (request.model === undefined && passed === undefined && allows === undefined) return list.first()
+    const { model } = request
+    const isOpen = model === undefined && passed === undefined && allows === undefined
+    const head = first ?? (isOpen ? list.first() : undefined)
+    if (head !== undefined && !head.isBehind(model, nowMs)) return head
     const now = new Date(nowMs)
+    let behind = first
     for (const entry of list) {
       if (passed?.has(entry) || allows?.(entry) === false) continue
-      if (request.model !== undefined && !entry.serves(request.model, now)) continue
-      return entry
+      if (model !== undefined && !entry.serves(model, now)) continue
+      if (!entry.isBehind(model, nowMs)) return entry
+      behind ??= entry
     }
-    return undefined
+    return behind
   }
 
   /** The first entry in the order of preference that is wanted, whether it is set aside for a while or not. */

@@ -1,7 +1,8 @@
 import { withoutUndefined } from '../domain/defined.js'
-import type { ModelCooldownView, ProfileView, ViewFilter } from '../domain/profiles.js'
+import type { BehindView, ModelCooldownView, ProfileView, ViewFilter } from '../domain/profiles.js'
 import type { ProviderLookup } from '../domain/providers.js'
 import type { FailureReason } from '../domain/usage.js'
+import { behindAt } from '../policy/behind.js'
 import type { Entry } from './entry.js'
 import type { ProfileMeta } from './record.js'
 import { renewalAdvice } from './renewal-advice.js'
@@ -47,6 +48,7 @@ export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): Prof
     unusableUntil: until,
     unusableReason: reason,
     modelCooldowns: modelCooldowns(entry, now),
+    behind: behind(entry, now),
     errorCount: stats.errorCount,
     failureCounts: { ...stats.failureCounts },
     lastGood: entry.lastGood,
@@ -69,6 +71,11 @@ export function passesFilter(entry: Entry, filter: ViewFilter): boolean {
     (filter.mode === undefined || filter.mode === entry.mode) &&
     (filter.enabled === undefined || filter.enabled === entry.record.meta.enabled)
   )
+}
+
+function behind({ state: { stats } }: Entry, now: Date): BehindView[] | undefined {
+  const models = behindAt(stats, now).map(([model, until]) => ({ model, until }))
+  return models.length === 0 ? undefined : models
 }
 
 /** The models set aside on the entry or its account at `now`, soonest first. */

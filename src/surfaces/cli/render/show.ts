@@ -39,6 +39,13 @@ export function renderShow(view: ProfileView, options: RenderOptions): string {
       ({ model, until, reason }) =>
         [`model ${printable(model)}`, `cooling, back ${formatUntil(until, now)} (${reason})`] as const,
     ),
+    ...(view.behind ?? []).map(
+      ({ model, until }) =>
+        [
+          model === '' ? 'no model' : `model ${printable(model)}`,
+          `after others until ${formatUntil(until, now)} (an answer broke off)`,
+        ] as const,
+    ),
   ]
   const known = facts.filter(
     (fact): fact is readonly [string, string] => fact[1] !== undefined && fact[1] !== '',

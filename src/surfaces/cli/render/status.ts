@@ -37,13 +37,21 @@ function statusRow(view: ProfileView, { style, now }: RenderOptions): Cell[] {
 }
 
 function modelRows(view: ProfileView, { style, now }: RenderOptions): Cell[][] {
-  return view.modelCooldowns.map(({ model, until, reason }) => [
+  const cooling = view.modelCooldowns.map(({ model, until, reason }): Cell[] => [
     '',
     `  ${model}`,
     { text: 'cooling', paint: style.caution },
     formatUntil(until, now),
     reason,
   ])
+  const behind = (view.behind ?? []).map(({ model, until }): Cell[] => [
+    '',
+    `  ${model === '' ? 'no model' : model}`,
+    { text: 'after others', paint: style.caution },
+    formatUntil(until, now),
+    'an answer broke off',
+  ])
+  return [...cooling, ...behind]
 }
 
 function summary(views: readonly ProfileView[]): string {
