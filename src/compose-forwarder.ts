@@ -37,6 +37,9 @@ export function composeForwarder({ gateway, ...parts }: ForwarderContext): Forwa
         get deadlineMs() {
           return gateway().deadlineSeconds * MS_PER_SECOND
         },
+        get idleTimeoutMs() {
+          return gateway().idleTimeoutSeconds * MS_PER_SECOND
+        },
         get holdRequests() {
           return gateway().hold.requests
         },

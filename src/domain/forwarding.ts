@@ -64,6 +64,11 @@ export interface ForwardSettings {
    * it, in milliseconds. Default 30,000. It is given up after ten times as long.
    */
   readonly firstByteTimeoutMs: number
+  /**
+   * How long a stream that has begun may be silent, in milliseconds, until it is ended with an error, an eighth of that
+   * later at most. Default 300,000.
+   */
+  readonly idleTimeoutMs: number
   /** How long all tries together may take until one begins to answer, in milliseconds. Default 600,000. */
   readonly deadlineMs: number
   /**

@@ -79,8 +79,8 @@ class Decoded implements AnswerBody {
 
 const KNOWN: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br'])
 
-/** @param first the first bytes of the body, where there are any */
-function decoderOf(name: string, first: Buffer | undefined): Transform | undefined {
+/** What undoes one coding; `undefined` for an unknown one. @param first the first bytes of the body, where there are any */
+export function decoderOf(name: string, first: Buffer | undefined): Transform | undefined {
   switch (name) {
     case 'gzip':
     case 'x-gzip':

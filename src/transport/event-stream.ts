@@ -20,6 +20,11 @@ export class EventReader {
     return this.#read(this.#decoder.decode(chunk, { stream: true }))
   }
 
+  /** {@link EventReader.push} for what is a text already. */
+  text(text: string): ServerSentEvent[] {
+    return this.#read(text)
+  }
+
   /** What is left when the stream ends: an event that lacks its blank line. */
   end(): ServerSentEvent[] {
     return this.#read(`${this.#decoder.decode()}\n\n`)
@@ -52,6 +57,11 @@ export class EventReader {
     if (field === 'data') this.#data.push(value)
     else if (field === 'event') this.#event = value.trim()
   }
+}
+
+/** One event that is whole; `undefined` for a comment, or one without data. */
+export function eventOf(block: string): ServerSentEvent | undefined {
+  return new EventReader().text(`${block}\n\n`)[0]
 }
 
 /** Where a line ends and the next begins. A carriage return at the very end may be half of a pair. */

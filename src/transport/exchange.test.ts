@@ -52,6 +52,8 @@ function exchangeOf(signal?: AbortSignal) {
     model: undefined,
     now: () => new Date(0),
     timers,
+    idleMs: 300_000,
+    lastEvent: () => undefined,
     patienceMs: 30_000,
     signal,
   })

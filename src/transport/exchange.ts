@@ -1,5 +1,9 @@
 import type { AnswerBody, BodySink, EndSignal, RawHeaders } from '../domain/forwarding.js'
+import type { AnswerOver, HowOver } from './answer-verdict.js'
+import { AnswerWatch } from './answer-watch.js'
 import { type Gate, type GateContext, gateFor, HELD_BYTES, type Ruling } from './gate.js'
+import { Silence } from './silence.js'
+import type { Tail } from './tail.js'
 import type { Timers, UpstreamConnection, UpstreamHandler } from './types.js'
 
 /** What a try came to: an answer to pass on, a failure, or none because the connection broke or nothing came. */
@@ -16,6 +20,10 @@ export interface ExchangeOptions extends Omit<GateContext, 'status' | 'headers'>
    * times as long it is given up.
    */
   readonly patienceMs: number
+  /** How long it may be silent once its answer is passed on, in milliseconds. */
+  readonly idleMs: number
+  /** The last event for a caller whose answer has stopped; none where only a connection that breaks can tell it. */
+  readonly lastEvent: (tail: Tail) => Buffer | undefined
   /** The caller's signal: ends the exchange at any time. */
   readonly signal: EndSignal | undefined
 }
@@ -42,6 +50,9 @@ export class Exchange implements UpstreamHandler, AnswerBody {
   #failure: { readonly error: unknown } | undefined
   #paused = false
   #cancelTimer: () => void
+  /** Of an answer that is none of an error. */
+  #watch: AnswerWatch | undefined
+  #silence: Silence | undefined
   readonly #abort = (): void => this.cancel(this.#options.signal?.reason)
 
   constructor(options: ExchangeOptions) {
@@ -83,12 +94,16 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     this.statusText = /^[\t\x20-\x7e]*$/.test(statusText) ? statusText : ''
     this.headers = headers
     const { provider, family, model, now } = this.#options
-    const gate = gateFor({ provider, family, model, now, status, headers })
+    const context = { provider, family, model, now, status, headers }
+    if (status < 400) this.#watch = new AnswerWatch(context)
+    const gate = gateFor(context)
     if ('kind' in gate) this.#rule(gate)
     else this.#gate = gate
   }
 
   data(chunk: Buffer): void {
+    this.#silence?.heard()
+    this.#watch?.push(chunk)
     if (this.#sink !== undefined) {
       if (!this.#sink.data(chunk)) this.#pause()
       return
@@ -105,18 +120,29 @@ export class Exchange implements UpstreamHandler, AnswerBody {
   }
 
   end(): void {
+    if (this.#ended || this.#failure !== undefined) return
     this.#ended = true
     this.#release()
     this.#conclude(true)
+    this.#watch?.end('whole')
     this.#sink?.end()
   }
 
   error(error: unknown): void {
-    if (this.#ended || this.#failure !== undefined) return
-    this.#failure = { error }
-    this.#release()
-    this.#decide({ kind: 'broken', error })
-    this.#sink?.fail(error)
+    if (this.#break(error, 'broken')) this.#sink?.fail(error)
+  }
+
+  /**
+   * Tells how the answer ended, before whoever reads it hears of the end: who asks again then meets what was learnt
+   * from it. At once where it is over.
+   */
+  follow(follower: (over: AnswerOver) => void): void {
+    this.#watch?.follow(follower)
+  }
+
+  /** How the answer ended, where it has. */
+  get over(): AnswerOver | undefined {
+    return this.#watch?.over
   }
 
   whole(): Buffer | undefined {
@@ -135,9 +161,16 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     this.#heldBytes = 0
     let wanted = true
     for (const chunk of held) wanted = sink.data(chunk) && wanted
-    if (this.#ended) sink.end()
-    else if (this.#failure !== undefined) sink.fail(this.#failure.error)
-    else if (wanted) this.resume()
+    if (this.#ended) return sink.end()
+    if (this.#failure !== undefined) return sink.fail(this.#failure.error)
+    const { timers, idleMs } = this.#options
+    this.#silence = new Silence(
+      timers,
+      idleMs,
+      () => this.#paused,
+      () => this.#fallSilent(),
+    )
+    if (wanted) this.resume()
     else this.#pause()
   }
 
@@ -148,17 +181,38 @@ export class Exchange implements UpstreamHandler, AnswerBody {
   }
 
   cancel(reason: unknown = new Error('the answer is not wanted any more')): void {
-    if (this.#ended || this.#failure !== undefined) return
+    // The connection may tell of its end at once, later, or, while it is still being made, never.
+    if (!this.#break(reason, 'unwanted')) return
     this.#held = []
     this.#connection?.abort(asError(reason))
-    // The connection may tell of its end later, or, while it is still being made, never.
-    this.error(reason)
+    this.#sink?.fail(reason)
   }
 
   /** Time is up: what talks is taken as it is, what is silent is given up. */
   hurry(): void {
     if (this.#heldBytes > 0 || this.status >= 400) this.#conclude(false)
     else this.#tooLate()
+  }
+
+  /** Whether it was not over before. */
+  #break(error: unknown, how: HowOver): boolean {
+    if (this.#ended || this.#failure !== undefined) return false
+    this.#failure = { error }
+    this.#release()
+    this.#decide({ kind: 'broken', error })
+    this.#watch?.end(how)
+    return true
+  }
+
+  #fallSilent(): void {
+    const error = new Error('the answer stopped')
+    const open = this.#watch?.open
+    const last = open && this.#options.lastEvent(open)
+    if (!this.#break(error, 'silent')) return
+    this.#connection?.abort(error)
+    if (last === undefined) return this.#sink?.fail(error)
+    this.#sink?.data(last)
+    this.#sink?.end()
   }
 
   #pause(): void {
@@ -227,6 +281,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
 
   /** The caller's signal means nothing to an exchange that is over. */
   #release(): void {
+    this.#silence?.end()
     this.#options.signal?.removeEventListener('abort', this.#abort)
   }
 

@@ -1,6 +1,8 @@
 import type { CandidateReason } from '../domain/errors.js'
 import type { FailedTry } from '../domain/forwarding.js'
 import type { FailureReason, FailureScope } from '../domain/usage.js'
+import type { ResponseVerdict } from '../policy/classify-response.js'
+import type { BadAnswer } from './answer-verdict.js'
 import type { Exchange, Outcome } from './exchange.js'
 
 /**
@@ -76,6 +78,14 @@ export function wasBusy({ profileId, state }: CandidateReason, failures: readonl
   return state === 'failed' && (last?.reason === 'rate_limit' || last?.reason === 'overloaded')
 }
 
+/** The model that a failure is noted for: a limit of the whole subscription must not be taken for one of the model. */
+export function modelOf(
+  { reason, scope }: Pick<Failure, 'reason' | 'scope'>,
+  model: string | undefined,
+): string | undefined {
+  return reason === 'rate_limit' && scope === 'credential' ? undefined : model
+}
+
 /** Whether the failure is about the credential that was sent. */
 export function isOfCredential({ reason }: Failure): boolean {
   return OF_CREDENTIAL.has(reason)
@@ -93,12 +103,8 @@ export function failureOf(
   exchange: Exchange,
 ): Failure {
   switch (outcome.kind) {
-    case 'failed': {
-      const { verdict } = outcome
-      const soon = (verdict.retryAfterMs ?? 0) <= LONGEST_WAIT_MS
-      const again = TRANSIENT.has(verdict.reason) && soon ? 'now' : 'never'
-      return { kind: 'answer', ...verdict, again, telling: true, exchange }
-    }
+    case 'failed':
+      return answeredFailure(outcome.verdict, exchange)
     case 'senseless':
       return {
         ...ofTransport('senseless', 'server_error', `${provider}: ${outcome.message}`),
@@ -112,6 +118,18 @@ export function failureOf(
     case 'broken':
       return brokenConnection(provider, codeOf(outcome.error))
   }
+}
+
+/** An answer that is here as a whole, and has turned out to be none in the end: nobody has seen anything of it. */
+export function unfinishedAnswer(bad: BadAnswer, provider: string, exchange: Exchange): Failure {
+  if (bad.stated !== undefined) return answeredFailure(bad.stated, exchange)
+  return ofTransport('senseless', bad.reason, `${provider}: ${bad.message}`)
+}
+
+function answeredFailure(verdict: ResponseVerdict, exchange: Exchange): Failure {
+  const soon = (verdict.retryAfterMs ?? 0) <= LONGEST_WAIT_MS
+  const again = TRANSIENT.has(verdict.reason) && soon ? 'now' : 'never'
+  return { kind: 'answer', ...verdict, again, telling: true, exchange }
 }
 
 /** Silence that has lasted for too long to wait for it alone. */

@@ -1,5 +1,6 @@
 import type { Forwarder } from '../domain/forwarding.js'
 import type { Logger } from '../domain/ports.js'
+import { AnswerJudge } from './answer-verdict.js'
 import { Forwarding } from './forwarding.js'
 import { type HoldLimits, Holds } from './holds.js'
 import { codingsOf, decodedBody } from './request-coding.js'
@@ -16,12 +17,13 @@ export function createForwarder(given: ForwarderParts): Forwarder {
     bytes: parts.settings?.holdBytes ?? HOLD_BYTES,
   })
   const holds = new Holds(limits, parts.timers)
+  const shared = { holds, judge: new AnswerJudge() }
   return {
     forward: (request) => {
       const codings = codingsOf(request.headers)
-      if (codings.length === 0) return new Forwarding(parts, request, holds).run()
+      if (codings.length === 0) return new Forwarding(parts, request, shared).run()
       return decodedBody(request, codings).then((decoded) =>
-        new Forwarding(parts, { ...request, decoded }, holds).run(),
+        new Forwarding(parts, { ...request, decoded }, shared).run(),
       )
     },
     close: () => {

@@ -9,11 +9,13 @@ import type { Answer, ForwardRequest, Stage } from '../domain/forwarding.js'
 import type { Resolution } from '../domain/ports.js'
 import type { ProviderFamily } from '../domain/provider.js'
 import type { ResolveOptions } from '../domain/resolver.js'
+import { Follower } from './answer-follow.js'
+import type { AnswerJudge } from './answer-verdict.js'
 import { Conclusion } from './conclusion.js'
 import { Course, DEADLINE } from './course.js'
 import { throwIfEnded } from './ending.js'
 import { Exchange } from './exchange.js'
-import { type Failure, isOfCredential, passesSoon, wasBusy } from './failure.js'
+import { type Failure, isOfCredential, modelOf, passesSoon, wasBusy } from './failure.js'
 import type { Holds, Place } from './holds.js'
 import { LateTries, type LateTry } from './late-tries.js'
 import { Outbound } from './outbound.js'
@@ -27,6 +29,13 @@ const SHORT_WAIT_MS = 250
 /** Nobody who asked for less is asked again sooner than this, doubling to the longest. In milliseconds. */
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 1_000
+
+/** What the requests of a forwarder share. */
+export interface Shared {
+  /** Where they wait when everybody is busy. */
+  readonly holds: Holds
+  readonly judge: AnswerJudge
+}
 
 /** One request on its way through providers and profiles, until one answers. */
 export class Forwarding {
@@ -46,10 +55,10 @@ export class Forwarding {
   #silent: TriedProfile | undefined
   readonly #late = new LateTries()
   readonly #holds: Holds
+  readonly #follower: Follower
   readonly #maxWaitMs: number
 
-  /** @param holds where requests wait when everybody is busy */
-  constructor(parts: ForwarderParts, request: ForwardRequest, holds: Holds) {
+  constructor(parts: ForwarderParts, request: ForwardRequest, { holds, judge }: Shared) {
     const { timers, random, settings } = parts
     this.#parts = parts
     this.#request = request
@@ -58,7 +67,8 @@ export class Forwarding {
     const deadlineMs = request.settings?.deadlineMs ?? settings?.deadlineMs ?? DEADLINE_MS
     this.#maxWaitMs = Math.min(request.settings?.maxWaitMs ?? settings?.maxWaitMs ?? 0, deadlineMs)
     this.#course = new Course({ request, outbound: this.#outbound, timers, random, deadlineMs })
-    this.#trier = new Trier(parts, this.#outbound, this.#course, request.settings?.firstByteTimeoutMs)
+    this.#trier = new Trier(parts, this.#outbound, this.#course, judge, request.settings)
+    this.#follower = new Follower(parts, judge, this.#trier.failures)
   }
 
   async run(): Promise<Answer> {
@@ -175,7 +185,9 @@ export class Forwarding {
     const model = this.#outbound.model(stage)
     if (!this.#hasNewCredential(outcome)) this.#tried.add(profile.id)
     if (result instanceof Exchange) {
-      this.#parts.profiles.noteSuccess(profile.id, withoutUndefined({ model, origin }))
+      const answer = { profileId: profile.id, credential, model, origin, base: outcome.base }
+      const follower = this.#follower
+      result.follow((over) => follower.note(answer, over))
       for (const { tried, failure } of late) this.#noteLate(tried, failure)
       return this.#providers(passedOn(result, credential), profile.id)
     }
@@ -208,10 +220,8 @@ export class Forwarding {
   }
 
   #note({ resolution, origin }: TriedProfile, failure: Failure, model: string | undefined): void {
-    const { reason, scope, message, retryAfterMs } = failure
-    // A rate limit of the whole subscription must not be taken for one of the model.
-    const ofModel = model !== undefined && !(reason === 'rate_limit' && scope === 'credential')
-    const details = { message, retryAfterMs, origin, model: ofModel ? model : undefined }
+    const { reason, message, retryAfterMs } = failure
+    const details = { message, retryAfterMs, origin, model: modelOf(failure, model) }
     this.#parts.profiles.noteFailure(resolution.profile.id, reason, withoutUndefined(details))
   }
 

@@ -103,10 +103,11 @@ describe('streams', () => {
     expect(play([created, DELTA])).toEqual({ after: 2, ruling: RELEASE })
   })
 
-  test('a stream without a single event is senseless, one that breaks off after its role is passed on', () => {
+  test('a stream that ends before its answer begins is senseless, with and without events', () => {
     expect(play([': only comments\n\n']).ruling.kind).toBe('senseless')
     expect(play([]).ruling.kind).toBe('senseless')
-    expect(play([ROLE]).ruling).toEqual(RELEASE)
+    expect(play([ROLE]).ruling.kind).toBe('senseless')
+    expect(play([ROLE], { complete: false }).ruling).toEqual(RELEASE)
     expect(play([': still working\n\n'], { complete: false }).ruling).toEqual(RELEASE)
   })
 

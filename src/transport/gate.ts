@@ -40,6 +40,7 @@ export const HOLD: Ruling = { kind: 'hold' }
 export const RELEASE: Ruling = { kind: 'release' }
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+const EVENT_STREAM = /^\s*text\/event-stream\b/i
 const JSON_TYPE = /^[^;]*[/+]json\b/i
 
 /** The gate for an answer, or what is clear from its head. */
@@ -52,9 +53,9 @@ export function gateFor(context: GateContext): Gate | Ruling {
   if (status < 200 || status >= 600) {
     return { kind: 'senseless', message: `it answered with the status ${status}` }
   }
-  const type = headerValue(headers, 'content-type') ?? ''
-  if (/^\s*text\/event-stream\b/i.test(type)) return new StreamGate(context)
-  if (type === '' || JSON_TYPE.test(type)) return new JsonGate(context, type !== '')
+  const kind = bodyKind(headers)
+  if (kind === 'events') return new StreamGate(context)
+  if (kind === 'json') return new JsonGate(context, (headerValue(headers, 'content-type') ?? '') !== '')
   return FIRST_BYTE
 }
 
@@ -124,7 +125,6 @@ class StreamGate implements Gate {
   readonly #context: GateContext
   readonly #coded: boolean
   #reader = new EventReader()
-  #seen = false
 
   constructor(context: GateContext) {
     this.#context = context
@@ -144,8 +144,7 @@ class StreamGate implements Gate {
     if (this.#coded && decoded(this.#context, held) === undefined) return RELEASE
     const ruling = this.#judge(this.#reader.end())
     if (ruling.kind !== 'hold') return ruling
-    if (complete && !this.#seen) return { kind: 'senseless', message: 'its stream ended without an event' }
-    return RELEASE
+    return complete ? { kind: 'senseless', message: 'its stream ended before its answer began' } : RELEASE
   }
 
   #judge(events: readonly ServerSentEvent[]): Ruling {
@@ -153,29 +152,45 @@ class StreamGate implements Gate {
       const failure = this.#failure(event)
       if (failure !== undefined) return failure
       if (carriesContent(event)) return RELEASE
-      this.#seen ||= event.event !== 'ping'
     }
     return HOLD
   }
 
-  #failure({ event, data }: ServerSentEvent): Ruling | undefined {
-    if (event !== 'error' && !/"(?:error|base_resp)"|response\.failed/.test(data)) return undefined
-    // Some leave the name of the event out, and have its type in the data alone.
-    const name = event === '' ? (/^\s*\{\s*"type"\s*:\s*"([\w.]{1,64})"/.exec(data)?.[1] ?? '') : event
-    const lines = data.split('\n').map((line) => `data: ${line}`)
-    const text = `${name === '' ? '' : `event: ${name}\n`}${lines.join('\n')}\n\n`
-    return judged(
-      { ...this.#context, headers: ['content-type', 'text/event-stream', ...this.#context.headers] },
-      Buffer.from(text),
-      true,
-    )
+  #failure(event: ServerSentEvent): Ruling | undefined {
+    const verdict = eventFailure(this.#context, event)
+    return verdict === undefined ? undefined : { kind: 'failed', verdict }
   }
 }
 
+/** The failure that an event of a stream tells of, if it does. */
+export function eventFailure(
+  context: GateContext,
+  { event, data }: ServerSentEvent,
+): ResponseVerdict | undefined {
+  if (event !== 'error' && !/"(?:error|base_resp)"|response\.failed/.test(data)) return undefined
+  // Some leave the name of the event out, and have its type in the data alone.
+  const name = event === '' ? (/^\s*\{\s*"type"\s*:\s*"([\w.]{1,64})"/.exec(data)?.[1] ?? '') : event
+  const lines = data.split('\n').map((line) => `data: ${line}`)
+  const text = `${name === '' ? '' : `event: ${name}\n`}${lines.join('\n')}\n\n`
+  const headers = ['content-type', 'text/event-stream', ...context.headers]
+  return classified({ ...context, headers }, Buffer.from(text))
+}
+
+/** What the body of an answer consists of, by its head. */
+export function bodyKind(headers: RawHeaders): 'events' | 'json' | 'other' {
+  const type = headerValue(headers, 'content-type') ?? ''
+  if (EVENT_STREAM.test(type)) return 'events'
+  return type === '' || JSON_TYPE.test(type) ? 'json' : 'other'
+}
+
 function judged(context: GateContext, held: Buffer, plain = false): Ruling | undefined {
+  const verdict = classified(context, plain ? held : (decoded(context, held) ?? ''))
+  return verdict === undefined ? undefined : { kind: 'failed', verdict }
+}
+
+function classified(context: GateContext, body: Buffer | string): ResponseVerdict | undefined {
   const { provider, family, model, status, headers } = context
-  const body = plain ? held : (decoded(context, held) ?? '')
-  const verdict = classifyResponse({
+  return classifyResponse({
     provider,
     family,
     model,
@@ -184,14 +199,14 @@ function judged(context: GateContext, held: Buffer, plain = false): Ruling | und
     body,
     now: context.now(),
   })
-  return verdict === undefined ? undefined : { kind: 'failed', verdict }
 }
 
 function decoded({ headers }: GateContext, held: Buffer): Buffer | undefined {
   return decodeBeginning(held, headerValue(headers, 'content-encoding'))
 }
 
-function isCoded(headers: RawHeaders): boolean {
+/** Whether a body has to be decoded to be read. */
+export function isCoded(headers: RawHeaders): boolean {
   const coding = headerValue(headers, 'content-encoding')
   return coding !== undefined && !/^\s*(?:identity)?\s*$/i.test(coding)
 }

@@ -1,19 +1,30 @@
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
-import type { FailedTry, Stage } from '../domain/forwarding.js'
+import type { FailedTry, ForwardSettings, Stage } from '../domain/forwarding.js'
 import { quote } from '../domain/ids.js'
 import type { Resolution } from '../domain/ports.js'
 import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { redactKnown } from '../domain/redact.js'
 import type { OutcomeOrigin } from '../domain/usage.js'
+import type { AnswerJudge } from './answer-verdict.js'
 import type { Course } from './course.js'
 import { throwIfEnded } from './ending.js'
 import { Exchange, type Outcome } from './exchange.js'
-import { codeOf, type Failure, failureOf, isRefusedLogin, lateSilence, unsent } from './failure.js'
+import {
+  codeOf,
+  type Failure,
+  failureOf,
+  isRefusedLogin,
+  lateSilence,
+  unfinishedAnswer,
+  unsent,
+} from './failure.js'
+import { lastEvent } from './last-event.js'
 import type { Outbound, SendingProgress } from './outbound.js'
 import type { ForwarderParts, UpstreamRequest } from './types.js'
 
 const FIRST_BYTE_TIMEOUT_MS = 30_000
+const IDLE_TIMEOUT_MS = 300_000
 
 /** What became of a profile that was tried: `exchange` is an answer to pass on, else it failed. */
 export interface TriedProfile {
@@ -23,7 +34,18 @@ export interface TriedProfile {
   readonly credential: string
   /** What its outcome speaks of. */
   readonly origin: OutcomeOrigin | undefined
+  /** Where it was sent. */
+  readonly base: string
   readonly result: Exchange | Failure
+}
+
+/** A try that has come to something. */
+interface OneTry {
+  readonly provider: string
+  readonly base: string
+  readonly profile: AuthProfile
+  readonly credential: string
+  readonly exchange: Exchange
 }
 
 /** Tries single profiles: once, once more after a transient fault, and once more with a renewed login. */
@@ -33,13 +55,24 @@ export class Trier {
   readonly #parts: ForwarderParts
   readonly #outbound: Outbound
   readonly #course: Course
+  readonly #judge: AnswerJudge
   readonly #patienceMs: number
+  readonly #idleMs: number
 
-  constructor(parts: ForwarderParts, outbound: Outbound, course: Course, patienceMs: number | undefined) {
+  constructor(
+    parts: ForwarderParts,
+    outbound: Outbound,
+    course: Course,
+    judge: AnswerJudge,
+    settings: Partial<ForwardSettings> = {},
+  ) {
+    const { firstByteTimeoutMs, idleTimeoutMs } = settings
     this.#parts = parts
+    this.#judge = judge
     this.#outbound = outbound
     this.#course = course
-    this.#patienceMs = patienceMs ?? parts.settings?.firstByteTimeoutMs ?? FIRST_BYTE_TIMEOUT_MS
+    this.#patienceMs = firstByteTimeoutMs ?? parts.settings?.firstByteTimeoutMs ?? FIRST_BYTE_TIMEOUT_MS
+    this.#idleMs = idleTimeoutMs ?? parts.settings?.idleTimeoutMs ?? IDLE_TIMEOUT_MS
   }
 
   /** @throws the caller's reason after an abort, and KeymuxError where the request itself cannot be sent */
@@ -47,10 +80,11 @@ export class Trier {
     const { profile } = resolution
     const course = this.#course
     let { credential, origin } = resolution
+    const base = profile.baseUrl ?? stage.baseUrl ?? this.#provider(stage.provider).baseUrl ?? ''
     let renewed = false
     for (;;) {
-      const result = await this.#try(stage, profile, credential)
-      const outcome = { stage, resolution, credential, origin, result }
+      const result = await this.#try(stage, profile, credential, base)
+      const outcome = { stage, resolution, credential, origin, base, result }
       if (result instanceof Exchange) return outcome
       if (isRefusedLogin(result) && profile.mode === 'oauth' && !renewed && !course.isOver) {
         renewed = true
@@ -65,7 +99,12 @@ export class Trier {
     }
   }
 
-  async #try(stage: Stage, profile: AuthProfile, credential: string): Promise<Exchange | Failure> {
+  async #try(
+    stage: Stage,
+    profile: AuthProfile,
+    credential: string,
+    base: string,
+  ): Promise<Exchange | Failure> {
     const provider = this.#provider(stage.provider)
     const progress = { sending: () => exchange.sending(), waiting: () => exchange.waiting() }
     const request = this.#request(stage, provider, profile, credential, progress)
@@ -78,6 +117,8 @@ export class Trier {
       now: () => new Date(Number(clock.now())),
       timers,
       patienceMs: this.#patienceMs,
+      idleMs: this.#idleMs,
+      lastEvent: (tail) => lastEvent(tail, stage.compatible === true ? 'openai' : provider.family),
       signal: this.#outbound.signal,
     })
     const course = this.#course
@@ -86,28 +127,31 @@ export class Trier {
     sender.send(request, exchange)
     const outcome = await exchange.outcome
     course.exchange = undefined
-    if (outcome !== undefined) return this.#end(outcome, provider.name, profile, credential, exchange)
-    const result = exchange.inTheEnd.then((ended) =>
-      this.#end(ended, provider.name, profile, credential, exchange),
-    )
+    const tried = { provider: provider.name, base, profile, credential, exchange }
+    if (outcome !== undefined) return this.#end(outcome, tried)
+    const result = exchange.inTheEnd.then((ended) => this.#end(ended, tried))
     return lateSilence(provider.name, { exchange, result })
   }
 
-  #end(
-    outcome: Outcome,
-    provider: string,
-    profile: AuthProfile,
-    credential: string,
-    exchange: Exchange,
-  ): Exchange | Failure {
+  #end(outcome: Outcome, { provider, base, profile, credential, exchange }: OneTry): Exchange | Failure {
     throwIfEnded(this.#outbound.signal)
-    if (outcome.kind === 'release') return exchange
     if (outcome.kind === 'broken') this.#refuseUnsendable(outcome.error)
-    const failure = withoutSecret(failureOf(outcome, provider, exchange), credential)
+    const failed =
+      outcome.kind === 'release'
+        ? this.#badEnd(exchange, provider, base)
+        : failureOf(outcome, provider, exchange)
+    if (failed === undefined) return exchange
+    const failure = withoutSecret(failed, credential)
     if (failure.exchange === undefined) exchange.cancel()
     if (!this.#course.isSettled) this.note(profile.id, failure, exchange.status)
     // At the deadline nobody was given the time he is due.
     return failure.kind === 'silence' && this.#course.isExpired ? { ...failure, telling: false } : failure
+  }
+
+  /** An answer of which nothing has been passed on may have come to its end meanwhile, and to no good one. */
+  #badEnd(exchange: Exchange, provider: string, base: string): Failure | undefined {
+    const verdict = exchange.over && this.#judge.judge(exchange.over, base)
+    return verdict?.kind === 'bad' ? unfinishedAnswer(verdict, provider, exchange) : undefined
   }
 
   /** A path that leads nowhere is the caller's fault; a base URL or credential that cannot be used, the profile's. */

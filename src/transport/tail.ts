@@ -1,0 +1,59 @@
+/** So much of the end is kept at least: a last event, and what may follow it. */
+const KEPT_BYTES = 16_384
+/** What is kept is cut down to that when there is twice as much of it. */
+const MOST_BYTES = 2 * KEPT_BYTES
+/** An event tells in its first bytes what it is. */
+const HEAD_BYTES = 512
+
+/**
+ * The end of a body, whatever its length: what it ended with is looked at once it is over. Until then a chunk costs next
+ * to nothing.
+ */
+export class Tail {
+  #chunks: Buffer[] = []
+  #size = 0
+  #head: Buffer | undefined
+
+  push(chunk: Buffer): void {
+    this.#chunks.push(chunk)
+    this.#size += chunk.length
+    if (this.#size > MOST_BYTES || this.#chunks.length > KEPT_BYTES) this.#cut()
+  }
+
+  /** The beginning of the event that reaches into what is kept; `undefined` where that is the whole body. */
+  get head(): string | undefined {
+    return this.#head?.toString('utf8')
+  }
+
+  /** What is kept, with one line feed for every end of a line. */
+  text(): string {
+    const text = Buffer.concat(this.#chunks).toString('utf8')
+    return text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text
+  }
+
+  #cut(): void {
+    const all = Buffer.concat(this.#chunks)
+    const from = Math.max(0, all.length - KEPT_BYTES)
+    if (from > 0) {
+      const start = startOfEvent(all, from)
+      if (start !== undefined || this.#head === undefined) {
+        this.#head = Buffer.from(all.subarray(start ?? 0, Math.min((start ?? 0) + HEAD_BYTES, from)))
+      }
+    }
+    const kept = Buffer.from(all.subarray(from))
+    this.#chunks = [kept]
+    this.#size = kept.length
+  }
+}
+
+const BLANK_LINES = ['\n\n', '\n\r\n', '\r\r'].map((text) => Buffer.from(text))
+
+/** Where the last event before `end` begins; `undefined` where it began before all of this. */
+function startOfEvent(bytes: Buffer, end: number): number | undefined {
+  const starts = BLANK_LINES.map((line) => {
+    const at = bytes.lastIndexOf(line, end - line.length)
+    return at < 0 ? -1 : at + line.length
+  })
+  const last = Math.max(...starts)
+  return last < 0 ? undefined : last
+}
