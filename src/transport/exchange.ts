@@ -161,17 +161,13 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     this.#heldBytes = 0
     let wanted = true
     for (const chunk of held) wanted = sink.data(chunk) && wanted
-    if (this.#ended) return sink.end()
-    if (this.#failure !== undefined) return sink.fail(this.#failure.error)
-    const { timers, idleMs } = this.#options
-    this.#silence = new Silence(
-      timers,
-      idleMs,
-      () => this.#paused,
-      () => this.#fallSilent(),
-    )
-    if (wanted) this.resume()
-    else this.#pause()
+    if (this.#ended) sink.end()
+    else if (this.#failure !== undefined) sink.fail(this.#failure.error)
+    else {
+      this.#listen()
+      if (wanted) this.resume()
+      else this.#pause()
+    }
   }
 
   resume(): void {
@@ -204,15 +200,23 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     return true
   }
 
+  #listen(): void {
+    const { timers, idleMs } = this.#options
+    const isPaused = (): boolean => this.#paused
+    this.#silence = new Silence(timers, idleMs, isPaused, () => this.#fallSilent())
+  }
+
   #fallSilent(): void {
     const error = new Error('the answer stopped')
     const open = this.#watch?.open
     const last = open && this.#options.lastEvent(open)
     if (!this.#break(error, 'silent')) return
     this.#connection?.abort(error)
-    if (last === undefined) return this.#sink?.fail(error)
-    this.#sink?.data(last)
-    this.#sink?.end()
+    if (last === undefined) this.#sink?.fail(error)
+    else {
+      this.#sink?.data(last)
+      this.#sink?.end()
+    }
   }
 
   #pause(): void {

@@ -22,9 +22,9 @@ export class TailDecoder {
   /** Calls `done` with what it ended with; with nothing where that cannot be read. */
   end(done: (tail: Tail | undefined) => void): void {
     const decoder = this.#decoder
-    if (decoder === undefined || this.#failed) return done(this.#failed ? undefined : this.#tail)
-    decoder.once('close', () => done(this.#failed ? undefined : this.#tail))
-    decoder.end()
+    const tell = (): void => done(this.#failed ? undefined : this.#tail)
+    if (decoder === undefined || this.#failed) tell()
+    else decoder.once('close', tell).end()
   }
 
   #start(first: Buffer): Transform | undefined {

@@ -70,6 +70,50 @@ describe('a path under a base URL', () => {
   })
 })
 
+describe('the version of the API, in the path or not', () => {
+  test.each([
+    ['anthropic', '/messages', '/v1/messages'],
+    ['anthropic', '/v1/messages?beta=true', '/v1/messages?beta=true'],
+    ['anthropic', '/messages/count_tokens', '/v1/messages/count_tokens'],
+    ['anthropic', '/api/event_logging/batch', '/api/event_logging/batch'],
+    ['gemini', '/models/g:generateContent', '/v1beta/models/g:generateContent'],
+    ['gemini', '/v1beta/models/g:generateContent', '/v1beta/models/g:generateContent'],
+    ['gemini', '/v1/models/g:generateContent', '/v1/models/g:generateContent'],
+    ['gemini', '/upload/v1beta/files', '/upload/v1beta/files'],
+    ['groq', '/openai/v1/chat/completions', '/openai/v1/chat/completions'],
+    ['groq', '/v1/models', '/openai/v1/models'],
+    ['groq', '/chat/completions', '/openai/v1/chat/completions'],
+    ['mistral', '/fim/completions', '/v1/fim/completions'],
+    ['mistral', '/v1/chat/completions', '/v1/chat/completions'],
+    ['openai', '/v1', '/v1'],
+    ['openai', '/v1?x', '/v1?x'],
+    ['openai', '/v1beta/x', '/v1/v1beta/x'],
+    ['openai', '/v1x/y', '/v1/v1x/y'],
+  ])('%s %s', (name, path, wanted) => {
+    expect(upstreamUrl(provider(name), undefined, path).path).toBe(wanted)
+  })
+
+  test.each([
+    ['anthropic', 'https://relay.example/claude', '/messages', '/claude/v1/messages'],
+    ['anthropic', 'https://relay.example/claude/v1', '/v1/messages', '/claude/v1/messages'],
+    ['anthropic', 'https://relay.example/claude/v1', '/messages', '/claude/v1/messages'],
+    ['gemini', 'https://relay.example/v1beta', '/v1beta/models/g:x', '/v1beta/models/g:x'],
+    ['openai', 'http://127.0.0.1:1234', '/v1/models', '/v1/models'],
+    ['openai', 'http://127.0.0.1:1234', '/models', '/models'],
+  ])("%s at a profile's own base URL %s: %s", (name, base, path, wanted) => {
+    expect(upstreamUrl(provider(name), base, path).path).toBe(wanted)
+  })
+
+  test('of every provider whose base URL has one, custom ones too', () => {
+    const custom = { ...openai, name: 'corp', baseUrl: 'https://ai.corp.example/api/v2' }
+    for (const one of [...Object.values(builtinProviders), custom]) {
+      const version = /\/v\d+[^/]*$/.exec(one.baseUrl ?? '')?.[0]
+      if (version === undefined) continue
+      expect(upstreamUrl(one, undefined, `${version}/x?y`)).toEqual(upstreamUrl(one, undefined, '/x?y'))
+    }
+  })
+})
+
 describe('OpenAI paths elsewhere', () => {
   test.each([
     ['openai', '/chat/completions', '/v1/chat/completions'],

@@ -58,6 +58,7 @@ describe.each(DOORS)('through %s', (door) => {
       upstream.respond(fatedStream(dialect, fate, { cuts, when }), FIRST)
       const response = await ask(hangUp.signal)
       expect(response.status).toBe(200)
+      if (door === 'the gateway') expect(response.headers.get('x-accel-buffering')).toBe('no')
       const reader = (response.body as ReadableStream<Uint8Array>).getReader()
       const decoder = new TextDecoder()
       let [text, broken] = ['', false]

@@ -418,7 +418,7 @@ describe('bytes that are no good request', () => {
     [
       'an upgrade',
       () => head('GET /openai/x HTTP/1.1', 'Connection: Upgrade, close', 'Upgrade: websocket'),
-      501,
+      426,
     ],
     ['no host', () => 'GET /openai/x HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
     ['two hosts', () => head('GET /openai/x HTTP/1.1', 'Host: evil.example', 'Connection: close'), 400],

@@ -22,7 +22,13 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 const BAD_METHOD = refusal(405, 'keymux_method_not_allowed', 'the gateway does not take this method', {
   allow: [...METHODS].join(', '),
 })
-const NO_UPGRADE = refusal(501, 'keymux_upgrade_refused', 'the gateway speaks HTTP/1.1 alone')
+// RFC 9110 section 15.5.22: the protocol that is wanted instead stands beside it. Who hears 426 goes on with HTTP at once,
+// where other statuses are tried again.
+const NO_UPGRADE = refusal(426, 'keymux_upgrade_refused', 'the gateway speaks HTTP/1.1 alone', {
+  upgrade: 'HTTP/1.1',
+  // Who wanted another protocol has no more to ask over this connection.
+  connection: 'upgrade, close',
+})
 
 /** A request's head as the guard looks at it. */
 export interface RequestHead {

@@ -4,6 +4,7 @@ import type { Answer, EndSignal, ForwardRequest, RequestBody, Stage } from '../.
 import { newProfileId } from '../../domain/ids.js'
 import type { Logger } from '../../domain/ports.js'
 import { Ending } from '../../transport/ending.js'
+import { bodyKind } from '../../transport/gate.js'
 import { makingHeaders } from '../../transport/headers.js'
 import { holdStream } from '../../transport/request-body.js'
 import type { GatewayMetrics } from './observe.js'
@@ -214,11 +215,17 @@ async function bodyOf(
 /** Web pages may not read answers, whatever the upstream would allow them. */
 const FOR_WEB_PAGES = /^access-control-/i
 
+/** What a proxy before the gateway reads: nginx would hold a stream back until its buffer is full. */
+const BUFFERING = 'x-accel-buffering'
+
 function headersOf(answer: Answer): string[] {
   const headers = makingHeaders(answer)
+  const isStream = bodyKind(answer.headers) === 'events'
+  if (isStream) headers.push(BUFFERING, 'no')
   for (let index = 0; index < answer.headers.length; index += 2) {
     const name = answer.headers[index] ?? ''
-    if (!FOR_WEB_PAGES.test(name)) headers.push(name, answer.headers[index + 1] ?? '')
+    if (FOR_WEB_PAGES.test(name) || (isStream && name.toLowerCase() === BUFFERING)) continue
+    headers.push(name, answer.headers[index + 1] ?? '')
   }
   return headers
 }
