@@ -4,20 +4,19 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   badKey,
-  errorMidStream,
   ok,
   rateLimited,
   type ScriptedUpstream,
-  serverError,
   stall,
   startScriptedUpstream,
-  trickle,
   truncated,
 } from '../../src/entries/testing.js'
 import { SDK_CALLERS } from '../support/sdk-callers.js'
+import { fatedStream, STREAMED_DIALECTS, type StreamedDialect } from '../support/streams.js'
 import { keymuxBinary, makeSandbox, type Program, removeSandbox, runProgram } from '../transcripts/harness.js'
 
 const [FIRST, SECOND] = ['sk-first-planted-Marker7Qx9Zt3Lk8', 'sk-second-planted-Marker8Vb2Nm5Wp4']
@@ -88,6 +87,7 @@ async function behind(id: string): Promise<unknown> {
 
 describe.each(SDK_CALLERS)('$name', (caller) => {
   const id = `${caller.provider}:first`
+  const dialect = STREAMED_DIALECTS.find(({ provider }) => provider === caller.provider) as StreamedDialect
 
   test('meets an answer that breaks off once, and the next account when it asks again, after a restart too', async () => {
     const served = await serve()
@@ -108,7 +108,7 @@ describe.each(SDK_CALLERS)('$name', (caller) => {
 
   test('the same for an error in the middle, and for one that stops', async () => {
     const served = await serve()
-    upstream.respond(trickle({ in: errorMidStream(serverError()), bytes: 100, gapMs: 5 }), FIRST)
+    upstream.respond(() => fatedStream(dialect, 'overloaded', { cuts: [90], when: setTimeout(300) }), FIRST)
     await expect(caller.stream(served)).rejects.toThrow()
     expect(await caller.stream(served)).toBe(ANSWER)
     await keymux(['reset', id])
