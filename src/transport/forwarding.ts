@@ -252,7 +252,8 @@ export class Forwarding {
 
   /** Waits until one of those who are busy for a while is back. */
   async #hold(): Promise<Answer | undefined> {
-    const { body } = this.#request
+    const { body, decoded } = this.#request
+    const bytes = (body?.bytes.length ?? 0) + (decoded?.length ?? 0)
     let place: Place | undefined
     try {
       for (let round = 0; this.#maxWaitMs > 0 && !this.#course.isOver; round += 1) {
@@ -263,7 +264,7 @@ export class Forwarding {
             Math.min(FIRST_PAUSE_MS * 2 ** round, LONGEST_PAUSE_MS),
           )
           if (busy.length === 0 || soonest > this.#maxWaitMs) return undefined
-          place ??= this.#holds.enter(this.#lane(), body?.bytes.length ?? 0, this.#maxWaitMs)
+          place ??= this.#holds.enter(this.#lane(), bytes, this.#maxWaitMs)
           if (!(await place?.turn(soonest, this.#course.signal))) return undefined
           for (const { profileId } of busy) this.#tried.delete(profileId)
         }
