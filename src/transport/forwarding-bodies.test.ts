@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { openForwarding, readBody, STREAMED, standing, until } from '../../test/support/forwarding.js'
+import { lastPieceLate } from '../../test/support/streams.js'
 import { errorMidStream, hugeBody, ok, rateLimited, reply, reset, stall } from '../entries/testing.js'
 
 describe('large bodies', () => {
@@ -80,7 +81,7 @@ describe('streams', () => {
   })
 
   test('an error in the middle is passed on as it is', async () => {
-    await using lab = await openForwarding({ script: errorMidStream() })
+    await using lab = await openForwarding({ script: lastPieceLate(errorMidStream()) })
     await lab.addAll('a', 'b')
     const answer = await lab.forward(STREAMED)
     expect((await readBody(answer)).toString()).toContain('"error"')
@@ -88,9 +89,15 @@ describe('streams', () => {
   })
 
   test('a reset in the middle breaks the body off', async () => {
-    await using lab = await openForwarding({ script: reset({ afterBytes: 450 }) })
+    let open = (): void => {}
+    const when = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    await using lab = await openForwarding({ script: reset({ afterBytes: 450, when }) })
     await lab.add('a')
-    await expect(readBody(await lab.forward(STREAMED))).rejects.toThrow()
+    const body = readBody(await lab.forward(STREAMED))
+    open()
+    await expect(body).rejects.toThrow()
   })
 
   test('a slow reader holds the upstream back', async () => {

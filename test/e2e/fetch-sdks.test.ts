@@ -32,6 +32,7 @@ import {
 } from '../../src/entries/testing.js'
 import { createFetch, type Keymux, openKeymux } from '../../src/index.js'
 import { aiStream, aiText } from '../support/ai-sdk.js'
+import { lastPieceLate } from '../support/streams.js'
 
 const ANSWER = 'Hello from keymux.'
 const [FIRST, SECOND] = ['first-planted-Marker7Qx9Zt3Lk8', 'second-planted-Marker8Vb2Nm5Wp4']
@@ -253,18 +254,6 @@ describe.each(CALLERS)('the SDK of $name', (caller) => {
     expect(upstream.requests).toHaveLength(1)
   })
 })
-
-/** What comes in one piece with its content nobody has seen yet: another account would be asked. */
-function lastPieceLate(late: Reply): Reply {
-  return {
-    answer(request) {
-      const answer = late.answer(request)
-      const pieces = [...answer.pieces]
-      const at = Buffer.byteLength(pieces.slice(0, -1).join(''))
-      return { ...answer, pieces, interruptions: [{ kind: 'pause', at, pause: 100 }] }
-    },
-  }
-}
 
 describe('the SDK of openai', () => {
   test('uploads, downloads and aborts', async () => {

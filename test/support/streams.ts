@@ -149,3 +149,15 @@ export function someCuts(seed: number, count: number): number[][] {
     numRuns: count,
   })
 }
+
+/** What comes in one piece with its content nobody has seen yet: another account would be asked. */
+export function lastPieceLate(late: Reply): Reply {
+  return {
+    answer(request) {
+      const answer = late.answer(request)
+      const pieces = [...answer.pieces]
+      const at = Buffer.byteLength(pieces.slice(0, -1).join(''))
+      return { ...answer, pieces, interruptions: [{ kind: 'pause', at, pause: 100 }] }
+    },
+  }
+}
