@@ -139,7 +139,8 @@ function hasContent(tail: Tail): boolean {
 
 /** The list that Gemini streams carries its error as an element, the last one. Other JSON is judged when it is whole. */
 function ofJson(answer: AnswerOver): AnswerVerdict {
-  const text = answer.tail?.text() ?? ''
+  if (answer.tail === undefined) return byTransport(answer)
+  const text = answer.tail.text()
   const at = text.lastIndexOf('"error"')
   const start = at < 0 ? -1 : text.lastIndexOf('{', at)
   if (

@@ -1,29 +1,32 @@
-import type { AnswerOver, HowOver } from './answer-verdict.js'
+import type { AnswerOver, BodyKind, HowOver } from './answer-verdict.js'
 import { bodyKind, type GateContext, isCoded } from './gate.js'
 import { headerValue } from './headers.js'
 import { Tail } from './tail.js'
 import { TailDecoder } from './tail-decoder.js'
 
+const OPEN_BRACKET = 0x5b
+
 /** Watches an answer go by, and tells how it ended. */
 export class AnswerWatch {
   readonly #context: GateContext
-  readonly #tail: Tail | undefined
+  readonly #kind: BodyKind
+  #tail: Tail | undefined
   readonly #decoder: TailDecoder | undefined
+  #begun = false
   #how: HowOver | undefined
   #follower: ((over: AnswerOver) => void) | undefined
 
   constructor(context: GateContext) {
     this.#context = context
-    const { headers } = context
-    const kind = bodyKind(headers)
-    const coded = isCoded(headers)
-    if (kind === 'other' || (kind === 'json' && coded)) return
+    this.#kind = bodyKind(context.headers)
+    if (this.#kind !== 'events') return
     this.#tail = new Tail()
-    if (!coded) return
-    this.#decoder = new TailDecoder(this.#tail, headerValue(headers, 'content-encoding') ?? '')
+    if (!isCoded(context.headers)) return
+    this.#decoder = new TailDecoder(this.#tail, headerValue(context.headers, 'content-encoding') ?? '')
   }
 
   push(chunk: Buffer): void {
+    if (!this.#begun) this.#begin(chunk)
     if (this.#decoder !== undefined) this.#decoder.push(chunk)
     else this.#tail?.push(chunk)
   }
@@ -50,9 +53,15 @@ export class AnswerWatch {
 
   /** What it said last, where one more event can be put after that. */
   get open(): Tail | undefined {
-    const { headers } = this.#context
-    const isPlain = this.#decoder === undefined && headerValue(headers, 'content-length') === undefined
-    return isPlain && bodyKind(headers) === 'events' ? this.#tail : undefined
+    const isPlain =
+      this.#decoder === undefined && headerValue(this.#context.headers, 'content-length') === undefined
+    return isPlain && this.#kind === 'events' ? this.#tail : undefined
+  }
+
+  /** Of JSON the end matters where it is a list that is streamed: it has its error last. */
+  #begin(chunk: Buffer): void {
+    this.#begun = true
+    if (this.#kind === 'json' && chunk[0] === OPEN_BRACKET) this.#tail = new Tail()
   }
 
   #tell(): void {
@@ -64,6 +73,6 @@ export class AnswerWatch {
   }
 
   #describe(how: HowOver, tail: Tail | undefined): AnswerOver {
-    return { how, tail, kind: bodyKind(this.#context.headers), context: this.#context }
+    return { how, tail, kind: this.#kind, context: this.#context }
   }
 }
