@@ -128,6 +128,20 @@ describe.each(NAMES)('a stream of %s', (name) => {
   })
 })
 
+test.each(['\n', '\r\n'])(
+  'a last event longer than what is kept counts, wherever that begins (%j)',
+  (newline) => {
+    const before = `data: {"type":"response.created"}\n\n${`: ${'x'.repeat(17_000)}\n\n`}`
+    const last = `data: {"type":"response.completed","response":"${'y'.repeat(40_000)}"}\n\n`
+    const [start, text] = [before, before + last].map((each) => each.replaceAll('\n', newline))
+    for (let beside = -8; beside <= 4; beside += 1) {
+      const first = (start?.length ?? 0) + 16_384 + beside
+      const chunks = [text?.slice(0, first), text?.slice(first)].map((each) => Buffer.from(each ?? ''))
+      expect([beside, judge(chunks, 'broken').kind]).toEqual([beside, 'good'])
+    }
+  },
+)
+
 describe('errors', () => {
   test.each([
     ['overloaded', event('error', { error: { type: 'overloaded_error', message: 'Overloaded' } })],

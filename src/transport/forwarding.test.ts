@@ -705,3 +705,22 @@ describe('a key that is replaced while a request with the old one is under way',
     expect((await lab.forward()).attempts).toBe(2)
   })
 })
+
+describe('pools', () => {
+  test('a request stays in the pool of its first account, through accounts and providers', async () => {
+    await using lab = await openForwarding({ script: rateLimited({ retryAfter: 60 }) })
+    await lab.add('w1', { pool: 'work', priority: 4 })
+    await lab.add('w2', { pool: 'work', priority: 3 })
+    await lab.add('p1', { pool: 'personal', priority: 2 })
+    for (const [name, pool] of [
+      ['p', 'personal'],
+      ['w', 'work'],
+    ] as const) {
+      const baseUrl = `${lab.upstream.url}/v1`
+      await lab.handle.profiles.add({ provider: 'groq', name, pool, secret: `gsk-${name}`, baseUrl })
+    }
+    const stages = [{ provider: 'openai' }, { provider: 'groq', compatible: true }]
+    const answer = await lab.forward({ stages })
+    expect(answer.failures.map(({ profileId }) => profileId)).toEqual(['openai:w1', 'openai:w2', 'groq:w'])
+  })
+})

@@ -57,6 +57,8 @@ export class Forwarding {
   readonly #holds: Holds
   readonly #follower: Follower
   readonly #maxWaitMs: number
+  /** The pool of the first profile of the first provider that has pools: the request stays in it. */
+  #pool: string | null | undefined
 
   constructor(parts: ForwarderParts, request: ForwardRequest, { holds, judge }: Shared) {
     const { timers, random, settings } = parts
@@ -130,6 +132,7 @@ export class Forwarding {
     } catch (error) {
       const isOnlyThis = isKeymuxError(error, 'unknown_provider') && this.#request.stages.length > 1
       if (!(error instanceof NoUsableProfileError || isOnlyThis)) throw error
+      if (error instanceof NoUsableProfileError && this.#pool === undefined) this.#pool = error.pool
       this.#refusals.push(error)
       return undefined
     }
@@ -137,7 +140,8 @@ export class Forwarding {
 
   #choice(stage: Stage): ResolveOptions {
     const model = this.#outbound.model(stage)
-    return model === undefined ? { exclude: this.#tried } : { exclude: this.#tried, model }
+    const choice = { exclude: this.#tried, pool: this.#pool }
+    return model === undefined ? choice : { ...choice, model }
   }
 
   /** Tries one profile, and gives its answer or that of an earlier try, whichever comes first. */
@@ -184,6 +188,7 @@ export class Forwarding {
     const { profile } = outcome.resolution
     const model = this.#outbound.model(stage)
     if (!this.#hasNewCredential(outcome)) this.#tried.add(profile.id)
+    this.#pool ??= profile.pool
     if (result instanceof Exchange) {
       const answer = { profileId: profile.id, credential, model, origin, base: outcome.base }
       const follower = this.#follower

@@ -22,28 +22,44 @@ export class Tail {
 
   /** The beginning of the event that reaches into what is kept; `undefined` where that is the whole body. */
   get head(): string | undefined {
-    return this.#head?.toString('utf8')
+    const [event] = this.#head === undefined ? [] : withLineFeeds(this.#head).split('\n\n', 1)
+    return event
   }
 
   /** What is kept, with one line feed for every end of a line. */
   text(): string {
-    const text = Buffer.concat(this.#chunks).toString('utf8')
-    return text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text
+    return withLineFeeds(Buffer.concat(this.#chunks))
   }
 
   #cut(): void {
     const all = Buffer.concat(this.#chunks)
-    const from = Math.max(0, all.length - KEPT_BYTES)
+    const from = beforeLineEnds(all, Math.max(0, all.length - KEPT_BYTES))
     if (from > 0) {
       const start = startOfEvent(all, from)
       if (start !== undefined || this.#head === undefined) {
-        this.#head = Buffer.from(all.subarray(start ?? 0, Math.min((start ?? 0) + HEAD_BYTES, from)))
+        this.#head = Buffer.from(all.subarray(start ?? 0, (start ?? 0) + HEAD_BYTES))
       }
     }
     const kept = Buffer.from(all.subarray(from))
     this.#chunks = [kept]
     this.#size = kept.length
   }
+}
+
+function withLineFeeds(bytes: Buffer): string {
+  const text = bytes.toString('utf8')
+  return text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text
+}
+
+/** The ends of two lines, as CR LF. */
+const LONGEST_BLANK_LINE = 4
+
+/** A blank line must not be cut in two: where the next event begins could not be seen any more. */
+function beforeLineEnds(bytes: Buffer, from: number): number {
+  let at = from
+  while (at > 0 && from - at < LONGEST_BLANK_LINE && (bytes[at - 1] === 0x0a || bytes[at - 1] === 0x0d))
+    at -= 1
+  return at
 }
 
 const BLANK_LINES = ['\n\n', '\n\r\n', '\r\r'].map((text) => Buffer.from(text))
