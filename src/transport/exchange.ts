@@ -129,7 +129,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
   }
 
   error(error: unknown): void {
-    if (this.#break(error, 'broken')) this.#sink?.fail(error)
+    this.#breakOff(error, 'broken')
   }
 
   /**
@@ -208,15 +208,20 @@ export class Exchange implements UpstreamHandler, AnswerBody {
 
   #fallSilent(): void {
     const error = new Error('the answer stopped')
+    if (this.#breakOff(error, 'silent')) this.#connection?.abort(error)
+  }
+
+  /** What has begun is ended with an error that its reader understands, where one can be put. */
+  #breakOff(error: unknown, how: HowOver): boolean {
     const open = this.#watch?.open
     const last = open && this.#options.lastEvent(open)
-    if (!this.#break(error, 'silent')) return
-    this.#connection?.abort(error)
+    if (!this.#break(error, how)) return false
     if (last === undefined) this.#sink?.fail(error)
     else {
       this.#sink?.data(last)
       this.#sink?.end()
     }
+    return true
   }
 
   #pause(): void {

@@ -6,8 +6,10 @@ import {
   STREAMED,
   SteppedTimers,
 } from '../../test/support/forwarding.js'
+import { STREAMED_DIALECTS } from '../../test/support/streams.js'
 import type { ProfileView } from '../domain/profiles.js'
 import { ok, type Reply, reply, stall, truncated } from '../entries/testing.js'
+import { successStream } from '../testing/upstream/success.js'
 
 const chunk = (delta: object, finish: string | null = null): string =>
   `data: ${JSON.stringify({ object: 'chat.completion.chunk', choices: [{ delta, finish_reason: finish }] })}\n\n`
@@ -130,6 +132,80 @@ describe('the verdict on an answer', () => {
     expect(await first(lab)).toMatchObject({ failureCounts: { context_overflow: 1 } })
     expect(await first(lab)).not.toHaveProperty('behind')
   })
+})
+
+describe('a stream whose connection breaks', () => {
+  /** What a caller has read when it does: all of these events, or a part of the last one. */
+  async function broken(
+    dialect: (typeof STREAMED_DIALECTS)[number],
+    missing: number,
+  ): Promise<{ readonly read: string; readonly sent: string; readonly failed: boolean }> {
+    let breakNow = (): void => {}
+    const when = new Promise<void>((resolve) => {
+      breakNow = resolve
+    })
+    let sent = ''
+    const script: Reply = {
+      answer(request) {
+        const { opening, deltas } = successStream(request)
+        const text = [...opening, ...deltas.slice(0, 1)].join('')
+        sent = missing === 0 ? text : text.slice(0, -missing)
+        const at = Buffer.byteLength(sent)
+        const interruptions = [
+          { kind: 'pause', at, pause: when },
+          { kind: 'reset', at },
+        ] as const
+        return { status: 200, headers: EVENTS, pieces: [`${sent} `], interruptions: [...interruptions] }
+      },
+    }
+    await using lab = await openForwarding({ script })
+    const baseUrl = dialect.upstreamBase(lab.upstream.url)
+    await lab.handle.profiles.add({
+      provider: dialect.provider,
+      name: 'a',
+      secret: 'key-a-12345678',
+      baseUrl,
+    })
+    const answer = await lab.forward({
+      path: dialect.path,
+      body: { bytes: Buffer.from(JSON.stringify(dialect.body)) },
+      stages: [{ provider: dialect.provider }],
+    })
+    let read = ''
+    const failed = await new Promise<boolean>((resolve) => {
+      answer.body.pipe({
+        data: (bytes) => {
+          read += bytes.toString()
+          if (read.length >= sent.length) breakNow()
+          return true
+        },
+        end: () => resolve(false),
+        fail: () => resolve(true),
+      })
+    })
+    const view = await lab.handle.profiles.view(`${dialect.provider}:a`)
+    expect(view).toMatchObject({ errorCount: 1, lastGood: false, behind: [{ model: dialect.model }] })
+    return { read, sent, failed }
+  }
+
+  test.each(STREAMED_DIALECTS)('is ended with an error of its dialect: $name', async (dialect) => {
+    const { read, sent, failed } = await broken(dialect, 0)
+    expect(read.startsWith(sent)).toBe(true)
+    const [, data = ''] = /^data: (.*)$/m.exec(read.slice(sent.length)) ?? []
+    expect(JSON.stringify(JSON.parse(data))).toContain('stopped in the middle of its answer')
+    expect(read.endsWith('\n\n')).toBe(true)
+    expect(failed).toBe(false)
+  })
+
+  test.each(STREAMED_DIALECTS)(
+    'breaks for its reader too in the middle of an event: $name',
+    async (dialect) => {
+      for (const missing of [1, 2, 9]) {
+        const { read, sent, failed } = await broken(dialect, missing)
+        expect({ missing, read, failed }).toEqual({ missing, read: sent, failed: true })
+      }
+    },
+  )
 })
 
 describe('a stream that falls silent', () => {

@@ -28,7 +28,6 @@ import type { CommandSpec } from '../spec.js'
 /** Never passed on: who can read the child's environment must not be able to open the vault. */
 const OWN_VARIABLES = [
   'KEYMUX_PASSPHRASE',
-  'KEYMUX_PASSPHRASE_FILE',
   'KEYMUX_NEW_PASSPHRASE',
   'KEYMUX_EXPORT_PASSPHRASE',
   'KEYMUX_KEY_FILE',
