@@ -237,7 +237,7 @@ test('what stops is ended in its own dialect, and never in the middle of an even
   const last = (text: string): string | undefined => {
     const tail = new Tail()
     tail.push(Buffer.from(text))
-    return lastEvent(tail, 'openai')?.toString()
+    return lastEvent(tail, 'silent', 'openai')?.toString()
   }
   expect(last(CONTENT.anthropic)).toMatch(
     /^event: error\ndata: {"type":"error","error":{"type":"timeout_error"/,

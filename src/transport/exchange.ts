@@ -23,7 +23,7 @@ export interface ExchangeOptions extends Omit<GateContext, 'status' | 'headers'>
   /** How long it may be silent once its answer is passed on, in milliseconds. */
   readonly idleMs: number
   /** The last event for a caller whose answer has stopped; none where only a connection that breaks can tell it. */
-  readonly lastEvent: (tail: Tail) => Buffer | undefined
+  readonly lastEvent: (tail: Tail, how: HowOver) => Buffer | undefined
   /** The caller's signal: ends the exchange at any time. */
   readonly signal: EndSignal | undefined
 }
@@ -214,7 +214,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
   /** What has begun is ended with an error that its reader understands, where one can be put. */
   #breakOff(error: unknown, how: HowOver): boolean {
     const open = this.#watch?.open
-    const last = open && this.#options.lastEvent(open)
+    const last = open && this.#options.lastEvent(open, how)
     if (!this.#break(error, how)) return false
     if (last === undefined) this.#sink?.fail(error)
     else {

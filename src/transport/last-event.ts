@@ -1,5 +1,5 @@
 import type { ProviderFamily } from '../domain/provider.js'
-import { dialectOfEnd } from './answer-verdict.js'
+import { dialectOfEnd, type HowOver } from './answer-verdict.js'
 import type { Dialect } from './event-ending.js'
 import { errorBody, type OwnMessage } from './own-answer.js'
 import type { Tail } from './tail.js'
@@ -12,14 +12,18 @@ const STOPPED: OwnMessage = {
 
 /**
  * The event with which a stream that has stopped is ended, in the shape of its own events. `undefined` in the middle of
- * one: whatever were added would be taken for a part of it.
+ * one, where whatever were added would be taken for a part of it, and where a connection that breaks says it better:
+ * programs ask again after a break, and not after every error. Those that speak Gemini's dialect do the opposite.
  *
  * @param family whose errors are written where the stream does not tell
  */
-export function lastEvent(tail: Tail, family: ProviderFamily | undefined): Buffer | undefined {
+export function lastEvent(tail: Tail, how: HowOver, family: ProviderFamily | undefined): Buffer | undefined {
   const text = tail.text()
   if (!text.endsWith('\n\n')) return undefined
-  return Buffer.from(eventText(dialectOfEnd(tail), family ?? 'openai', text))
+  const dialect = dialectOfEnd(tail)
+  const isGemini = dialect === 'gemini' || (dialect === 'other' && family === 'gemini')
+  if (how === 'broken' && !isGemini) return undefined
+  return Buffer.from(eventText(dialect, family ?? 'openai', text))
 }
 
 function eventText(dialect: Dialect, family: ProviderFamily, said: string): string {

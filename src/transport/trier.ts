@@ -118,7 +118,7 @@ export class Trier {
       timers,
       patienceMs: this.#patienceMs,
       idleMs: this.#idleMs,
-      lastEvent: (tail) => lastEvent(tail, stage.compatible === true ? 'openai' : provider.family),
+      lastEvent: (tail, how) => lastEvent(tail, how, stage.compatible === true ? 'openai' : provider.family),
       signal: this.#outbound.signal,
     })
     const course = this.#course
