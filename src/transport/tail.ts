@@ -2,6 +2,8 @@
 const KEPT_BYTES = 16_384
 /** What is kept is cut down to that when there is twice as much of it. */
 const MOST_BYTES = 2 * KEPT_BYTES
+/** Many streams are no longer than this. */
+const FIRST_BYTES = 2_048
 /** An event tells in its first bytes what it is. */
 const HEAD_BYTES = 512
 
@@ -10,14 +12,19 @@ const HEAD_BYTES = 512
  * to nothing.
  */
 export class Tail {
-  #chunks: Buffer[] = []
+  /** Copied: chunks that were kept would outlive their delivery, and cost the collector more than this. */
+  #kept = Buffer.allocUnsafe(FIRST_BYTES)
   #size = 0
   #head: Buffer | undefined
 
   push(chunk: Buffer): void {
-    this.#chunks.push(chunk)
-    this.#size += chunk.length
-    if (this.#size > MOST_BYTES || this.#chunks.length > KEPT_BYTES) this.#cut()
+    const size = this.#size + chunk.length
+    if (size > MOST_BYTES) this.#cut(Buffer.concat([this.#bytes(), chunk]))
+    else {
+      if (size > this.#kept.length) this.#grow(size)
+      chunk.copy(this.#kept, this.#size)
+      this.#size = size
+    }
   }
 
   /** The beginning of the event that reaches into what is kept; `undefined` where that is the whole body. */
@@ -28,11 +35,20 @@ export class Tail {
 
   /** What is kept, with one line feed for every end of a line. */
   text(): string {
-    return withLineFeeds(Buffer.concat(this.#chunks))
+    return withLineFeeds(this.#bytes())
   }
 
-  #cut(): void {
-    const all = Buffer.concat(this.#chunks)
+  #bytes(): Buffer {
+    return this.#kept.subarray(0, this.#size)
+  }
+
+  #grow(size: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.min(MOST_BYTES, Math.max(size, this.#kept.length * 2)))
+    this.#bytes().copy(larger)
+    this.#kept = larger
+  }
+
+  #cut(all: Buffer): void {
     const from = beforeLineEnds(all, Math.max(0, all.length - KEPT_BYTES))
     if (from > 0) {
       const start = startOfEvent(all, from)
@@ -40,9 +56,9 @@ export class Tail {
         this.#head = Buffer.from(all.subarray(start ?? 0, (start ?? 0) + HEAD_BYTES))
       }
     }
-    const kept = Buffer.from(all.subarray(from))
-    this.#chunks = [kept]
-    this.#size = kept.length
+    this.#size = all.length - from
+    if (this.#size > this.#kept.length) this.#grow(this.#size)
+    all.copy(this.#kept, 0, from)
   }
 }
 
