@@ -114,7 +114,7 @@ describe('exec --gateway', () => {
     expect(alone.args.slice(0, 2)).toEqual(['--auth-type', 'openai'])
     const unknown = await keymux(['exec', '--gateway', 'qwen', '--', 'opencode'])
     expect(unknown.code).toBe(2)
-    const both = await exec(['anthropic,groq', '--', 'opencode'], {
+    const both = await exec(['anthropic', 'groq', '--', 'opencode'], {
       OPENCODE_CONFIG_CONTENT: '{"share":"disabled"}',
     })
     const config = JSON.parse(both.env.OPENCODE_CONFIG_CONTENT ?? '')
