@@ -203,9 +203,33 @@ describe('a chain', () => {
     expect(await codes(next)).toEqual([])
   })
 
+  test.each([
+    ['its owner accepts what is there', async (by: TestHandle) => by.vault.acceptRollback(async () => {})],
+    [
+      'a process with another clock takes it for an old one',
+      async (by: TestHandle) => {
+        by.clock.advance(40 * DAY_MS)
+        await by.profiles.markFailure('openai:c', 'format')
+        await by.close()
+      },
+    ],
+  ])('that is no more is not told of later: %s', async (_, end) => {
+    for (const later of ['close', 'record', 'outcome'] as const) {
+      const memory = createMemoryStore()
+      const owner = await withProfiles(memory.connect(), createFakeClock())
+      await owner.profiles.markFailure('openai:a', 'format')
+      await end(await openTestHandle({ store: memory.connect(), clock: createFakeClock() }))
+      if (later === 'record') await owner.profiles.update('openai:a', { priority: 2 })
+      if (later === 'outcome') await owner.profiles.markFailure('openai:a', 'format')
+      await owner.close()
+      const next = await openTestHandle({ store: memory.connect() })
+      expect([later, await codes(next)]).toEqual([later, []])
+    }
+  })
+
   test('never accuses anybody, whatever processes do in whatever order', async () => {
     type Step = readonly [process: number, what: number]
-    const step: fc.Arbitrary<Step> = fc.tuple(fc.nat(2), fc.nat(8))
+    const step: fc.Arbitrary<Step> = fc.tuple(fc.nat(2), fc.nat(9))
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
         const memory: MemoryStore = createMemoryStore()
@@ -225,6 +249,7 @@ describe('a chain', () => {
           else if (what === 5) await handle.vault.rotate()
           else if (what === 6) clock.advance(20 * DAY_MS)
           else if (what === 7) handles[index] = undefined
+          else if (what === 8) await handle.vault.acceptRollback(async () => {})
           else {
             await handle.close()
             handles[index] = undefined

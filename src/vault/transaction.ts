@@ -1,4 +1,4 @@
-import { type ChainHead, entryMac } from '../crypto/audit.js'
+import { type ChainHead, entryMac, isLineOf } from '../crypto/audit.js'
 import type { VaultHeader } from '../crypto/header.js'
 import type { Manifest } from '../crypto/manifest.js'
 import { digestHeader, sealManifest } from '../crypto/manifest.js'
@@ -113,6 +113,10 @@ export class VaultTransaction implements CoreTransaction {
   async noteChain(): Promise<void> {
     const news = this.#parts.chain?.news
     if (news === undefined || this.noted !== undefined) return
+    const [line] = await this.#tx.readChain(news.writer, news.sequence, 1)
+    // An owner has taken another state of the vault for the truth, or put one there: that chain is no more.
+    if (line?.sequence !== news.sequence || !isLineOf(line.body, news.mac))
+      return this.#parts.chain?.restart()
     this.noted = news
     await this.audit(CHAIN_NOTED, ...noteOf(news))
   }

@@ -1,11 +1,27 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 
 /** A program that asks again so soon was refused with what it got. In milliseconds. */
 const AGAIN_WITHIN_MS = 5_000
 const FILE = /^helper-[0-9a-f]{32}$/
 const LARGEST = 65_536
+const NOT_FOLLOWING = constants.O_NOFOLLOW ?? 0
+const NOT_WAITING = constants.O_NONBLOCK ?? 0
 
 /** Who asks, of which vault, and for what. */
 export interface Asking {
@@ -39,8 +55,7 @@ export class HelperMemory {
   /** The profiles that the program was given and came back from. */
   tried(): ReadonlySet<string> {
     try {
-      if (statSync(this.#path).size > LARGEST) return new Set()
-      const { at, ids } = JSON.parse(readFileSync(this.#path, 'utf8')) as { at?: unknown; ids?: unknown }
+      const { at, ids } = JSON.parse(readPlainFile(this.#path)) as { at?: unknown; ids?: unknown }
       const recent = typeof at === 'number' && Math.abs(this.#nowMs - at) <= AGAIN_WITHIN_MS
       if (!recent || !Array.isArray(ids)) return new Set()
       return new Set(ids.filter((id): id is string => typeof id === 'string'))
@@ -52,12 +67,12 @@ export class HelperMemory {
   remember(ids: Iterable<string>): void {
     const aside = `${this.#path}.${randomBytes(6).toString('hex')}`
     try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+      makeOwnFolder(this.#folder)
       this.#forgetOld()
       writeFileSync(aside, JSON.stringify({ at: this.#nowMs, ids: [...ids] }), { mode: 0o600, flag: 'wx' })
       renameSync(aside, this.#path)
     } catch {
-      rmSync(aside, { force: true })
+      removeIfThere(aside)
     }
   }
 
@@ -68,5 +83,42 @@ export class HelperMemory {
       const age = Math.abs(Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0))
       if (age > AGAIN_WITHIN_MS) rmSync(path, { force: true })
     }
+  }
+}
+
+/** Whatever stands under the name must not keep the helper: a pipe is never read, a link not followed. */
+function readPlainFile(path: string): string {
+  const descriptor = openSync(path, constants.O_RDONLY | NOT_FOLLOWING | NOT_WAITING)
+  try {
+    const { size } = plain(fstatSync(descriptor))
+    const bytes = Buffer.alloc(size)
+    return bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, size, 0))
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function plain(stats: Stats): Stats {
+  if (!stats.isFile() || stats.size > LARGEST) throw new Error('this is no file of ours')
+  return stats
+}
+
+/** The folder above it is the system's, or holds the state of keymux already: it is not made here. */
+function makeOwnFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch {
+    // It is there, or cannot be: told by what follows.
+  }
+  const stats = lstatSync(path)
+  const own = process.getuid === undefined || stats.uid === process.getuid()
+  if (!stats.isDirectory() || !own) throw new Error('this is no folder of ours')
+}
+
+function removeIfThere(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // Then it is not there.
   }
 }
