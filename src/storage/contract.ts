@@ -117,7 +117,7 @@ export interface StateWrite {
   /** 16 bytes. */
   readonly id: Uint8Array
   /**
-   * The revision that is replaced; the new one is one higher. A deletion has a revision too, for as long as it is
+   * The revision that is replaced; the new one is one higher, and 1 after an impossible one (2^48). A deletion has a revision too, for as long as it is
    * remembered. 0 where there is to be neither.
    */
   readonly expected: number

@@ -17,6 +17,14 @@ export interface AppliedWrites {
   readonly conflicts: StateConflict[]
 }
 
+/** No row gets this far by itself: somebody has put the number there, and counting begins anew. */
+const HIGHEST_REVISION = 2 ** 48
+
+/** The revision after this one. */
+export function nextRevision(revision: number): number {
+  return revision >= HIGHEST_REVISION ? 1 : revision + 1
+}
+
 /** The compare-and-swap of every driver, within a transaction that nobody else can disturb. */
 export function applyWrites(table: StateTable, writes: readonly StateWrite[]): AppliedWrites {
   const written: StateWritten[] = []
@@ -27,7 +35,7 @@ export function applyWrites(table: StateTable, writes: readonly StateWrite[]): A
       conflicts.push({ id, revision: standing, row: table.row(id) })
       continue
     }
-    const revision = standing + 1
+    const revision = nextRevision(standing)
     table.put(id, revision, body)
     written.push({ id, revision })
   }
@@ -49,7 +57,7 @@ function copyWrite({ id, expected, body }: StateWrite): StateWrite {
 export function assertWrites(writes: readonly StateWrite[]): void {
   for (const { id, expected, body } of writes) {
     assertRowId(id)
-    assertCount('revision', expected)
+    if (expected !== Number.MAX_SAFE_INTEGER) assertCount('revision', expected)
     if (body === undefined && expected === 0) {
       throw new KeymuxError('internal_error', 'a state row that is not there cannot be deleted')
     }

@@ -122,6 +122,31 @@ describe('who writes the bytes and has no key', () => {
     await next.close()
   })
 
+  test.each([2 ** 48, Number.MAX_SAFE_INTEGER])(
+    'and puts the revision %i there hinders nobody for long',
+    async (revision) => {
+      for (const mend of ['drop', 'rotate', 'failure'] as const) {
+        const { owner, attacker, again } = await inFile()
+        await owner.close()
+        attacker.exec(`UPDATE states SET revision = ${revision}`)
+        const next = await again()
+        expect((await next.vault.check()).map(({ code }) => code)).toContain('vault_corrupt')
+        if (mend === 'drop') await next.vault.dropDamaged()
+        else if (mend === 'rotate') await next.vault.rotate()
+        for (const name of NAMES) await next.profiles.markFailure(`openai:${name}`, 'billing')
+        expect(await next.profiles.view('openai:b')).toMatchObject({ state: 'disabled', errorCount: 1 })
+        const other = await again()
+        expect(await other.profiles.view('openai:b')).toMatchObject({ state: 'disabled' })
+        await next.profiles.markFailure('openai:b', 'format')
+        await other.profiles.markFailure('openai:b', 'format')
+        expect(await other.profiles.view('openai:b')).toMatchObject({ errorCount: 3 })
+        attacker.close()
+        await next.close()
+        await other.close()
+      }
+    },
+  )
+
   test('a process whose chain is cut goes on and loses nothing', async () => {
     const { owner, attacker, again } = await inFile()
     attacker.exec('DELETE FROM chains')

@@ -10,6 +10,7 @@ import { rewrapRoot } from '../crypto/slots.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { Rotated } from '../domain/vault.js'
 import type { StateWrite, StoreTransaction } from '../storage/contract.js'
+import { nextRevision } from '../storage/state.js'
 import type { AuditLog } from './audit-log.js'
 import { markBytes, markNumber, wrap } from './manifest-sum.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
@@ -130,7 +131,7 @@ async function resealState(tx: StoreTransaction, present: Keyring, next: Keyring
       const sound = row?.revision === revision
       if (sound) sealed += 1
       const meta = sound ? row.meta : BLANK_STATE
-      return { id, expected: revision, body: sealState(next, id, revision + 1, meta).body }
+      return { id, expected: revision, body: sealState(next, id, nextRevision(revision), meta).body }
     })
     const conflicts = await tx.writeState(writes)
     if (conflicts.length > 0) throw new KeymuxError('internal_error', 'a rotation was not alone')

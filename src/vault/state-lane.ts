@@ -3,6 +3,7 @@ import { readRow } from '../crypto/seal.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { StateChange, StateConflict, StateResult, Store } from '../storage/contract.js'
 import { SerialQueue } from '../storage/queue.js'
+import { nextRevision } from '../storage/state.js'
 import type { RowChange, StateEdit } from './rows.js'
 import { type StateAttempt, sealState } from './state-row.js'
 import { tampered } from './tampered.js'
@@ -119,7 +120,7 @@ export class StateLane {
     const id = this.#keyring.rowId('state', edit.name)
     const rowId = id.toString('hex')
     const expected = this.revisions.get(rowId) ?? 0
-    const { row, body } = sealState(this.#keyring, id, expected + 1, meta)
+    const { row, body } = sealState(this.#keyring, id, nextRevision(expected), meta)
     return [{ edit, rowId, row, write: { id, expected, body } }]
   }
 
@@ -136,7 +137,7 @@ export class StateLane {
       const conflict = lost.get(rowId)
       if (conflict === undefined) {
         edit.done?.()
-        if (known >= row.revision) continue
+        if (known !== write.expected && known >= row.revision) continue
         this.#damaged.delete(`state/${rowId}`)
         this.revisions.set(rowId, row.revision)
         changes.push({ table: 'state', rowId, row })

@@ -5,6 +5,7 @@ import { digestHeader, sealManifest } from '../crypto/manifest.js'
 import { openRow, sealRow } from '../crypto/seal.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { StateConflict, StoreReader, StoreTransaction } from '../storage/contract.js'
+import { nextRevision } from '../storage/state.js'
 import type { ManifestSum } from './manifest-sum.js'
 import { markBytes, markNumber, wrap } from './manifest-sum.js'
 import type { CoreParts, CoreTransaction, RecordTable, RowChange, TableName } from './rows.js'
@@ -193,14 +194,14 @@ export class VaultTransaction implements CoreTransaction {
   /** Tries changes of rows of state, and gives those that found another revision. */
   async #writeState(intents: readonly StateIntent[]): Promise<readonly StateConflict[]> {
     const tries = intents.map(({ id, rowId, expected, meta }) => {
-      const sealed = meta && sealState(this.#parts.keyring, id, expected + 1, meta)
+      const sealed = meta && sealState(this.#parts.keyring, id, nextRevision(expected), meta)
       return { rowId, row: sealed?.row, write: { id, expected, body: sealed?.body } }
     })
     const conflicts = await this.#tx.writeState(tries.map(({ write }) => write))
     const lost = new Set(conflicts.map(({ id }) => Buffer.from(id).toString('hex')))
     for (const { rowId, row, write } of tries) {
       if (lost.has(rowId)) continue
-      this.stateRevisions.set(rowId, write.expected + 1)
+      this.stateRevisions.set(rowId, nextRevision(write.expected))
       this.changes.push({ table: 'state', rowId, row })
     }
     return conflicts

@@ -212,7 +212,7 @@ export function stateContract(driver: StoreDriver): void {
         write(1, -1, 1),
         write(1, 0.5, 1),
         write(1, Number.NaN, 1),
-        write(1, Number.MAX_SAFE_INTEGER, 1),
+        write(1, Number.MAX_SAFE_INTEGER + 1, 1),
         write(1, Number.POSITIVE_INFINITY, 1),
         remove(1, 0),
       ]
