@@ -42,7 +42,7 @@ say({ problems, ...state })
 
 const last = limit === '' ? Number.POSITIVE_INFINITY : state.log + Number(limit)
 for (let n = state.log + 1; n <= last; n++) {
-  const writes: StateWrite[] = [{ id: id(n), expected: 0, body: encode(n) }]
+  const writes: StateWrite[] = [{ id: id(n), expected: revisionOf(n) - 1, body: encode(n) }]
   const old = n - LIFE
   if (old > 0) writes.push({ id: id(old), expected: revisionOf(old), body: undefined })
   const { conflicts } = await store.writeState({
