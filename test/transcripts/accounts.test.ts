@@ -338,6 +338,9 @@ describe('several words and commas', () => {
     expect((await vault.run(['exec', 'openai'])).code).toBe(2)
     expect((await vault.run(['exec', '--', 'true'])).code).toBe(2)
     expect((await vault.run(['exec', '--gateway', 'openai,groq', '--', 'true'])).code).toBe(2)
+    const key = await vault.run(['exec', 'sk-proj-abcdefghijklmnopqrstuvwxyz123456', '--', 'true'])
+    expect([key.code, key.stderr.includes('abcdefghij')]).toEqual([2, false])
+    expect(key.stderr).toContain('looks like a')
   })
 
   test('add takes several headers, with commas in them', async () => {

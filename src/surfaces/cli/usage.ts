@@ -116,7 +116,8 @@ function valuedFlags(options: readonly OptionSpec[]): ReadonlySet<string> {
 
 function takesAnyText(command: CommandSpec | CommandGroup | undefined, position: number): boolean {
   if (command === undefined || isGroup(command)) return false
-  const declared = command.arguments?.[position] ?? command.arguments?.findLast(({ variadic }) => variadic)
+  const declared =
+    command.arguments?.[position] ?? command.arguments?.findLast((each) => each.variadic || each.afterDashes)
   return declared?.anyText === true
 }
 

@@ -45,7 +45,6 @@ export const exec: CommandSpec = {
       summary: 'whose credentials; of several separated by commas the first that can serve',
       variadic: true,
       completes: 'provider',
-      anyText: true,
     },
     { name: 'CMD', summary: 'the program and its arguments', afterDashes: true, anyText: true },
   ],
