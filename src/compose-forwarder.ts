@@ -6,7 +6,10 @@ import type { ForwarderParts } from './transport/types.js'
 
 /** What a forwarder is put together from. */
 export interface ForwarderContext
-  extends Pick<ForwarderParts, 'resolver' | 'profiles' | 'renewer' | 'providers' | 'clock' | 'logger'> {
+  extends Pick<
+    ForwarderParts,
+    'resolver' | 'profiles' | 'affinity' | 'renewer' | 'providers' | 'clock' | 'logger'
+  > {
   /** The limits that count now. */
   readonly gateway: () => GatewayConfig
 }

@@ -115,6 +115,7 @@ async function assemble(
   const forwarder = composeForwarder({
     resolver,
     profiles,
+    affinity: profiles.affinity,
     renewer,
     providers: registry,
     clock,

@@ -197,8 +197,8 @@ class KvTransaction implements ProfileTransaction {
 /** Whether the original's format has no place for it. */
 function isBeside(
   change: ProfileChange,
-): change is StateChange & { readonly kind: 'refresh' | 'account' | 'writer' } {
-  return change.kind === 'refresh' || change.kind === 'account' || change.kind === 'writer'
+): change is Exclude<StateChange, { readonly kind: 'use' | 'last_good' }> {
+  return change.kind !== 'profile' && change.kind !== 'use' && change.kind !== 'last_good'
 }
 
 function recordOf(profile: AuthProfile): ProfileRecord {

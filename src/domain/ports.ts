@@ -54,6 +54,13 @@ export type ProfilePreference = 'default' | 'valid' | 'recent' | 'type'
 /** All preferences. */
 export const PROFILE_PREFERENCES: readonly ProfilePreference[] = ['default', 'valid', 'recent', 'type']
 
+/** A profile that a request is bound to, though others may serve it. */
+export interface Familiar {
+  readonly profileId: string
+  /** Whether it goes before profiles of a higher priority too. */
+  readonly above: boolean
+}
+
 /** Which profile is wanted. */
 export interface ResolutionOptions {
   readonly provider: string
@@ -74,6 +81,8 @@ export interface ResolutionOptions {
    * that comes first, usable now or not. Without effect at a provider that has no pools.
    */
   readonly pool?: string | null | undefined
+  /** Goes after the preferred profile and before the order of preference, where it is usable. */
+  readonly familiar?: Familiar | undefined
 }
 
 /** The seed's resolution result: either a profile with its credential, or an error. */

@@ -1,4 +1,4 @@
-import type { CallOptions, ProfilePreference, Resolution, ResolutionOptions } from './ports.js'
+import type { CallOptions, Familiar, ProfilePreference, Resolution, ResolutionOptions } from './ports.js'
 import type { AuthMode, AuthProfile, OAuthCredential } from './profile.js'
 
 /** Options of a resolution. */
@@ -15,6 +15,8 @@ export interface ResolveOptions extends CallOptions {
    * that comes first, usable now or not. Without effect at a provider that has no pools.
    */
   readonly pool?: string | null | undefined
+  /** Goes after the preferred profile and before the order of preference, where it is usable. */
+  readonly familiar?: Familiar | undefined
   /** Ids of profiles that are not wanted, such as those that were tried already. */
   readonly exclude?: ReadonlySet<string> | undefined
   /**

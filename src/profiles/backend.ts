@@ -1,5 +1,6 @@
 import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
 import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
+import type { Segment } from './segments.js'
 
 /** What is remembered of one profile's use, stored apart from the profile itself. */
 export interface ProfileState {
@@ -44,7 +45,14 @@ export interface StateValues {
   readonly last_good: string
   /** When profiles were last used by one process that lives long, by what it calls itself. */
   readonly writer: WriterUse
+  /** Whose objects those are that upstream answers named, in segments by number. */
+  readonly owners: Segment
+  /** Who served conversations, in segments by number. */
+  readonly conversations: Segment
 }
+
+/** What is kept in segments. */
+export type SegmentKind = 'owners' | 'conversations'
 
 /** What one process that lives long knows of the use of profiles. */
 export interface WriterUse {
@@ -140,6 +148,8 @@ export interface ProfileBackend {
   transact<T>(body: (tx: ProfileTransaction) => Promise<T>): Promise<T>
   /** Changes what is remembered, each on its own. Durable when it resolves; the sink has been told by then. */
   changeState(edits: readonly StateEdit[]): Promise<void>
+  /** A keyed hash that stays the same: 16 bytes. Absent where nothing outlives the process. */
+  digest?(text: string): Buffer
   /** Sets who is told. Called once, before anything else. */
   connect(sink: (delta: ProfileDelta) => void): void
 }

@@ -43,7 +43,13 @@ export class CandidateSource {
     const first = mayServe && isUsable(named, request, nowMs) ? named : undefined
     if (named !== undefined && request.strict === true) return first
     const { preference = 'valid', mode, model } = request
-    return group.pick({ preference, mode, model }, nowMs, { passed, allows, first })
+    const best = group.pick({ preference, mode, model }, nowMs, { passed, allows, first })
+    if (request.familiar === undefined || best === undefined || best === first) return best
+    const familiar = group.entries.get(afterColon(request.familiar.profileId))
+    const isWanted =
+      familiar?.id === request.familiar.profileId && !passed?.has(familiar) && allows?.(familiar) !== false
+    if (!isWanted || !isUsable(familiar, request, nowMs) || familiar.isBehind(model, nowMs)) return best
+    return request.familiar.above || familiar.priority >= best.priority ? familiar : best
   }
 
   /** The request, to stay in the pool of the profiles that it has tried already. */

@@ -1,3 +1,4 @@
+import type { Affinity } from '../domain/affinity.js'
 import { KeymuxError } from '../domain/errors.js'
 import type {
   CallOptions,
@@ -21,6 +22,7 @@ import type {
   ViewFilter,
 } from '../domain/profiles.js'
 import type { FailureReason, OutcomeOrigin, ProfileUsageStats } from '../domain/usage.js'
+import { StoredAffinity } from './affinity.js'
 import { CandidateSource } from './candidates.js'
 import { ProfileEdits } from './edits.js'
 import type { NativeProfiles, OfferingManager } from './native.js'
@@ -42,6 +44,8 @@ export class StoredProfiles implements Profiles, OfferingManager {
   readonly #outcomes: Outcomes
   readonly #uses: UseWriter
   readonly native: NativeProfiles
+  /** Absent where nothing outlives the process. */
+  readonly affinity: Affinity | undefined
 
   constructor(config: ManagerConfig) {
     const index = new ProfileIndex(config, (entries, last) => this.#uses.write(entries, last))
@@ -49,6 +53,8 @@ export class StoredProfiles implements Profiles, OfferingManager {
     this.#edits = new ProfileEdits(index)
     this.#outcomes = new Outcomes(index)
     this.#uses = new UseWriter(index)
+    const hash = config.backend.digest?.bind(config.backend)
+    this.affinity = hash && new StoredAffinity(index, hash)
     this.native = {
       candidates: new CandidateSource(index),
       refreshes: {
@@ -144,6 +150,7 @@ export class StoredProfiles implements Profiles, OfferingManager {
   async flush(): Promise<void> {
     await this.#index.outcomes.flush()
     await this.#index.uses.flush()
+    for (const log of Object.values(this.#index.segments)) await log.flush()
   }
 
   /**
@@ -151,8 +158,8 @@ export class StoredProfiles implements Profiles, OfferingManager {
    * disk, a read-only one) are no reason to fail: whoever asked for a credential has it.
    */
   async close(): Promise<void> {
-    const { outcomes, uses, config } = this.#index
-    for (const log of [outcomes, uses]) {
+    const { outcomes, uses, config, segments } = this.#index
+    for (const log of [...Object.values(segments), outcomes, uses]) {
       try {
         await log.close()
       } catch (error) {

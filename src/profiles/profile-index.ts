@@ -6,11 +6,18 @@ import type { ProfileCooldownConfig } from '../domain/usage.js'
 import type { RenewalObstacle } from '../oauth/renewable.js'
 import { renewalObstacle } from '../oauth/renewable.js'
 import type { SpillPlace } from '../vault/unsaved-tokens.js'
-import type { ProfileBackend, ProfileTransaction, RefreshState } from './backend.js'
+import type {
+  ProfileBackend,
+  ProfileDelta,
+  ProfileTransaction,
+  RefreshState,
+  SegmentKind,
+} from './backend.js'
 import { Catalogue } from './catalogue.js'
 import type { Entry, StandingContext } from './entry.js'
 import { OutcomeLog } from './outcome-log.js'
 import type { ReferenceReader } from './references.js'
+import { SegmentLog } from './segment-log.js'
 import { UseLog, type WriteUses } from './use-log.js'
 
 /** What a manager is made of. */
@@ -54,6 +61,7 @@ export class ProfileIndex {
   readonly catalogue: Catalogue
   readonly uses: UseLog
   readonly outcomes: OutcomeLog
+  readonly segments: Readonly<Record<SegmentKind, SegmentLog>>
 
   /** @param writeUses Writes down times of use, a minute at most after the first. */
   constructor(config: ManagerConfig, writeUses: WriteUses) {
@@ -74,7 +82,12 @@ export class ProfileIndex {
       () => this.now(),
       config.logger,
     )
-    config.backend.connect((delta) => this.catalogue.apply(delta, this.now()))
+    const host = { backend: config.backend, nowMs: () => Number(config.clock.now()), logger: config.logger }
+    this.segments = {
+      owners: new SegmentLog('owners', host),
+      conversations: new SegmentLog('conversations', host),
+    }
+    config.backend.connect((delta) => this.#take(delta))
   }
 
   now(): Date {
@@ -134,9 +147,29 @@ export class ProfileIndex {
     this.uses.add(entry)
   }
 
+  /** The ids of the profiles of one account; of this one alone where its account is not known. */
+  sharing(id: string): string[] {
+    const entry = this.mustFind(id)
+    const { account } = entry.record.meta
+    if (account === undefined) return [entry.id]
+    const group = this.catalogue.group(entry.provider)
+    return [...group.entries.values()]
+      .filter(({ record }) => record.meta.account === account)
+      .map((each) => each.id)
+  }
+
   /** All entries by id. */
   sorted(): Entry[] {
     return [...this.catalogue.entries.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
+  }
+
+  #take(delta: ProfileDelta): void {
+    if (delta.full) for (const log of Object.values(this.segments)) log.clear()
+    for (const change of delta.changes) {
+      if (change.kind === 'owners' || change.kind === 'conversations')
+        this.segments[change.kind].take(change.key, change.value)
+    }
+    this.catalogue.apply(delta, this.now())
   }
 }
 

@@ -5,6 +5,7 @@ import { usageFromJson, usageToJson } from '../domain/profile-codec.js'
 import type { FailureReason } from '../domain/usage.js'
 import type { ProfileState, RefreshState, StateChange, StateKey } from './backend.js'
 import type { ProfileMeta, ProfileSecrets } from './record.js'
+import type { Segment } from './segments.js'
 
 /*
  * What is inside sealed rows. These bytes are authentic when they are read (only a holder of the vault's key
@@ -121,6 +122,8 @@ const KINDS = {
   account: { name: 'account', tag: 'a' },
   last_good: { name: 'last_good', tag: 'g' },
   writer: { name: 'writer', tag: 'w' },
+  owners: { name: 'owners', tag: 'o' },
+  conversations: { name: 'conversations', tag: 'c' },
 } as const
 
 /** The name a row of state is filed under; its row id is derived from it. */
@@ -153,6 +156,9 @@ export function encodeState(change: StateChange): Buffer {
       return jsonBuffer({ k: tag, pr: key, uid: value ?? '' })
     case 'writer':
       return jsonBuffer({ k: tag, key, wa: value?.at, us: value?.usedAt })
+    case 'owners':
+    case 'conversations':
+      return jsonBuffer({ k: tag, key, u: value?.uids, en: value?.entries })
   }
 }
 
@@ -170,9 +176,17 @@ export function decodeState(bytes: Buffer): StateChange | undefined {
       return { kind: 'last_good', key: json.pr, value: json.uid === '' ? undefined : json.uid }
     case 'w':
       return { kind: 'writer', key: json.key, value: json.us && { at: json.wa ?? 0, usedAt: json.us } }
+    case 'o':
+      return { kind: 'owners', key: json.key, value: segmentFromJson(json) }
+    case 'c':
+      return { kind: 'conversations', key: json.key, value: segmentFromJson(json) }
     default:
       return undefined
   }
+}
+
+function segmentFromJson({ u: uids, en: entries }: StateJson): Segment | undefined {
+  return uids === undefined || entries === undefined ? undefined : { uids, entries }
 }
 
 interface StateJson extends RefreshJson {
@@ -186,6 +200,8 @@ interface StateJson extends RefreshJson {
   readonly au?: Readonly<Record<string, number>>
   readonly wa?: number
   readonly us?: Readonly<Record<string, number>>
+  readonly u?: readonly string[]
+  readonly en?: string
 }
 
 function useFromJson({ st, e, ea, au }: StateJson): ProfileState | undefined {

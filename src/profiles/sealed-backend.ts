@@ -64,6 +64,10 @@ export class SealedBackend implements ProfileBackend {
     )
   }
 
+  digest(text: string): Buffer {
+    return this.#core.keyring.rowId('digest', text)
+  }
+
   #translate({ full, changes, damaged }: CoreDelta): ProfileDelta {
     if (full) {
       this.#profiles.clear()

@@ -134,6 +134,7 @@ export class Resolver implements CredentialResolver {
     if (options.strict !== undefined) request.strict = options.strict
     if (options.only !== undefined) request.only = options.only
     if (options.pool !== undefined) request.pool = options.pool
+    if (options.familiar !== undefined) request.familiar = options.familiar
     return request
   }
 }

@@ -4,6 +4,7 @@ import type { NotedFailure } from '../domain/profiles.js'
 import { redactKnown } from '../domain/redact.js'
 import type { OutcomeOrigin } from '../domain/usage.js'
 import type { AnswerJudge, AnswerOver, BadAnswer } from './answer-verdict.js'
+import type { Served } from './bindings.js'
 import { modelOf } from './failure.js'
 import type { ForwarderParts } from './types.js'
 
@@ -15,16 +16,22 @@ export interface PassedOn {
   readonly origin: OutcomeOrigin | undefined
   /** Where the request was sent. */
   readonly base: string
+  /** The conversation that it is a part of. */
+  readonly served: Served | undefined
 }
 
 /** Notes what came of answers that are passed on, at their end. Holds nothing of their requests. */
 export class Follower {
-  readonly #parts: Pick<ForwarderParts, 'profiles' | 'logger'>
+  readonly #parts: Pick<ForwarderParts, 'profiles' | 'affinity' | 'logger'>
   readonly #judge: AnswerJudge
   readonly #failures: FailedTry[]
 
   /** @param failures where an answer that broke off is added, for whoever counts them */
-  constructor(parts: Pick<ForwarderParts, 'profiles' | 'logger'>, judge: AnswerJudge, failures: FailedTry[]) {
+  constructor(
+    parts: Pick<ForwarderParts, 'profiles' | 'affinity' | 'logger'>,
+    judge: AnswerJudge,
+    failures: FailedTry[],
+  ) {
     this.#parts = parts
     this.#judge = judge
     this.#failures = failures
@@ -32,10 +39,11 @@ export class Follower {
 
   note(answer: PassedOn, over: AnswerOver): void {
     const verdict = this.#judge.judge(over, answer.base)
-    const { profileId, model, origin } = answer
-    if (verdict.kind === 'good')
+    const { profileId, model, origin, served } = answer
+    if (verdict.kind === 'good') {
       this.#parts.profiles.noteSuccess(profileId, withoutUndefined({ model, origin }))
-    else if (verdict.kind === 'bad') this.#bad(answer, verdict)
+      if (served !== undefined) this.#parts.affinity?.keep(served.digest, profileId, served.foreignUpTo)
+    } else if (verdict.kind === 'bad') this.#bad(answer, verdict)
   }
 
   #bad({ profileId, credential, model, origin }: PassedOn, { reason, stated, message }: BadAnswer): void {

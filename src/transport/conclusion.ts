@@ -10,6 +10,8 @@ import type { ForwarderParts } from './types.js'
 
 /** A client may ask again by itself after a wait of 60 s at most; for what takes longer a person has to know. */
 const SHORT_MS = 60_000
+/** When a place may be free again, in milliseconds. */
+const CROWDED_MS = 1_000
 
 type OwnAnswer = Pick<Answer, 'kind' | 'status' | 'statusText' | 'headers' | 'body'> & {
   readonly error: KeymuxError
@@ -20,16 +22,21 @@ export class Conclusion {
   readonly #stages: readonly Stage[]
   readonly #parts: Pick<ForwarderParts, 'providers' | 'clock'>
   readonly #failures: readonly FailedTry[]
+  readonly #full: ReadonlySet<string>
 
-  /** @param failures the tries of this request that failed */
+  /**
+   * @param failures the tries of this request that failed
+   * @param full profiles that serve as many requests as they may
+   */
   constructor(
     stages: readonly Stage[],
     parts: Pick<ForwarderParts, 'providers' | 'clock'>,
-    failures: readonly FailedTry[],
+    { failures, full }: { readonly failures: readonly FailedTry[]; readonly full: ReadonlySet<string> },
   ) {
     this.#stages = stages
     this.#parts = parts
     this.#failures = failures
+    this.#full = full
   }
 
   /**
@@ -67,7 +74,11 @@ export class Conclusion {
     const lasting = isLasting(candidates)
     if (lasting !== undefined) return this.#lasting(lasting, unusable, error)
     const times = unusable.flatMap(({ retryAt }) => (retryAt === undefined ? [] : [retryAt.getTime()]))
-    const soonestMs = Math.min(...times) - Number(this.#parts.clock.now())
+    const isCrowded = unusable.some(({ reasons }) => reasons.some((one) => this.#isFull(one)))
+    const soonestMs = Math.min(
+      ...times.map((time) => time - Number(this.#parts.clock.now())),
+      isCrowded ? CROWDED_MS : Number.POSITIVE_INFINITY,
+    )
     const why = [...new Set(candidates.map(({ reason }) => reason))]
     return this.#own('refused', 429, error, {
       detail: why.length === 0 ? '' : `: ${why.join(', ')}`,
@@ -89,9 +100,17 @@ export class Conclusion {
   }
 
   /** What this very request met goes before how a profile stands otherwise. */
-  #reasonOf({ profileId, reason, state }: CandidateReason): string {
+  #reasonOf(one: CandidateReason): string {
+    if (this.#isFull(one)) return 'concurrency'
+    const { profileId, reason, state } = one
     const failure = this.#failures.findLast((one) => one.profileId === profileId)
     return reason ?? failure?.reason ?? state
+  }
+
+  /** Whether a profile was left out for its room alone. */
+  #isFull({ profileId, state, reason }: CandidateReason): boolean {
+    if (state !== 'failed' || reason !== undefined || !this.#full.has(profileId)) return false
+    return !this.#failures.some((failure) => failure.profileId === profileId)
   }
 
   #own(

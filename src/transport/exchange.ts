@@ -53,6 +53,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
   /** Of an answer that is none of an error. */
   #watch: AnswerWatch | undefined
   #silence: Silence | undefined
+  #onOver: (() => void) | undefined
   readonly #abort = (): void => this.cancel(this.#options.signal?.reason)
 
   constructor(options: ExchangeOptions) {
@@ -138,6 +139,12 @@ export class Exchange implements UpstreamHandler, AnswerBody {
    */
   follow(follower: (over: AnswerOver) => void): void {
     this.#watch?.follow(follower)
+  }
+
+  /** Calls `run` when it is over, however that comes; at once where it is. */
+  onOver(run: () => void): void {
+    if (this.#ended || this.#failure !== undefined) run()
+    else this.#onOver = run
   }
 
   /** How the answer ended, where it has. */
@@ -291,6 +298,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
   /** The caller's signal means nothing to an exchange that is over. */
   #release(): void {
     this.#silence?.end()
+    this.#onOver?.()
     this.#options.signal?.removeEventListener('abort', this.#abort)
   }
 

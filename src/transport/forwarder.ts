@@ -4,6 +4,7 @@ import { AnswerJudge } from './answer-verdict.js'
 import { Forwarding } from './forwarding.js'
 import { type HoldLimits, Holds } from './holds.js'
 import { codingsOf, decodedBody } from './request-coding.js'
+import { Rooms } from './rooms.js'
 import type { ForwarderParts } from './types.js'
 
 const HOLD_REQUESTS = 256
@@ -17,7 +18,7 @@ export function createForwarder(given: ForwarderParts): Forwarder {
     bytes: parts.settings?.holdBytes ?? HOLD_BYTES,
   })
   const holds = new Holds(limits, parts.timers)
-  const shared = { holds, judge: new AnswerJudge() }
+  const shared = { holds, rooms: new Rooms(), judge: new AnswerJudge() }
   return {
     forward: (request) => {
       const codings = codingsOf(request.headers)

@@ -1,25 +1,22 @@
 import { withoutUndefined } from '../domain/defined.js'
-import {
-  type CandidateReason,
-  isKeymuxError,
-  type KeymuxError,
-  NoUsableProfileError,
-} from '../domain/errors.js'
 import type { Answer, ForwardRequest, Stage } from '../domain/forwarding.js'
-import type { Resolution } from '../domain/ports.js'
 import type { ProviderFamily } from '../domain/provider.js'
-import type { ResolveOptions } from '../domain/resolver.js'
 import { Follower } from './answer-follow.js'
 import type { AnswerJudge } from './answer-verdict.js'
+import { Bindings } from './bindings.js'
 import { Conclusion } from './conclusion.js'
 import { Course, DEADLINE } from './course.js'
+import { decodeBeginning } from './decode.js'
 import { throwIfEnded } from './ending.js'
 import { Exchange } from './exchange.js'
-import { type Failure, isOfCredential, modelOf, passesSoon, wasBusy } from './failure.js'
+import { type Failure, isOfCredential, modelOf } from './failure.js'
+import { headerValue } from './headers.js'
 import type { Holds, Place } from './holds.js'
 import { LateTries, type LateTry } from './late-tries.js'
 import { Outbound } from './outbound.js'
 import { errorPassedOn, passedOn } from './passed-on.js'
+import type { Rooms } from './rooms.js'
+import { type Selected, Selection } from './selection.js'
 import { type TriedProfile, Trier } from './trier.js'
 import type { ForwarderParts } from './types.js'
 
@@ -34,6 +31,7 @@ const LONGEST_PAUSE_MS = 1_000
 export interface Shared {
   /** Where they wait when everybody is busy. */
   readonly holds: Holds
+  readonly rooms: Rooms
   readonly judge: AnswerJudge
 }
 
@@ -44,39 +42,47 @@ export class Forwarding {
   readonly #outbound: Outbound
   readonly #course: Course
   readonly #trier: Trier
-  readonly #tried = new Set<string>()
   /** Profiles that get another chance: their owner put a new credential there while the old one was tried. */
   readonly #replaced = new Set<string>()
-  /** Why stages had nobody to offer. */
-  #refusals: KeymuxError[] = []
   /** Failures so far: the last that was an answer, the last that was none, the last that was silence. */
   #answered: TriedProfile | undefined
   #unanswered: TriedProfile | undefined
   #silent: TriedProfile | undefined
   readonly #late = new LateTries()
   readonly #holds: Holds
+  readonly #rooms: Rooms
+  readonly #bindings: Bindings
+  readonly #selection: Selection
   readonly #follower: Follower
   readonly #maxWaitMs: number
-  /** The pool of the first profile of the first provider that has pools: the request stays in it. */
-  #pool: string | null | undefined
+  readonly #deadlineMs: number
 
-  constructor(parts: ForwarderParts, request: ForwardRequest, { holds, judge }: Shared) {
+  constructor(parts: ForwarderParts, request: ForwardRequest, { holds, rooms, judge }: Shared) {
     const { timers, random, settings } = parts
     this.#parts = parts
     this.#request = request
     this.#holds = holds
-    this.#outbound = new Outbound(request, parts.removedHeader)
+    this.#rooms = rooms
     const deadlineMs = request.settings?.deadlineMs ?? settings?.deadlineMs ?? DEADLINE_MS
+    this.#deadlineMs = deadlineMs
     this.#maxWaitMs = Math.min(request.settings?.maxWaitMs ?? settings?.maxWaitMs ?? 0, deadlineMs)
-    this.#course = new Course({ request, outbound: this.#outbound, timers, random, deadlineMs })
-    this.#trier = new Trier(parts, this.#outbound, this.#course, judge, request.settings)
+    const outbound = new Outbound(request, parts.removedHeader)
+    const course = new Course({ request, outbound, timers, random, deadlineMs })
+    const bindings = new Bindings(parts.affinity, request, outbound.readable)
+    this.#outbound = outbound
+    this.#course = course
+    this.#bindings = bindings
+    this.#selection = new Selection(parts, { request, outbound, course, bindings, rooms })
+    this.#trier = new Trier(parts, { outbound, course, judge, bindings }, request.settings)
     this.#follower = new Follower(parts, judge, this.#trier.failures)
   }
 
   async run(): Promise<Answer> {
     const { signal } = this.#request
+    const { affinity } = this.#parts
     try {
       throwIfEnded(signal)
+      if (affinity?.isStale === true) await affinity.ready()
       const answer = (await this.#round()) ?? (await this.#lastResorts()) ?? (await this.#hold())
       return answer ?? (await this.#exhausted())
     } catch (error) {
@@ -92,6 +98,8 @@ export class Forwarding {
   }
 
   async #lastResorts(): Promise<Answer | undefined> {
+    const roomy = await this.#waitForRoom()
+    if (roomy !== undefined) return roomy
     const later = (await this.#waitBriefly()) ? await this.#round() : undefined
     return later ?? (await this.#pressOn()) ?? (await this.#halfOpen())
   }
@@ -102,7 +110,7 @@ export class Forwarding {
   }
 
   async #round(): Promise<Answer | undefined> {
-    if (this.#refusals.length > 0) this.#refusals = []
+    this.#selection.begin()
     for (const stage of this.#request.stages) {
       const answer = await this.#stage(stage)
       if (answer !== undefined) return answer
@@ -112,43 +120,22 @@ export class Forwarding {
 
   async #stage(stage: Stage): Promise<Answer | undefined> {
     while (!this.#course.isOver) {
-      const resolution = await this.#pick(stage)
-      if (resolution === undefined || this.#course.isOver) return undefined
-      const answer = await this.#try(stage, resolution)
+      const selected = await this.#selection.next(stage)
+      if (selected === undefined) return undefined
+      if (this.#course.isOver) {
+        selected.leave()
+        return undefined
+      }
+      const answer = await this.#try(selected)
       if (answer !== undefined) return answer
     }
     return undefined
   }
 
-  /** The next profile of a stage; `undefined` when none is left. */
-  async #pick(stage: Stage): Promise<Resolution | undefined> {
-    const { provider, profile } = stage
-    const { resolver } = this.#parts
-    const choice = this.#choice(stage)
-    const now = resolver.resolveNow(provider, profile, choice)
-    if (now !== undefined) return now
-    try {
-      return await resolver.resolve(provider, profile, { ...choice, signal: this.#course.signal })
-    } catch (error) {
-      const isOnlyThis = isKeymuxError(error, 'unknown_provider') && this.#request.stages.length > 1
-      if (!(error instanceof NoUsableProfileError || isOnlyThis)) throw error
-      if (error instanceof NoUsableProfileError && this.#pool === undefined) this.#pool = error.pool
-      this.#refusals.push(error)
-      return undefined
-    }
-  }
-
-  #choice(stage: Stage): ResolveOptions {
-    const model = this.#outbound.model(stage)
-    // A literal each: an object that is spread for every request costs a twelfth of it.
-    return model === undefined
-      ? { exclude: this.#tried, pool: this.#pool }
-      : { exclude: this.#tried, pool: this.#pool, model }
-  }
-
   /** Tries one profile, and gives its answer or that of an earlier try, whichever comes first. */
-  async #try(stage: Stage, resolution: Resolution): Promise<Answer | undefined> {
+  async #try({ stage, resolution, leave }: Selected): Promise<Answer | undefined> {
     const running = this.#trier.run(stage, resolution)
+    if (resolution.profile.concurrency !== undefined) leaveAfter(running, leave)
     if (this.#late.all.length > 0) {
       const early = await this.#lateAnswer(running)
       if (early !== undefined) return early
@@ -189,11 +176,12 @@ export class Forwarding {
     const { result, stage, credential, origin } = outcome
     const { profile } = outcome.resolution
     const model = this.#outbound.model(stage)
-    if (!this.#hasNewCredential(outcome)) this.#tried.add(profile.id)
-    this.#pool ??= profile.pool
+    this.#selection.tried(profile, this.#hasNewCredential(outcome))
     if (result instanceof Exchange) {
-      const answer = { profileId: profile.id, credential, model, origin, base: outcome.base }
+      const served = this.#bindings.served(stage, profile.id)
+      const answer = { profileId: profile.id, credential, model, origin, base: outcome.base, served }
       const follower = this.#follower
+      this.#bindings.own(profile.id, () => beginningOf(result))
       result.follow((over) => follower.note(answer, over))
       for (const { tried, failure } of late) this.#noteLate(tried, failure)
       return this.#providers(passedOn(result, credential), profile.id)
@@ -248,34 +236,62 @@ export class Forwarding {
   /** Waits for a profile that was not tried yet and is back in a moment. */
   async #waitBriefly(): Promise<boolean> {
     if (this.#course.isOver) return false
-    const untried = this.#reasons().filter(
-      ({ profileId, state }) => state === 'cooling' && !this.#tried.has(profileId),
+    const selection = this.#selection
+    const untried = selection.reasons.filter(
+      ({ profileId, state }) => state === 'cooling' && !selection.hasTried(profileId),
     )
-    const soonest = this.#soonestMs(untried)
+    const soonest = selection.soonestMs(untried)
     if (soonest > SHORT_WAIT_MS) return false
     await this.#course.wait(Math.max(1, soonest))
     return true
   }
 
+  /** Waits for a place at a profile that serves as many as it may. That is no failure: it may last up to the deadline. */
+  async #waitForRoom(): Promise<Answer | undefined> {
+    const { signal } = this.#course
+    let place: Place | undefined
+    try {
+      for (;;) {
+        const crowded = this.#course.isOver ? undefined : await this.#selection.crowded()
+        if (crowded === undefined) return undefined
+        place ??= this.#holds.enter(`room ${crowded}`, this.#heldBytes(), this.#deadlineMs)
+        if (place === undefined) return undefined
+        if (!(await this.#rooms.turn(crowded, signal))) signal.throwIfAborted()
+        this.#selection.called(crowded)
+        const answer = await this.#round()
+        this.#selection.pass()
+        if (answer !== undefined) return answer
+      }
+    } finally {
+      this.#selection.pass()
+      place?.leave()
+    }
+  }
+
+  /** What the request takes in memory while it waits, in bytes. */
+  #heldBytes(): number {
+    const { body, decoded } = this.#request
+    return (body?.bytes.length ?? 0) + (decoded?.length ?? 0)
+  }
+
   /** Waits until one of those who are busy for a while is back. */
   async #hold(): Promise<Answer | undefined> {
-    const { body, decoded } = this.#request
-    const bytes = (body?.bytes.length ?? 0) + (decoded?.length ?? 0)
+    const selection = this.#selection
     let place: Place | undefined
     try {
       for (let round = 0; this.#maxWaitMs > 0 && !this.#course.isOver; round += 1) {
-        if (!(await this.#askAnew())) {
-          const busy = this.#busy()
+        if (!(await selection.askAnew())) {
+          const busy = selection.busy(this.#trier.failures)
           const soonest = Math.max(
-            this.#soonestMs(busy),
+            selection.soonestMs(busy),
             Math.min(FIRST_PAUSE_MS * 2 ** round, LONGEST_PAUSE_MS),
           )
           if (busy.length === 0 || soonest > this.#maxWaitMs) return undefined
-          place ??= this.#holds.enter(this.#lane(), bytes, this.#maxWaitMs)
+          place ??= this.#holds.enter(this.#lane(), this.#heldBytes(), this.#maxWaitMs)
           if (!(await place?.turn(soonest, this.#course.signal))) return undefined
-          for (const { profileId } of busy) this.#tried.delete(profileId)
+          for (const { profileId } of busy) selection.forget(profileId)
         }
-        const answer = (await this.#round()) ?? (await this.#pressOn())
+        const answer = (await this.#round()) ?? (await this.#waitForRoom()) ?? (await this.#pressOn())
         if (answer !== undefined) {
           place?.served()
           return answer
@@ -287,11 +303,6 @@ export class Forwarding {
     }
   }
 
-  /** Who is set aside for a while, or was when this request asked: such a time may be over before the last is asked. */
-  #busy(): readonly CandidateReason[] {
-    return this.#reasons().filter((one) => passesSoon(one) || wasBusy(one, this.#trier.failures))
-  }
-
   /** Those who ask for the same wait for the same. */
   #lane(): string {
     return JSON.stringify(
@@ -299,39 +310,19 @@ export class Forwarding {
     )
   }
 
-  /** Whether somebody can be asked; where not, why, the failures of this very request included. */
-  async #askAnew(): Promise<boolean> {
-    this.#refusals = []
-    let found = false
-    for (const stage of this.#request.stages) found = (await this.#pick(stage)) !== undefined || found
-    return found
-  }
-
-  #reasons(): readonly CandidateReason[] {
-    return this.#refusals.flatMap((error) => (error instanceof NoUsableProfileError ? error.reasons : []))
-  }
-
-  /** How long it takes until the first of them is back. */
-  #soonestMs(reasons: readonly CandidateReason[]): number {
-    const nowMs = Number(this.#parts.clock.now())
-    return Math.min(...reasons.map(({ until }) => (until?.getTime() ?? nowMs) - nowMs))
-  }
-
   async #askSilentAgain(): Promise<Answer | undefined> {
     const silent = this.#silent
     if (silent === undefined || !this.#course.takeRetry(silent.resolution.profile.id)) return undefined
-    return this.#try(silent.stage, silent.resolution)
+    return this.#try({ stage: silent.stage, resolution: silent.resolution, leave: () => undefined })
   }
 
   /** When nothing else is left, disabled profiles may be tried, each one time in 10 minutes. */
   async #halfOpen(): Promise<Answer | undefined> {
     for (const stage of this.#request.stages) {
       while (!this.#course.isOver) {
-        const { provider, profile } = stage
-        const choice = { ...this.#choice(stage), signal: this.#course.signal }
-        const resolution = await this.#parts.resolver.resolveTrial(provider, profile, choice)
-        if (resolution === undefined) break
-        const answer = await this.#try(stage, resolution)
+        const selected = await this.#selection.trial(stage)
+        if (selected === undefined) break
+        const answer = await this.#try(selected)
         if (answer !== undefined) return answer
       }
     }
@@ -352,10 +343,17 @@ export class Forwarding {
       }
     }
     this.#drop()
-    if (this.#course.attempts > 0 && !this.#course.isExpired) await this.#askAnew()
-    const conclusion = new Conclusion(this.#request.stages, this.#parts, this.#trier.failures)
+    if (this.#course.attempts > 0 && !this.#course.isExpired) await this.#selection.askAnew()
+    const conclusion = new Conclusion(this.#request.stages, this.#parts, {
+      failures: this.#trier.failures,
+      full: this.#rooms.full,
+    })
     return {
-      ...conclusion.answer(this.#answered ?? this.#unanswered, this.#refusals, this.#course.isExpired),
+      ...conclusion.answer(
+        this.#answered ?? this.#unanswered,
+        this.#selection.refusals,
+        this.#course.isExpired,
+      ),
       ...this.#making(),
     }
   }
@@ -390,6 +388,21 @@ export class Forwarding {
     const failure = this.#answered?.result
     if (failure !== undefined && !(failure instanceof Exchange)) failure.exchange?.cancel()
   }
+}
+
+/** The beginning of an answer as it can be read. */
+function beginningOf(exchange: Exchange): Buffer | undefined {
+  return decodeBeginning(exchange.beginning(), headerValue(exchange.headers, 'content-encoding'))
+}
+
+/** Leaves a room once a try is over: with its answer, or because there is none. */
+function leaveAfter(running: Promise<TriedProfile>, leave: () => void): void {
+  const after = (result: TriedProfile['result']): void => {
+    if (result instanceof Exchange) result.onOver(leave)
+    else if (result.late === undefined) leave()
+    else result.late.result.then(after, leave)
+  }
+  running.then(({ result }) => after(result), leave)
 }
 
 /** A try whose answer is not needed. */

@@ -18,6 +18,13 @@ export interface SendingProgress {
   waiting(): void
 }
 
+/** Items of a conversation that are left out for an account that cannot read them. */
+export interface LeftOut {
+  readonly count: number
+  /** The body without so many of them. */
+  readonly without: (count: number) => Buffer | undefined
+}
+
 /**
  * Whose own API wants the key in a header of its own, and whose OpenAI-compatible one as a bearer token, as OpenAI's
  * clients send it (ai.google.dev/gemini-api/docs/openai, docs.anthropic.com/en/api/openai-sdk).
@@ -31,7 +38,9 @@ export class Outbound {
   readonly #model: string | undefined
   readonly #removed: ((header: string, profileId: string) => void) | undefined
   /** The body with another model in it, the last one that was asked for. */
-  #changed: { readonly model: string; readonly bytes: Buffer } | undefined
+  #changed:
+    | { readonly model: string | undefined; readonly leftOut: number; readonly bytes: Buffer }
+    | undefined
   #spent = false
   #bodyError: unknown
 
@@ -40,11 +49,11 @@ export class Outbound {
     this.#request = request
     this.#removed = removed
     this.#headers = callerHeaders(request.headers)
-    this.#model = requestedModel(request.path, this.#readable) ?? request.model
+    this.#model = requestedModel(request.path, this.readable) ?? request.model
   }
 
   /** The body as it can be read. */
-  get #readable(): Buffer | undefined {
+  get readable(): Buffer | undefined {
     const { body, decoded, headers } = this.#request
     return decoded ?? (codingsOf(headers).length > 0 ? undefined : body?.bytes)
   }
@@ -77,6 +86,7 @@ export class Outbound {
   /**
    * The request to one upstream with one profile's credential.
    *
+   * @param leftOut how many of its signed items are left out, and its body without them
    * @param progress told of bodies that do not go out at once
    *
    * @throws KeymuxError `foreign_host` (the path is at fault), `invalid_value` (the base URL), `invalid_secret`
@@ -86,13 +96,14 @@ export class Outbound {
     provider: ProviderMetadata,
     profile: AuthProfile,
     credential: string,
+    leftOut: LeftOut,
     progress: SendingProgress,
   ): UpstreamRequest {
     const { method, path } = this.#request
     const relative = stage.compatible === true ? compatiblePath(provider.name, path) : path
     const { origin, path: target } = upstreamUrl(provider, profile.baseUrl ?? stage.baseUrl, relative)
     const mode = stage.compatible === true && OTHERWISE.has(provider.family) ? 'token' : profile.mode
-    const bytes = this.#bytes(stage)
+    const bytes = this.#bytes(stage, leftOut)
     const changed = bytes !== this.#request.body?.bytes
     const caller = changed ? without(this.#headers, 'content-encoding') : this.#headers
     const headers = upstreamHeaders(caller, provider, {
@@ -115,17 +126,20 @@ export class Outbound {
     return { origin, path: target, method, headers, body: this.#passThrough(beginning, rest, progress) }
   }
 
-  #bytes({ model }: Stage): Buffer | undefined {
+  #bytes({ model }: Stage, { count, without }: LeftOut): Buffer | undefined {
     const { body } = this.#request
-    const bytes = this.#readable
-    if (model === undefined || body === undefined) return body?.bytes
-    if (bytes === undefined) {
+    if ((model === undefined && count === 0) || body === undefined) return body?.bytes
+    const known = this.#changed
+    if (known !== undefined && known.model === model && known.leftOut === count) return known.bytes
+    const left = without(count)
+    if (left === undefined) {
       throw new KeymuxError('unsupported_coding', 'a coded body this large cannot be given another model', {
         hint: 'send it as it is',
       })
     }
-    if (this.#changed?.model !== model) this.#changed = { model, bytes: withModel(bytes, model) }
-    return this.#changed.bytes
+    const bytes = model === undefined ? left : withModel(left, model)
+    this.#changed = { model, leftOut: count, bytes }
+    return bytes
   }
 
   async *#passThrough(

@@ -7,7 +7,9 @@ import type { ProviderMetadata } from '../domain/provider.js'
 import { redactKnown } from '../domain/redact.js'
 import type { OutcomeOrigin } from '../domain/usage.js'
 import type { AnswerJudge } from './answer-verdict.js'
+import type { Bindings } from './bindings.js'
 import type { Course } from './course.js'
+import { decodeBeginning } from './decode.js'
 import { throwIfEnded } from './ending.js'
 import { Exchange, type Outcome } from './exchange.js'
 import {
@@ -19,8 +21,10 @@ import {
   unfinishedAnswer,
   unsent,
 } from './failure.js'
+import { headerValue } from './headers.js'
 import { lastEvent } from './last-event.js'
 import type { Outbound, SendingProgress } from './outbound.js'
+import { refusesSigned } from './signed-items.js'
 import type { ForwarderParts, UpstreamRequest } from './types.js'
 
 const FIRST_BYTE_TIMEOUT_MS = 30_000
@@ -48,6 +52,14 @@ interface OneTry {
   readonly exchange: Exchange
 }
 
+/** What the tries of a request share. */
+export interface TrierParts {
+  readonly outbound: Outbound
+  readonly course: Course
+  readonly judge: AnswerJudge
+  readonly bindings: Bindings
+}
+
 /** Tries single profiles: once, once more after a transient fault, and once more with a renewed login. */
 export class Trier {
   /** Every try that failed. */
@@ -56,19 +68,19 @@ export class Trier {
   readonly #outbound: Outbound
   readonly #course: Course
   readonly #judge: AnswerJudge
+  readonly #bindings: Bindings
   readonly #patienceMs: number
   readonly #idleMs: number
 
   constructor(
     parts: ForwarderParts,
-    outbound: Outbound,
-    course: Course,
-    judge: AnswerJudge,
+    { outbound, course, judge, bindings }: TrierParts,
     settings: Partial<ForwardSettings> = {},
   ) {
     const { firstByteTimeoutMs, idleTimeoutMs } = settings
     this.#parts = parts
     this.#judge = judge
+    this.#bindings = bindings
     this.#outbound = outbound
     this.#course = course
     this.#patienceMs = firstByteTimeoutMs ?? parts.settings?.firstByteTimeoutMs ?? FIRST_BYTE_TIMEOUT_MS
@@ -82,6 +94,7 @@ export class Trier {
     let { credential, origin } = resolution
     const base = profile.baseUrl ?? stage.baseUrl ?? this.#provider(stage.provider).baseUrl ?? ''
     let renewed = false
+    this.#bindings.asks(profile.id)
     for (;;) {
       const result = await this.#try(stage, profile, credential, base)
       const outcome = { stage, resolution, credential, origin, base, result }
@@ -94,7 +107,9 @@ export class Trier {
         origin = origin && { ...origin, generation: fresh.generation ?? origin.generation }
       } else if (result.again === 'now' && course.takeRetry(profile.id)) {
         await course.backOff(result.retryAfterMs ?? 0)
-      } else return outcome
+      } else if (course.isOver || !refusesForeign(result) || !this.#bindings.refused(stage, profile.id)) {
+        return outcome
+      }
       result.exchange?.cancel()
     }
   }
@@ -163,7 +178,10 @@ export class Trier {
     progress: SendingProgress,
   ): UpstreamRequest | Failure {
     try {
-      return this.#outbound.request(stage, provider, profile, credential, progress)
+      const bindings = this.#bindings
+      const count = bindings.foreignItems(stage, profile.id)
+      const leftOut = { count, without: (gone: number) => bindings.without(gone) }
+      return this.#outbound.request(stage, provider, profile, credential, leftOut, progress)
     } catch (error) {
       if (!isKeymuxError(error, 'invalid_value') && !isKeymuxError(error, 'invalid_secret')) throw error
       return unsent(error.message)
@@ -211,6 +229,13 @@ export class Trier {
     const attempt = this.#course.attempts
     this.#parts.logger?.debug('a try failed', { profile: profileId, reason, said: message, attempt })
   }
+}
+
+/** Whether an account cannot read what the conversation carries of another one. */
+function refusesForeign({ kind, exchange }: Failure): boolean {
+  if (kind !== 'answer' || exchange === undefined) return false
+  const coding = headerValue(exchange.headers, 'content-encoding')
+  return refusesSigned(decodeBeginning(exchange.beginning(), coding)?.toString('utf8') ?? '')
 }
 
 /** Providers repeat keys in what they say, and not every key looks like one; what does is cut out already. */

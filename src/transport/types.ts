@@ -1,3 +1,4 @@
+import type { Affinity } from '../domain/affinity.js'
 import type { ForwardSettings, RawHeaders } from '../domain/forwarding.js'
 import type { OAuthRenewer } from '../domain/logins.js'
 import type { Clock, Logger, Random } from '../domain/ports.js'
@@ -55,6 +56,8 @@ export interface Timers {
 export interface ForwarderParts {
   readonly resolver: Pick<CredentialResolver, 'resolve' | 'resolveNow' | 'resolveTrial'>
   readonly profiles: Pick<Profiles, 'noteSuccess' | 'noteFailure' | 'isReplaced'>
+  /** Which account objects and conversations belong to. Absent: any account may serve any request. */
+  readonly affinity?: Affinity | undefined
   /** Renews a login whose access token was refused. */
   readonly renewer: Pick<OAuthRenewer, 'renew'>
   readonly providers: Pick<Providers, 'get'>

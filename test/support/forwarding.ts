@@ -145,6 +145,7 @@ export async function openForwarding(options: LabOptions = {}): Promise<Forwardi
   const forwarder = createForwarder({
     resolver: handle.resolver,
     profiles: handle.profiles,
+    affinity: handle.profiles.affinity,
     renewer: new Renewer({
       store: handle.profiles,
       clock: handle.clock,

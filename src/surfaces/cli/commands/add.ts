@@ -40,7 +40,7 @@ export const add: CommandSpec = {
     { flags: '--pool <NAME>', summary: 'accounts of one pool stand in for each other, and for no others' },
     {
       flags: '--concurrency <N>',
-      summary: 'requests that it serves at the same time; any number by default',
+      summary: 'requests that it serves at a time, in each process; others go on or wait; any by default',
     },
     {
       flags: '--header <NAME=VALUE>',

@@ -1,0 +1,504 @@
+import { describe, expect, test } from 'vitest'
+import {
+  type ForwardingLab,
+  type LabOptions,
+  openForwarding,
+  readBody,
+  until,
+} from '../../test/support/forwarding.js'
+import type { Answer, ForwardRequest } from '../domain/forwarding.js'
+import {
+  badKey,
+  ok,
+  type RecordedRequest,
+  type Reply,
+  rateLimited,
+  stall,
+  truncated,
+} from '../entries/testing.js'
+import { createMemoryStore } from '../storage/memory/index.js'
+
+/** An answer in JSON. */
+function json(body: object, status = 200): Reply {
+  return {
+    answer: () => ({
+      status,
+      headers: { 'content-type': 'application/json' },
+      pieces: [JSON.stringify(body)],
+    }),
+  }
+}
+
+/** A request with this body, in somebody's session. */
+function turn(body: object, session?: string): Partial<ForwardRequest> {
+  return {
+    body: { bytes: Buffer.from(JSON.stringify({ model: 'gpt-4o', ...body })) },
+    ...(session === undefined
+      ? {}
+      : { headers: ['content-type', 'application/json', 'x-session-id', session] }),
+  }
+}
+
+async function who(answer: Promise<Answer> | Answer): Promise<string | number> {
+  const { profileId, status, body } = await answer
+  if (body.whole() === undefined) await readBody({ ...(await answer) })
+  return profileId?.split(':')[1] ?? status
+}
+
+const HELLO = { messages: [{ role: 'user', content: 'hello' }] }
+const MINUTE = 60_000
+
+/** Two accounts that come one after the other with each request: what keeps a conversation is not the order. */
+async function lab(options: LabOptions = {}, names: readonly string[] = ['a', 'b']): Promise<ForwardingLab> {
+  const opened = await openForwarding(options)
+  for (const name of names) await opened.add(name)
+  return opened
+}
+
+/** Lets the other account be the one that comes first. */
+async function favour(lab: ForwardingLab, name: string): Promise<void> {
+  await lab.handle.profiles.markSuccess(`openai:${name}`)
+}
+
+describe('a conversation', () => {
+  test.each([
+    ['a session of its program', HELLO, 'one'],
+    ['its prompt cache', { ...HELLO, prompt_cache_key: 'cache-1' }, undefined],
+    ['its user', { ...HELLO, metadata: { user_id: 'me' } }, undefined],
+    ['how it began', HELLO, undefined],
+  ])('known by %s stays where it was', async (_by, body, session) => {
+    await using forwarding = await lab()
+    await favour(forwarding, 'a')
+    expect(await who(forwarding.forward(turn(body, session)))).toBe('a')
+    await favour(forwarding, 'b')
+    expect(
+      await who(forwarding.forward(turn({ messages: [{ role: 'user', content: 'another' }] }, 'two'))),
+    ).toBe('b')
+    const next = { ...body, messages: [...HELLO.messages, { role: 'assistant', content: 'hi' }] }
+    expect(await who(forwarding.forward(turn(next, session)))).toBe('a')
+  })
+
+  test('is told apart by what was said first, not by marks beside it', async () => {
+    await using forwarding = await lab()
+    const said = (marks: object, ...more: object[]): object => ({
+      system: [{ type: 'text', text: 'Be brief.', ...marks }],
+      messages: [{ role: 'user', content: [{ type: 'text', text: 'hello', ...marks }] }, ...more],
+    })
+    await favour(forwarding, 'a')
+    await who(forwarding.forward(turn(said({ cache_control: { type: 'ephemeral' } }))))
+    await favour(forwarding, 'b')
+    expect(await who(forwarding.forward(turn(said({}, { role: 'assistant', content: 'hi' }))))).toBe('a')
+  })
+
+  test('moves when its account fails, and stays there while that one works', async () => {
+    await using forwarding = await lab({
+      scripts: { 'key-a': [ok(), rateLimited({ retryAfter: 30 }), ok()] },
+    })
+    await favour(forwarding, 'a')
+    const ask = (): Promise<string | number> => who(forwarding.forward(turn(HELLO, 'one')))
+    expect([await ask(), await ask()]).toEqual(['a', 'b'])
+    forwarding.handle.clock.advance(31_000)
+    await favour(forwarding, 'a')
+    expect(await ask()).toBe('b')
+  })
+
+  test('goes back to an account of higher priority', async () => {
+    await using forwarding = await openForwarding({
+      scripts: { 'key-a': [ok(), rateLimited({ retryAfter: 30 }), ok()] },
+    })
+    await forwarding.addAll('a', 'b')
+    const ask = (): Promise<string | number> => who(forwarding.forward(turn(HELLO, 'one')))
+    expect([await ask(), await ask()]).toEqual(['a', 'b'])
+    forwarding.handle.clock.advance(31_000)
+    expect(await ask()).toBe('a')
+  })
+
+  test('is forgotten an hour after its last use', async () => {
+    await using forwarding = await lab()
+    await favour(forwarding, 'a')
+    const ask = (): Promise<string | number> => who(forwarding.forward(turn(HELLO, 'one')))
+    await ask()
+    await favour(forwarding, 'b')
+    forwarding.handle.clock.advance(55 * MINUTE)
+    expect(await ask()).toBe('a')
+    await favour(forwarding, 'b')
+    forwarding.handle.clock.advance(61 * MINUTE)
+    expect(await ask()).toBe('b')
+  })
+
+  test('is known in other processes and after a restart', async () => {
+    const memory = createMemoryStore()
+    await using here = await lab({ store: memory.connect() })
+    await using there = await openForwarding({ store: memory.connect() })
+    await favour(here, 'a')
+    for (let count = 0; count < 2; count += 1) await who(here.forward(turn(HELLO, 'one')))
+    await favour(here, 'b')
+    await here.handle.profiles.flush()
+    there.handle.clock.advance(100)
+    expect(await who(there.forward(turn(HELLO, 'two')))).toBe('b')
+    expect(await who(there.forward(turn(HELLO, 'one')))).toBe('a')
+  })
+
+  test('follows its account under another name, and none that takes its name', async () => {
+    await using forwarding = await lab()
+    await favour(forwarding, 'a')
+    await who(forwarding.forward(turn(HELLO, 'one')))
+    await who(forwarding.forward(turn(HELLO, 'one')))
+    await forwarding.handle.profiles.rename('openai:a', 'z')
+    await forwarding.add('a')
+    await favour(forwarding, 'b')
+    expect(await who(forwarding.forward(turn(HELLO, 'one')))).toBe('z')
+    await forwarding.handle.profiles.delete('openai:z')
+    expect(await who(forwarding.forward(turn(HELLO, 'one')))).toBe('b')
+  })
+
+  test('a profile that is named goes first', async () => {
+    await using forwarding = await lab()
+    await favour(forwarding, 'a')
+    await who(forwarding.forward(turn(HELLO, 'one')))
+    const named = { ...turn(HELLO, 'one'), stages: [{ provider: 'openai', profile: 'b' }] }
+    expect(await who(forwarding.forward(named))).toBe('b')
+  })
+
+  test('whose answer broke off meets the other account', async () => {
+    await using forwarding = await lab({ scripts: { 'key-a': [ok(), truncated(), ok()] } })
+    await favour(forwarding, 'a')
+    const ask = (): Promise<Answer> => forwarding.forward(turn({ ...HELLO, stream: true }, 'one'))
+    expect(await who(ask())).toBe('a')
+    await expect(readBody(await ask())).rejects.toThrow()
+    expect(await who(ask())).toBe('b')
+  })
+})
+
+describe('an object of one account', () => {
+  const created = json({ id: 'file-abc123', object: 'file' })
+
+  test.each<[string, Partial<ForwardRequest>, Reply, Partial<ForwardRequest>]>([
+    [
+      'a file in a path',
+      { path: '/files' },
+      created,
+      { method: 'GET', path: '/files/file-abc123/content', body: undefined },
+    ],
+    [
+      'a file in a message',
+      { path: '/files' },
+      created,
+      turn({ input: [{ role: 'user', content: [{ type: 'input_file', file_id: 'file-abc123' }] }] }),
+    ],
+    [
+      'the result of a batch',
+      { method: 'GET', path: '/batches/batch_1234', body: undefined },
+      json({ id: 'batch_1234', output_file_id: 'file-out99' }),
+      { method: 'GET', path: '/files/file-out99/content', body: undefined },
+    ],
+    [
+      'a stored response',
+      { path: '/responses', ...turn({ input: 'hello' }) },
+      json({ id: 'resp_0001', object: 'response', output: [], status: 'completed' }),
+      { path: '/responses', ...turn({ previous_response_id: 'resp_0001', input: 'go on' }) },
+    ],
+    [
+      'a list of vector stores',
+      { path: '/vector_stores' },
+      json({ id: 'vs_0001' }),
+      {
+        path: '/responses',
+        ...turn({ input: 'x', tools: [{ type: 'file_search', vector_store_ids: ['vs_0001'] }] }),
+      },
+    ],
+    [
+      'a conversation',
+      { path: '/conversations' },
+      json({ id: 'conv_0001' }),
+      { path: '/responses', ...turn({ input: 'x', conversation: { id: 'conv_0001' } }) },
+    ],
+  ])('is asked of that account alone: %s', async (_name, making, made, naming) => {
+    await using forwarding = await lab({ scripts: { 'key-a': made } })
+    await favour(forwarding, 'a')
+    expect(await who(forwarding.forward(making))).toBe('a')
+    await favour(forwarding, 'b')
+    expect(await who(forwarding.forward({ ...turn(HELLO), ...naming }))).toBe('a')
+    forwarding.upstream.respond(rateLimited({ retryAfter: 40 }), 'key-a')
+    const refused = await forwarding.forward({ ...turn(HELLO), ...naming })
+    expect(refused).toMatchObject({ kind: 'refused', status: 429 })
+    expect(refused.headers.join()).toMatch(/retry-after,(?:39|40)/)
+    expect(forwarding.credentials()).not.toContain('key-b')
+  })
+
+  test('Gemini names it by a path or a URL', async () => {
+    await using forwarding = await openForwarding()
+    for (const name of ['a', 'b']) {
+      await forwarding.add(name, { provider: 'gemini', baseUrl: `${forwarding.upstream.url}/gemini` })
+    }
+    const stages = [{ provider: 'gemini' }]
+    forwarding.upstream.respond(
+      json({ file: { name: 'files/abc-1234', uri: 'https://x/v1beta/files/abc-1234' } }),
+      'key-a',
+    )
+    await forwarding.handle.profiles.markSuccess('gemini:a')
+    expect(await who(forwarding.forward({ path: '/upload/v1beta/files', stages }))).toBe('a')
+    await forwarding.handle.profiles.markSuccess('gemini:b')
+    const body = {
+      contents: [{ role: 'user', parts: [{ fileData: { fileUri: 'https://x/v1beta/files/abc-1234' } }] }],
+    }
+    const path = '/v1beta/models/gemini-2.5-pro:generateContent'
+    expect(await who(forwarding.forward({ ...turn(body), path, stages }))).toBe('a')
+  })
+
+  test('may be asked of the other keys of that account', async () => {
+    await using forwarding = await openForwarding({ scripts: { 'key-a': [created, badKey()] } })
+    await forwarding.add('a', { account: 'org-1' })
+    await forwarding.add('b', { account: 'org-2' })
+    await forwarding.add('c', { account: 'org-1' })
+    await favour(forwarding, 'a')
+    await who(forwarding.forward({ path: '/files' }))
+    await favour(forwarding, 'b')
+    const fetched = { method: 'GET', path: '/files/file-abc123', body: undefined }
+    expect(await who(forwarding.forward(fetched))).toBe('c')
+  })
+
+  test('is known in other processes at once', async () => {
+    const memory = createMemoryStore()
+    await using here = await lab({ store: memory.connect(), scripts: { 'key-a': created } })
+    await using there = await openForwarding({ store: memory.connect() })
+    await favour(here, 'a')
+    await who(here.forward({ path: '/files' }))
+    await favour(here, 'b')
+    await until(async () => {
+      there.handle.clock.advance(100)
+      await there.handle.profiles.list()
+      return there.handle.profiles.affinity?.hasOwners === true
+    })
+    expect(await who(there.forward({ method: 'GET', path: '/files/file-abc123', body: undefined }))).toBe('a')
+  })
+
+  test('of an account that is gone binds nobody', async () => {
+    await using forwarding = await lab({ scripts: { 'key-a': created } })
+    await favour(forwarding, 'a')
+    await who(forwarding.forward({ path: '/files' }))
+    await forwarding.handle.profiles.delete('openai:a')
+    expect(
+      await who(forwarding.forward({ method: 'GET', path: '/files/file-abc123', body: undefined })),
+    ).toBe('b')
+  })
+
+  test.each([
+    ['a chat that is not stored', '/chat/completions', {}, { id: 'chatcmpl-1234' }],
+    [
+      'a response that is not stored',
+      '/responses',
+      { store: false, input: 'x' },
+      { id: 'resp_0002', output: [] },
+    ],
+    ['a list of models', '/models', {}, { data: [{ id: 'gpt-4o-1234' }] }],
+  ])('%s leaves none behind', async (_name, path, body, answer) => {
+    await using forwarding = await lab({ script: json(answer) })
+    await who(forwarding.forward({ ...turn(body), path }))
+    expect(forwarding.handle.profiles.affinity?.hasOwners).toBe(false)
+  })
+})
+
+/** An upstream that takes no item but those of its own account, and names its account in what it gives. */
+function strict(account: string, path: 'responses' | 'messages'): (request: RecordedRequest) => Reply {
+  return ({ text }) => {
+    const foreign = [...text.matchAll(/made-by-(\w+)/g)].some(([, by]) => by !== account)
+    if (!foreign)
+      return json({ id: 'resp_1234', output: [{ type: 'message' }], content: [], type: 'message' })
+    return path === 'responses'
+      ? json(
+          {
+            error: {
+              message: 'The encrypted content gAAA could not be verified.',
+              type: 'invalid_request_error',
+              param: null,
+              code: 'invalid_encrypted_content',
+            },
+          },
+          400,
+        )
+      : json(
+          {
+            type: 'error',
+            error: {
+              type: 'invalid_request_error',
+              message: 'messages.1.content.0: Invalid `signature` in `thinking` block',
+            },
+          },
+          400,
+        )
+  }
+}
+
+const reasoning = (by: string): object => ({
+  type: 'reasoning',
+  id: 'rs_1',
+  encrypted_content: `made-by-${by}`,
+})
+const said = { type: 'message', role: 'user', content: 'hello' }
+
+describe('what an account has signed', () => {
+  const scripts = { 'key-a': strict('a', 'responses'), 'key-b': strict('b', 'responses') }
+  const ask = (forwarding: ForwardingLab, ...input: object[]): Promise<string | number> =>
+    who(forwarding.forward({ ...turn({ input: [said, ...input], store: false }, 'one'), path: '/responses' }))
+
+  test('is left out for another one, and the conversation goes on there', async () => {
+    await using forwarding = await lab({
+      scripts: { ...scripts, 'key-a': [strict('a', 'responses'), rateLimited({ retryAfter: 30 })] },
+    })
+    await favour(forwarding, 'a')
+    expect(await ask(forwarding)).toBe('a')
+    expect(await ask(forwarding, reasoning('a'))).toBe('b')
+    expect(await ask(forwarding, reasoning('a'), said, reasoning('b'))).toBe('b')
+    expect(forwarding.upstream.requests).toHaveLength(4)
+    const last = forwarding.upstream.requests.at(-1)?.json
+    expect(last).toMatchObject({ input: [said, said, reasoning('b')] })
+  })
+
+  test('goes to its account first, also before one of higher priority, and after hours', async () => {
+    await using forwarding = await openForwarding({
+      scripts: { ...scripts, 'key-a': [rateLimited({ retryAfter: 30 }), strict('a', 'responses')] },
+    })
+    await forwarding.addAll('a', 'b')
+    expect(await ask(forwarding)).toBe('b')
+    expect(await ask(forwarding, reasoning('b'))).toBe('b')
+    forwarding.handle.clock.advance(5 * 60 * MINUTE)
+    expect(await ask(forwarding, reasoning('b'))).toBe('b')
+  })
+
+  test('is left out where an account refuses it of which nothing is known', async () => {
+    await using forwarding = await lab({ scripts })
+    await favour(forwarding, 'b')
+    expect(await ask(forwarding, reasoning('a'))).toBe('b')
+    expect(forwarding.credentials()).toEqual(['key-b', 'key-b'])
+    expect(await ask(forwarding, reasoning('a'), reasoning('b'))).toBe('b')
+    expect(forwarding.credentials()).toHaveLength(3)
+    const view = await forwarding.handle.profiles.view('openai:b')
+    expect(view).toMatchObject({ state: 'available', errorCount: 0 })
+  })
+
+  test('thinking is left out of messages', async () => {
+    await using forwarding = await openForwarding({
+      scripts: {
+        'key-a': [strict('a', 'messages'), rateLimited({ retryAfter: 30 })],
+        'key-b': strict('b', 'messages'),
+      },
+    })
+    for (const name of ['a', 'b']) {
+      await forwarding.add(name, { provider: 'anthropic', baseUrl: forwarding.upstream.url })
+    }
+    await forwarding.handle.profiles.markSuccess('anthropic:a')
+    const send = (messages: object[]): Promise<string | number> =>
+      who(
+        forwarding.forward({
+          ...turn({ messages }, 'one'),
+          path: '/v1/messages',
+          stages: [{ provider: 'anthropic' }],
+        }),
+      )
+    const first = { role: 'user', content: 'hello' }
+    const thought = (by: string): object => ({ type: 'thinking', thinking: 'hm', signature: `made-by-${by}` })
+    const used = { type: 'tool_use', id: 't1', name: 'x', input: {} }
+    expect(await send([first])).toBe('a')
+    const turns = [
+      first,
+      { role: 'assistant', content: [thought('a'), used] },
+      { role: 'user', content: 'done' },
+    ]
+    expect(await send(turns)).toBe('b')
+    expect(forwarding.upstream.requests.at(-1)?.json).toMatchObject({
+      messages: [first, { role: 'assistant', content: [used] }, { role: 'user', content: 'done' }],
+    })
+    expect(await send([...turns, { role: 'assistant', content: [thought('b')] }, first])).toBe('b')
+    expect(forwarding.upstream.requests).toHaveLength(4)
+  })
+
+  test('nothing is changed where it is at home', async () => {
+    await using forwarding = await lab({ scripts })
+    await favour(forwarding, 'a')
+    await ask(forwarding)
+    const text = `{"model":"gpt-4o","input":[{"role":"user"},  {"type":"reasoning","encrypted_content":"made-by-a"}] }`
+    const request = { ...turn({}, 'one'), path: '/responses', body: { bytes: Buffer.from(text) } }
+    expect(await who(forwarding.forward(request))).toBe('a')
+    expect(forwarding.upstream.requests.at(-1)?.text).toBe(text)
+  })
+})
+
+describe('concurrency', () => {
+  /** Answers when it is told. */
+  function gated(): { script: Reply; open(): void } {
+    let open = (): void => {}
+    const opened = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    return { script: stall(opened), open }
+  }
+
+  test('sends what is beyond it to the next profile', async () => {
+    const held = gated()
+    await using forwarding = await openForwarding({ scripts: { 'key-a': [held.script, ok()] } })
+    await forwarding.add('a', { priority: 2, concurrency: 1 })
+    await forwarding.add('b', { priority: 1 })
+    const first = forwarding.forward(turn({ messages: [] }, 'one'))
+    await forwarding.upstream.received(1)
+    expect(await who(forwarding.forward(turn({ messages: [] }, 'two')))).toBe('b')
+    held.open()
+    expect(await who(first)).toBe('a')
+    expect(await who(forwarding.forward(turn({ messages: [] }, 'three')))).toBe('a')
+  })
+
+  test('lets requests wait in turn where there is no other, however many', async () => {
+    await using forwarding = await openForwarding({ script: ok() })
+    await forwarding.add('a', { concurrency: 2 })
+    let inside = 0
+    let most = 0
+    forwarding.upstream.respond((request) => {
+      inside += 1
+      most = Math.max(most, inside)
+      void request.ended.then(() => {
+        inside -= 1
+      })
+      return ok()
+    })
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => who(forwarding.forward(turn({ messages: [] }, `s${index}`)))),
+    )
+    expect(answers).toEqual(Array.from({ length: 40 }, () => 'a'))
+    expect(most).toBeLessThanOrEqual(2)
+  })
+
+  test('says when to ask again where no place has come free by the deadline', async () => {
+    await using forwarding = await openForwarding({ script: stall() })
+    await forwarding.add('a', { concurrency: 1 })
+    const held = forwarding.forward({ ...turn({ messages: [] }), settings: { deadlineMs: 3_600_000 } })
+    held.catch(() => undefined)
+    await forwarding.upstream.received(1)
+    const waited = forwarding.forward({ ...turn({ messages: [] }), settings: { deadlineMs: 5_000 } })
+    await until(() => forwarding.timers.pending >= 4)
+    forwarding.timers.advance(5_000)
+    const refused = await waited
+    expect(refused).toMatchObject({ kind: 'refused', status: 429, attempts: 0 })
+    expect(refused.headers.join()).toContain('retry-after,1')
+    expect(refused.headers.join()).not.toContain('x-should-retry')
+    expect(refused.body.whole()?.toString()).toContain('concurrency')
+  })
+
+  test('a place is free again after a failure, an abort, and an answer that is not read', async () => {
+    await using forwarding = await openForwarding({ scripts: { 'key-a': [badKey(), stall(), ok(), ok()] } })
+    await forwarding.add('a', { concurrency: 1 })
+    expect(await who(forwarding.forward(turn({ messages: [] })))).toBe(401)
+    await forwarding.handle.profiles.reset()
+    const leaving = new AbortController()
+    const aborted = forwarding.forward({ ...turn({ messages: [] }), signal: leaving.signal })
+    await forwarding.upstream.received(2)
+    const waiting = new AbortController()
+    const waited = forwarding.forward({ ...turn({ messages: [] }), signal: waiting.signal })
+    waiting.abort()
+    await expect(waited).rejects.toThrow()
+    leaving.abort()
+    await expect(aborted).rejects.toThrow()
+    const unread = await forwarding.forward(turn({ messages: [] }))
+    unread.body.cancel()
+    expect(await who(forwarding.forward(turn({ messages: [] })))).toBe('a')
+  })
+})

@@ -1,0 +1,181 @@
+import type { Affinity, Conversation } from '../domain/affinity.js'
+import type { ForwardRequest, Stage } from '../domain/forwarding.js'
+import type { Familiar } from '../domain/ports.js'
+import { conversationKey } from './conversation-key.js'
+import { answerIds, asksToStore, isCreating, refersToItems, requestIds } from './object-ids.js'
+import { SignedItems } from './signed-items.js'
+
+/** An account that served a conversation is preferred for so long after the last time, in milliseconds. */
+const WARM_MS = 3_600_000
+const NOBODY: ReadonlySet<string> = new Set()
+const FREE: Bound = {}
+
+/** Whom a request may or should meet. */
+export interface Bound {
+  /** The only profiles that can serve it: it names an object of their account. */
+  readonly only?: ReadonlySet<string>
+  readonly familiar?: Familiar
+}
+
+/** What is to be kept when an answer has come to a good end. */
+export interface Served {
+  readonly digest: string
+  readonly foreignUpTo: string | undefined
+}
+
+/** What of a request binds it to accounts: the objects that it names, and the conversation that it is a part of. */
+export class Bindings {
+  readonly #affinity: Affinity | undefined
+  readonly #request: ForwardRequest
+  readonly #body: Buffer | undefined
+  readonly #bound = new Map<string, Bound>()
+  readonly #digests = new Map<string, string | undefined>()
+  #key: { readonly text: string | undefined } | undefined
+  #owner: { readonly profileId: string | undefined } | undefined
+  #signed: SignedItems | undefined
+  /** The profile that was asked first. */
+  #first: string | undefined
+  /** Those that refused what another account had signed. */
+  readonly #refusing = new Set<string>()
+
+  /** @param body as it can be read */
+  constructor(affinity: Affinity | undefined, request: ForwardRequest, body: Buffer | undefined) {
+    this.#affinity = affinity
+    this.#request = request
+    this.#body = body
+  }
+
+  /** Whom a stage may or should ask. The same as long as the request lives. */
+  of(stage: Stage): Bound {
+    if (this.#affinity === undefined) return FREE
+    const { provider } = stage
+    let bound = this.#bound.get(provider)
+    if (bound === undefined) {
+      bound = this.#find(this.#affinity, provider)
+      this.#bound.set(provider, bound)
+    }
+    return bound
+  }
+
+  /** Notes that a profile is asked. */
+  asks(profileId: string): void {
+    this.#first ??= profileId
+  }
+
+  /** How many signed items, from the first on, another account than this profile's has made. */
+  foreignItems({ provider }: Stage, profileId: string): number {
+    const signed = this.#signedItems()
+    if (signed === undefined || signed.count === 0) return 0
+    if (this.#refusing.has(profileId)) return signed.count
+    const known = this.#conversation(provider)
+    if (known === undefined) return this.#first === profileId ? 0 : signed.count
+    if (!this.#isOfAccount(known.profileId, profileId)) return signed.count
+    return known.foreignUpTo === undefined ? 0 : this.#placeOf(signed, known.foreignUpTo) + 1
+  }
+
+  /** Its body without the first `count` signed items. */
+  without(count: number): Buffer | undefined {
+    return count === 0 ? this.#body : this.#signedItems()?.without(count)
+  }
+
+  /** Notes that a profile refused what another account had signed; whether it may be asked without. */
+  refused(stage: Stage, profileId: string): boolean {
+    const signed = this.#signedItems()
+    if (signed === undefined || this.foreignItems(stage, profileId) === signed.count) return false
+    this.#refusing.add(profileId)
+    return true
+  }
+
+  /** What is to be kept of a conversation that this profile serves. It holds nothing of the request. */
+  served(stage: Stage, profileId: string): Served | undefined {
+    const digest = this.#digestOf(stage.provider)
+    if (this.#affinity === undefined || digest === undefined) return undefined
+    const count = this.foreignItems(stage, profileId)
+    const proof = count === 0 ? undefined : this.#signedItems()?.proof(count - 1)
+    return { digest, foreignUpTo: proof === undefined ? undefined : this.#affinity.digest(proof) }
+  }
+
+  /** Keeps whose objects an answer names. @param beginning of its body, decoded */
+  own(profileId: string, beginning: () => Buffer | undefined): void {
+    const { method, path } = this.#request
+    const affinity = this.#affinity
+    if (affinity === undefined) return
+    const ids = answerIds(path, asksToStore(this.#body), beginning)
+    if (ids.length === 0) return
+    const digests = ids.map((id) => affinity.digest(id))
+    affinity.own(profileId, digests, isCreating(method, path) ? 'once' : 'leisure')
+  }
+
+  #find(affinity: Affinity, provider: string): Bound {
+    const owner = this.#ownerOf(affinity)
+    if (owner !== undefined) {
+      const isOurs = owner.startsWith(`${provider}:`)
+      const isAsked = isOurs || this.#request.stages.some((stage) => owner.startsWith(`${stage.provider}:`))
+      if (isAsked) return { only: isOurs ? affinity.accountOf(owner) : NOBODY }
+    }
+    const known = this.#conversation(provider)
+    if (known === undefined) return FREE
+    const { profileId, atMs } = known
+    if (refersToItems(this.#body)) return { only: affinity.accountOf(profileId) }
+    const above = this.#carriesItemsOf(provider, known)
+    const isWarm = Math.abs(affinity.nowMs() - atMs) < WARM_MS
+    return above || isWarm ? { familiar: { profileId, above } } : FREE
+  }
+
+  #ownerOf(affinity: Affinity): string | undefined {
+    this.#owner ??= { profileId: affinity.hasOwners ? this.#lookUp(affinity) : undefined }
+    return this.#owner.profileId
+  }
+
+  #lookUp(affinity: Affinity): string | undefined {
+    for (const id of requestIds(this.#request.path, this.#body)) {
+      const owner = affinity.ownerOf(affinity.digest(id))
+      if (owner !== undefined) return owner
+    }
+    return undefined
+  }
+
+  /** Whether it carries something that the account of its conversation made. */
+  #carriesItemsOf(provider: string, { profileId }: Conversation): boolean {
+    const count = this.#signedItems()?.count ?? 0
+    return count > 0 && this.foreignItems({ provider }, profileId) < count
+  }
+
+  #conversation(provider: string): Conversation | undefined {
+    const digest = this.#digestOf(provider)
+    return digest === undefined ? undefined : this.#affinity?.conversation(digest)
+  }
+
+  /** `undefined` for what is no conversation, or has one account alone to meet. */
+  #digestOf(provider: string): string | undefined {
+    if (!this.#digests.has(provider)) this.#digests.set(provider, this.#digestFor(provider))
+    return this.#digests.get(provider)
+  }
+
+  #digestFor(provider: string): string | undefined {
+    const affinity = this.#affinity
+    if (affinity === undefined || this.#request.method !== 'POST' || !affinity.isShared(provider))
+      return undefined
+    this.#key ??= { text: conversationKey(this.#request.headers, this.#body) }
+    const { text } = this.#key
+    return text === undefined ? undefined : affinity.digest(`${provider}\u0000${text}`)
+  }
+
+  /** Those of a body that is here as a whole. */
+  #signedItems(): SignedItems | undefined {
+    if (this.#body === undefined || this.#request.body?.rest !== undefined) return undefined
+    this.#signed ??= new SignedItems(this.#request.path, this.#body)
+    return this.#signed
+  }
+
+  #placeOf(signed: SignedItems, digest: string): number {
+    for (let index = signed.count - 1; index >= 0; index -= 1) {
+      if (this.#affinity?.digest(signed.proof(index)) === digest) return index
+    }
+    return -1
+  }
+
+  #isOfAccount(one: string, other: string): boolean {
+    return one === other || this.#affinity?.accountOf(one).has(other) === true
+  }
+}

@@ -1,0 +1,165 @@
+import { elements, isKey, isString, type Member, member, members, startOf, stringAt } from './json-walk.js'
+
+/** Ids are told from words by their length and a digit in them. */
+const ID = /^(?=[^\s]*\d)[\w.:@-]{6,256}$/
+const MOST_IDS = 64
+const MOST_NAMED = 200
+const DEEPEST = 4
+/** Members below the first level that name objects of the account. */
+const NESTED = [
+  '"file_id"',
+  '"file_ids"',
+  '"vector_store_ids"',
+  '"fileUri"',
+  '"file_uri"',
+  '"container"',
+].map((key) => Buffer.from(key))
+
+/** Collections of objects that one account alone knows: OpenAI's, Anthropic's, Gemini's. */
+const COLLECTION =
+  /\/(?:files|uploads|batches|fine_tuning|vector_stores|assistants|threads|containers|videos|conversations|evals|skills|cachedContents|tunedModels|fileSearchStores|operations)(?:[/?:]|$)/
+/** What is begun there and fetched later. */
+const BEGUN = /:(?:batchGenerateContent|asyncBatchEmbedContent|predictLongRunning)(?:\?|$)/
+const RESPONSES = /\/responses(?:\?|$)/
+const CHAT = /\/chat\/completions(?:\?|$)/
+const MESSAGES = /\/messages(?:\?|$)/
+const NAMES_OBJECT = /(?:^|_)ids?$|Id$|^name$|^uri$/
+
+/** The ids by which a request may name objects of an account: in its path, and in its body. */
+export function requestIds(path: string, body: Buffer | undefined): string[] {
+  const ids: string[] = []
+  const take = (text: string | undefined): void => {
+    const id = text === undefined ? undefined : idOf(text)
+    if (id !== undefined && ids.length < MOST_IDS) ids.push(id)
+  }
+  const query = path.indexOf('?')
+  for (const segment of (query < 0 ? path : path.slice(0, query)).split('/')) take(decoded(segment))
+  if (body !== undefined) idsInBody(body, take)
+  return ids
+}
+
+/** Whether a request refers to parts of stored answers, which only the account knows that has given them. */
+export function refersToItems(body: Buffer | undefined): boolean {
+  return body?.includes('"item_reference"') ?? false
+}
+
+/**
+ * The ids of objects that an answer names, as far as its beginning is here; none for answers that leave nothing behind.
+ *
+ * @param stored whether the request has its answer stored: what it says of `store`
+ */
+export function answerIds(
+  path: string,
+  stored: boolean | undefined,
+  beginning: () => Buffer | undefined,
+): string[] {
+  if (COLLECTION.test(path) || BEGUN.test(path)) return allIds(beginning())
+  // Responses are stored unless a request forbids it, chat completions where it asks for it.
+  const keeps = RESPONSES.test(path) ? stored !== false : CHAT.test(path) && stored === true
+  if (keeps) return firstId(beginning())
+  return MESSAGES.test(path) ? containerId(beginning()) : []
+}
+
+/** Whether a request makes an object that is named nowhere else. */
+export function isCreating(method: string, path: string): boolean {
+  return method === 'POST' && (COLLECTION.test(path) || BEGUN.test(path))
+}
+
+/** What a request's body says of `store`. */
+export function asksToStore(body: Buffer | undefined): boolean | undefined {
+  const found = body && member(body, startOf(body), 'store')
+  if (body === undefined || found === undefined) return undefined
+  const text = body.toString('latin1', found.start, Math.min(found.end, found.start + 8))
+  return text === 'true' ? true : text === 'false' ? false : undefined
+}
+
+function idsInBody(body: Buffer, take: (text: string | undefined) => void): void {
+  for (const one of members(body, startOf(body))) {
+    if (isKey(body, one, 'model')) continue
+    takeValue(body, one, take)
+    const inner = member(body, one.start, 'id')
+    if (inner !== undefined) take(stringAt(body, inner.start, inner.end))
+  }
+  for (const key of NESTED) {
+    for (let at = body.indexOf(key); at >= 0; at = body.indexOf(key, at + key.length)) {
+      const value = /^\s*:\s*/.exec(body.toString('latin1', at + key.length, at + key.length + 16))?.[0]
+      if (value === undefined) continue
+      const start = at + key.length + value.length
+      if (isString(body, start)) take(stringAt(body, start, endOfShort(body, start)))
+      else for (const one of elements(body, start)) take(stringAt(body, one.start, one.end))
+    }
+  }
+}
+
+/** A string, or a list of them. */
+function takeValue(body: Buffer, { start, end }: Member, take: (text: string | undefined) => void): void {
+  if (isString(body, start)) take(stringAt(body, start, end))
+  else if (end - start <= 65_536) {
+    for (const one of elements(body, start)) {
+      if (!isString(body, one.start)) return
+      take(stringAt(body, one.start, one.end))
+    }
+  }
+}
+
+function endOfShort(body: Buffer, start: number): number {
+  const end = body.indexOf('"', start + 1)
+  return end < 0 ? body.length : end + 1
+}
+
+/** Gemini names objects by paths and whole URLs: what counts is their last part. */
+function idOf(text: string): string | undefined {
+  const id = text.slice(text.lastIndexOf('/') + 1)
+  return ID.test(id) ? id : undefined
+}
+
+function allIds(bytes: Buffer | undefined): string[] {
+  const ids = new Set<string>()
+  const walk = (value: unknown, name: string, depth: number): void => {
+    if (depth > DEEPEST || ids.size >= MOST_NAMED) return
+    if (typeof value === 'string') {
+      const id = NAMES_OBJECT.test(name) ? idOf(value) : undefined
+      if (id !== undefined) ids.add(id)
+    } else if (Array.isArray(value)) for (const one of value) walk(one, name, depth + 1)
+    else if (typeof value === 'object' && value !== null) {
+      for (const [key, one] of Object.entries(value)) walk(one, key, depth + 1)
+    }
+  }
+  walk(parsed(bytes), '', 0)
+  return [...ids]
+}
+
+/** The id of an answer: at the top of a JSON object, or in the first event of a stream that has one. */
+function firstId(bytes: Buffer | undefined): string[] {
+  if (bytes === undefined) return []
+  const start = bytes.indexOf('{')
+  if (start < 0) return []
+  const response = member(bytes, start, 'response')
+  const found = member(bytes, response?.start ?? start, 'id')
+  const id = found && idOf(stringAt(bytes, found.start, found.end) ?? '')
+  return id === undefined ? [] : [id]
+}
+
+function containerId(bytes: Buffer | undefined): string[] {
+  if (bytes === undefined || !bytes.includes('"container"')) return []
+  const container = member(bytes, startOf(bytes), 'container')
+  const found = container && member(bytes, container.start, 'id')
+  const id = found && idOf(stringAt(bytes, found.start, found.end) ?? '')
+  return id === undefined ? [] : [id]
+}
+
+function parsed(bytes: Buffer | undefined): unknown {
+  try {
+    return bytes === undefined ? undefined : JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,201 @@
+import {
+  elements,
+  endOfString,
+  isObject,
+  isString,
+  member,
+  type Span,
+  startOf,
+  stringAt,
+} from './json-walk.js'
+
+/** A part of a body to be left out, or replaced. */
+interface Edit extends Span {
+  readonly by: string
+}
+
+/** An item that carries something only its own account may be able to read. */
+interface Item {
+  /** What it carries, quotes included. */
+  readonly proof: Span
+  /** The list that it is an element of, its place there, and the message that this list is the content of. */
+  readonly list?: readonly Span[]
+  readonly place?: number
+  readonly message?: number
+}
+
+/**
+ * What Gemini takes in place of a signature that it cannot know (ai.google.dev/gemini-api/docs/thought-signatures, "FAQ"):
+ * a call of a function must have one.
+ */
+const NO_SIGNATURE = '"skip_thought_signature_validator"'
+const SIGNATURE_KEYS = ['"thoughtSignature"', '"thought_signature"'].map((key) => Buffer.from(key))
+
+type Dialect = 'responses' | 'messages' | 'gemini'
+
+/** What stands in every body that has such items. */
+const MARKS: Readonly<Record<Dialect, readonly Buffer[]>> = {
+  responses: [Buffer.from('encrypted_content')],
+  messages: [Buffer.from('"signature"'), Buffer.from('redacted_thinking')],
+  gemini: SIGNATURE_KEYS,
+}
+
+/** How providers refuse what another account has signed or encrypted. */
+const REFUSAL =
+  /invalid_encrypted_content|encrypted content\b.{0,300}\bcould not be (?:verified|decrypted)|invalid [`'"]?signature[`'"]? in [`'"]?thinking|thought.?signature (?:is|was) (?:not valid|invalid)|(?:corrupted|invalid) thought.?signature/is
+
+/** Whether the text of an error refuses what a request carries of another account. */
+export function refusesSigned(text: string): boolean {
+  return REFUSAL.test(text)
+}
+
+/**
+ * The items of a conversation that carry encrypted reasoning or a signature: reasoning of OpenAI's Responses API,
+ * thinking of Anthropic's Messages API, and signatures of thoughts of Gemini's API. In the order of the body.
+ */
+export class SignedItems {
+  readonly #body: Buffer
+  readonly #dialect: Dialect
+  readonly #items: readonly Item[] = []
+  readonly #messages: readonly Span[] = []
+
+  constructor(path: string, body: Buffer) {
+    this.#body = body
+    this.#dialect = dialectOf(path)
+    // Most bodies have none, and are not walked through.
+    if (!MARKS[this.#dialect].some((mark) => body.includes(mark))) return
+    this.#messages = this.#dialect === 'messages' ? listAt(body, startOf(body), 'messages') : []
+    this.#items = this.#find()
+  }
+
+  get count(): number {
+    return this.#items.length
+  }
+
+  /** What item number `index` carries, as it is written. */
+  proof(index: number): string {
+    const proof = this.#items[index]?.proof
+    return proof === undefined ? '' : this.#body.toString('latin1', proof.start, proof.end)
+  }
+
+  /** The body without the first `count` of them. Every other byte stays as it is. */
+  without(count: number): Buffer {
+    const gone = this.#items.slice(0, count)
+    const edits =
+      this.#dialect === 'gemini'
+        ? gone.map(({ proof }) => ({ ...proof, by: NO_SIGNATURE }))
+        : this.#removed(gone)
+    return edited(this.#body, edits)
+  }
+
+  #find(): Item[] {
+    switch (this.#dialect) {
+      case 'responses':
+        return itemsIn(this.#body, listAt(this.#body, startOf(this.#body), 'input'), encrypted)
+      case 'messages':
+        return this.#messages.flatMap(({ start }, message) =>
+          itemsIn(this.#body, listAt(this.#body, start, 'content'), thinking).map((item) => ({
+            ...item,
+            message,
+          })),
+        )
+      case 'gemini':
+        return signatures(this.#body)
+    }
+  }
+
+  #removed(gone: readonly Item[]): Edit[] {
+    const lists = new Map<readonly Span[], Set<number>>()
+    for (const { list, place } of gone) {
+      if (list === undefined || place === undefined) continue
+      lists.set(list, (lists.get(list) ?? new Set()).add(place))
+    }
+    // A message without content is refused: it goes as a whole.
+    const empty = new Set<number>()
+    for (const { list, message } of gone) {
+      if (list !== undefined && message !== undefined && lists.get(list)?.size === list.length)
+        empty.add(message)
+    }
+    const isLeft = (list: readonly Span[]): boolean =>
+      !gone.some((item) => item.list === list && item.message !== undefined && empty.has(item.message))
+    const edits = [...lists].flatMap(([list, places]) => (isLeft(list) ? removals(list, places) : []))
+    return [...edits, ...removals(this.#messages, empty)]
+  }
+}
+
+function dialectOf(path: string): Dialect {
+  if (/\/responses(?:\/|\?|$)/.test(path)) return 'responses'
+  return /\/messages(?:\/|\?|$)/.test(path) ? 'messages' : 'gemini'
+}
+
+function listAt(body: Buffer, object: number, name: string): Span[] {
+  const found = isObject(body, object) ? member(body, object, name) : undefined
+  return found === undefined ? [] : [...elements(body, found.start)]
+}
+
+function itemsIn(
+  body: Buffer,
+  list: readonly Span[],
+  proofOf: (body: Buffer, start: number) => Span | undefined,
+): Item[] {
+  return list.flatMap(({ start }, place) => {
+    const proof = proofOf(body, start)
+    return proof === undefined ? [] : [{ proof, list, place }]
+  })
+}
+
+function encrypted(body: Buffer, start: number): Span | undefined {
+  return text(body, start, 'encrypted_content')
+}
+
+function thinking(body: Buffer, start: number): Span | undefined {
+  const type = member(body, start, 'type')
+  const name = type && stringAt(body, type.start, type.end)
+  if (name === 'thinking') return text(body, start, 'signature')
+  return name === 'redacted_thinking' ? text(body, start, 'data') : undefined
+}
+
+function text(body: Buffer, object: number, name: string): Span | undefined {
+  const found = member(body, object, name)
+  return found !== undefined && isString(body, found.start) ? found : undefined
+}
+
+function signatures(body: Buffer): Item[] {
+  const found: Item[] = []
+  for (const key of SIGNATURE_KEYS) {
+    for (let at = body.indexOf(key); at >= 0; at = body.indexOf(key, at + key.length)) {
+      const between = /^\s*:\s*(?=")/.exec(
+        body.toString('latin1', at + key.length, at + key.length + 32),
+      )?.[0]
+      // Within a text its quotes are escaped.
+      if (between === undefined || body[at - 1] === 0x5c) continue
+      const start = at + key.length + between.length
+      found.push({ proof: { start, end: endOfString(body, start) } })
+    }
+  }
+  return found.sort((a, b) => a.proof.start - b.proof.start)
+}
+
+/** Takes elements out of a list, each with a comma beside it. */
+function removals(list: readonly Span[], gone: ReadonlySet<number>): Edit[] {
+  let kept = false
+  return list.flatMap((element, place) => {
+    if (!gone.has(place)) {
+      kept = true
+      return []
+    }
+    const start = kept ? (list[place - 1]?.end ?? element.start) : element.start
+    const end = kept ? element.end : (list[place + 1]?.start ?? element.end)
+    return [{ start, end, by: '' }]
+  })
+}
+
+function edited(body: Buffer, edits: readonly Edit[]): Buffer {
+  const pieces: Buffer[] = []
+  let at = 0
+  for (const { start, end, by } of [...edits].sort((a, b) => a.start - b.start)) {
+    pieces.push(body.subarray(at, start), Buffer.from(by))
+    at = end
+  }
+  return Buffer.concat([...pieces, body.subarray(at)])
+}
