@@ -5,10 +5,14 @@ import type { Fields } from './fields.js'
 export interface Saying {
   readonly text: string
   readonly tool?: { readonly name: string; readonly args: Fields }
+  /** What the account signs its reasoning with; absent: it shows none. */
+  readonly proof?: string
 }
 
 /** An answer of Anthropic's Messages API. */
-export function anthropicTurn(body: Fields, { text, tool }: Saying): Answer {
+export function anthropicTurn(body: Fields, { text, tool, proof }: Saying): Answer {
+  const thinks = proof !== undefined && body.thinking !== undefined
+  const thought = thinks ? [{ type: 'thinking', thinking: 'I run it.', signature: proof }] : []
   const block =
     tool === undefined
       ? { type: 'text', text }
@@ -22,7 +26,8 @@ export function anthropicTurn(body: Fields, { text, tool }: Saying): Answer {
     model: body.model,
     stop_sequence: null,
   }
-  if (body.stream !== true) return jsonAnswer({ ...message, content: [block], stop_reason: reason, usage })
+  if (body.stream !== true)
+    return jsonAnswer({ ...message, content: [...thought, block], stop_reason: reason, usage })
   const opened = tool === undefined ? { type: 'text', text: '' } : { ...block, input: {} }
   const deltas =
     tool === undefined
@@ -30,9 +35,19 @@ export function anthropicTurn(body: Fields, { text, tool }: Saying): Answer {
       : [{ type: 'input_json_delta', partial_json: JSON.stringify(tool.args) }]
   return events([
     { type: 'message_start', message: { ...message, content: [], stop_reason: null, usage } },
-    { type: 'content_block_start', index: 0, content_block: opened },
-    ...deltas.map((delta) => ({ type: 'content_block_delta', index: 0, delta })),
-    { type: 'content_block_stop', index: 0 },
+    ...thought.flatMap(({ thinking, signature }) => [
+      {
+        type: 'content_block_start',
+        index: 0,
+        content_block: { type: 'thinking', thinking: '', signature: '' },
+      },
+      { type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking } },
+      { type: 'content_block_delta', index: 0, delta: { type: 'signature_delta', signature } },
+      { type: 'content_block_stop', index: 0 },
+    ]),
+    { type: 'content_block_start', index: thought.length, content_block: opened },
+    ...deltas.map((delta) => ({ type: 'content_block_delta', index: thought.length, delta })),
+    { type: 'content_block_stop', index: thought.length },
     {
       type: 'message_delta',
       delta: { stop_reason: reason, stop_sequence: null },
@@ -43,7 +58,9 @@ export function anthropicTurn(body: Fields, { text, tool }: Saying): Answer {
 }
 
 /** An answer of OpenAI's Responses API. */
-export function responsesTurn(body: Fields, { text, tool }: Saying): Answer {
+export function responsesTurn(body: Fields, { text, tool, proof }: Saying): Answer {
+  const thought =
+    proof === undefined ? [] : [{ id: id('rs'), type: 'reasoning', summary: [], encrypted_content: proof }]
   const content = [{ type: 'output_text', text, annotations: [] }]
   const called = tool && { name: tool.name, arguments: JSON.stringify(tool.args), call_id: id('call') }
   const item =
@@ -58,9 +75,10 @@ export function responsesTurn(body: Fields, { text, tool }: Saying): Answer {
     total_tokens: 15,
   }
   const begun = { id: id('resp'), object: 'response', created_at: 1, model: body.model, output: [] }
-  const done = { ...begun, status: 'completed', output: [item], usage }
+  const done = { ...begun, status: 'completed', output: [...thought, item], usage }
   if (body.stream !== true) return jsonAnswer(done)
-  const place = { item_id: item.id, output_index: 0 }
+  const output_index = thought.length
+  const place = { item_id: item.id, output_index }
   const deltas =
     called === undefined
       ? words(text).map((delta) => ({
@@ -73,9 +91,13 @@ export function responsesTurn(body: Fields, { text, tool }: Saying): Answer {
   const opened = { ...item, ...(called === undefined ? { content: [] } : { arguments: '' }) }
   const all = [
     { type: 'response.created', response: { ...begun, status: 'in_progress' } },
-    { type: 'response.output_item.added', output_index: 0, item: { ...opened, status: 'in_progress' } },
+    ...thought.flatMap((each) => [
+      { type: 'response.output_item.added', output_index: 0, item: { ...each, encrypted_content: '' } },
+      { type: 'response.output_item.done', output_index: 0, item: each },
+    ]),
+    { type: 'response.output_item.added', output_index, item: { ...opened, status: 'in_progress' } },
     ...deltas,
-    { type: 'response.output_item.done', output_index: 0, item },
+    { type: 'response.output_item.done', output_index, item },
     { type: 'response.completed', response: done },
   ]
   return events(all.map((event, sequence) => ({ ...event, sequence_number: sequence })))
@@ -111,11 +133,16 @@ export function chatTurn(body: Fields, { text, tool }: Saying): Answer {
 }
 
 /** An answer of Gemini's `generateContent` or `streamGenerateContent`, as the path says. */
-export function geminiTurn(path: string, { text, tool }: Saying): Answer {
+export function geminiTurn(path: string, { text, tool, proof }: Saying): Answer {
   const parts: Fields[] =
     tool === undefined
       ? words(text).map((each) => ({ text: each }))
-      : [{ functionCall: { name: tool.name, args: tool.args } }]
+      : [
+          {
+            functionCall: { name: tool.name, args: tool.args },
+            ...(proof === undefined ? {} : { thoughtSignature: proof }),
+          },
+        ]
   const chunk = (each: readonly Fields[], last: boolean): Fields => ({
     candidates: [
       { content: { role: 'model', parts: each }, index: 0, ...(last ? { finishReason: 'STOP' } : {}) },
@@ -124,6 +151,21 @@ export function geminiTurn(path: string, { text, tool }: Saying): Answer {
   })
   if (!path.endsWith(':streamGenerateContent')) return jsonAnswer(chunk(parts, true))
   return stream(parts.map((part, index) => data(chunk([part], index === parts.length - 1))))
+}
+
+/** How each dialect refuses what another account has signed. */
+export function refusedProof(path: string): Answer {
+  const message = 'The encrypted content could not be verified.'
+  if (path.endsWith('/messages')) {
+    const error = { type: 'invalid_request_error', message: 'Invalid `signature` in `thinking` block' }
+    return { ...jsonAnswer({ type: 'error', error }), status: 400 }
+  }
+  if (path.includes('/models/')) {
+    const error = { code: 400, message: 'Thought signature is not valid.', status: 'INVALID_ARGUMENT' }
+    return { ...jsonAnswer({ error }), status: 400 }
+  }
+  const error = { message, type: 'invalid_request_error', param: null, code: 'invalid_encrypted_content' }
+  return { ...jsonAnswer({ error }), status: 400 }
 }
 
 /** A body in JSON. */

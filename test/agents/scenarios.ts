@@ -23,6 +23,8 @@ export interface Scenario {
   readonly accounts: readonly ((works: Reply) => Script)[]
   /** How long the agent may take, in milliseconds. */
   readonly limitMs?: number
+  /** Each account signs its reasoning, and refuses what another one has signed. */
+  readonly signs?: boolean
   /** Not in every run: it takes long. */
   readonly long?: boolean
 }
@@ -76,6 +78,16 @@ export const SCENARIOS: readonly Scenario[] = [
     accounts: [
       (works) => inTurn(works, [soon(3_000), works]),
       (works) => inTurn(works, [soon(3_000), works]),
+    ],
+  },
+  {
+    name: 'signed-reasoning',
+    turns: 6,
+    signs: true,
+    // The session goes from the first to the second one, and back.
+    accounts: [
+      (works) => inTurn(works, [works, works, soon(1_000), works]),
+      (works) => inTurn(works, [works, works, soon(60_000)]),
     ],
   },
   {

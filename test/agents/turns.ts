@@ -1,5 +1,13 @@
 import type { Answer, RecordedRequest, Reply } from '../../src/entries/testing.js'
-import { anthropicTurn, chatTurn, geminiTurn, jsonAnswer, responsesTurn, type Saying } from './dialects.js'
+import {
+  anthropicTurn,
+  chatTurn,
+  geminiTurn,
+  jsonAnswer,
+  refusedProof,
+  responsesTurn,
+  type Saying,
+} from './dialects.js'
 import { asList, asObject, type Fields } from './fields.js'
 
 interface Tool {
@@ -27,9 +35,25 @@ export const LAST_WORDS = 'The scripted provider says PONG.'
  * A provider that has an agent run `count` commands, one after the other, and then says the last words: in
  * the dialect that the request's path calls for, streamed where it asks for that. Like a provider it knows
  * its own paths alone.
+ *
+ * @param signs each account signs its reasoning, and refuses what another one has signed
  */
-export function turns(count: number): Reply {
-  return { answer: (request) => answer(request, count) }
+export function turns(count: number, signs = false): Reply {
+  return { answer: (request) => answer(request, count, signs) }
+}
+
+/** What an account signs with: base64, as of real ones, that names it. */
+function proofOf({ credential = '' }: RecordedRequest): string {
+  return Buffer.from(`${SIGNED_BY}${credential.padEnd(60, '.')}`).toString('base64')
+}
+
+const SIGNED_BY = 'reasoning of '
+
+/** Whether a request carries something that another account has signed. */
+function carriesForeign(request: RecordedRequest): boolean {
+  const mark = Buffer.from(SIGNED_BY.slice(0, 12)).toString('base64')
+  const proofs = request.text.split('"').filter((each) => each.startsWith(mark))
+  return proofs.some((each) => each !== proofOf(request))
 }
 
 /** Whether a request asks a model for an answer. */
@@ -40,14 +64,15 @@ export function asksModel({ path }: RecordedRequest): boolean {
 const MODEL_PATH =
   /^\/anthropic\/v1\/messages$|^\/(?:openai|qwen)\/v1\/(?:responses|chat\/completions)$|^\/gemini\/v1(?:beta|alpha)?\/models\/[^/]+:(?:streamG|g)enerateContent$/
 
-function answer(request: RecordedRequest, count: number): Answer {
+function answer(request: RecordedRequest, count: number, signs: boolean): Answer {
   const { path } = request
   const body = asObject(request.json)
   if (path.endsWith('/v1/messages/count_tokens')) return jsonAnswer({ input_tokens: 1_000 })
   if (path.endsWith(':countTokens')) return jsonAnswer({ totalTokens: 1_000 })
   if (/\/v1(?:beta)?\/models$/.test(path)) return jsonAnswer({ object: 'list', data: [], models: [] })
   if (!asksModel(request)) return { ...jsonAnswer({ error: { message: 'no such path' } }), status: 404 }
-  const saying = nextTurn(body, count)
+  if (signs && carriesForeign(request)) return refusedProof(path)
+  const saying = { ...nextTurn(body, count), ...(signs ? { proof: proofOf(request) } : {}) }
   if (path.endsWith('/messages')) return anthropicTurn(body, saying)
   if (path.endsWith('/responses')) return responsesTurn(body, saying)
   if (path.endsWith('/chat/completions')) return chatTurn(body, saying)

@@ -64,7 +64,7 @@ export class World {
     const { provider } = this.#agent
     const upstream = await startScriptedUpstream()
     this.#upstream = upstream
-    const answer = turns(scenario.turns ?? 0)
+    const answer = turns(scenario.turns ?? 0, scenario.signs)
     const keyFile = join(this.sandbox, 'vault.key')
     await this.#keymux(['init', '--key-file', keyFile])
     for (const [index, key] of KEYS.entries()) {
