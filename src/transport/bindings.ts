@@ -2,8 +2,9 @@ import type { Affinity, Conversation } from '../domain/affinity.js'
 import type { ForwardRequest, Stage } from '../domain/forwarding.js'
 import type { Familiar } from '../domain/ports.js'
 import { conversationKey } from './conversation-key.js'
+import type { JsonText } from './json-walk.js'
 import { answerIds, asksToStore, isCreating, refersToItems, requestIds } from './object-ids.js'
-import { SignedItems } from './signed-items.js'
+import { mayBeSigned, SignedItems } from './signed-items.js'
 
 /** An account that served a conversation is preferred for so long after the last time, in milliseconds. */
 const WARM_MS = 3_600_000
@@ -27,19 +28,20 @@ export interface Served {
 export class Bindings {
   readonly #affinity: Affinity | undefined
   readonly #request: ForwardRequest
-  readonly #body: Buffer | undefined
+  readonly #body: JsonText | undefined
   readonly #bound = new Map<string, Bound>()
   readonly #digests = new Map<string, string | undefined>()
   #key: { readonly text: string | undefined } | undefined
   #owner: { readonly profileId: string | undefined } | undefined
   #signed: SignedItems | undefined
+  #marked: boolean | undefined
   /** The profile that was asked first. */
   #first: string | undefined
   /** Those that refused what another account had signed. */
   readonly #refusing = new Set<string>()
 
   /** @param body as it can be read */
-  constructor(affinity: Affinity | undefined, request: ForwardRequest, body: Buffer | undefined) {
+  constructor(affinity: Affinity | undefined, request: ForwardRequest, body: JsonText | undefined) {
     this.#affinity = affinity
     this.#request = request
     this.#body = body
@@ -64,24 +66,22 @@ export class Bindings {
 
   /** How many signed items, from the first on, another account than this profile's has made. */
   foreignItems({ provider }: Stage, profileId: string): number {
-    const signed = this.#signedItems()
-    if (signed === undefined || signed.count === 0) return 0
-    if (this.#refusing.has(profileId)) return signed.count
+    if (this.#refusing.has(profileId)) return this.#signedCount()
     const known = this.#conversation(provider)
-    if (known === undefined) return this.#first === profileId ? 0 : signed.count
-    if (!this.#isOfAccount(known.profileId, profileId)) return signed.count
-    return known.foreignUpTo === undefined ? 0 : this.#placeOf(signed, known.foreignUpTo) + 1
+    if (known === undefined) return this.#first === profileId ? 0 : this.#signedCount()
+    if (!this.#isOfAccount(known.profileId, profileId)) return this.#signedCount()
+    const { foreignUpTo } = known
+    return foreignUpTo === undefined || this.#signedCount() === 0 ? 0 : this.#placeOf(foreignUpTo) + 1
   }
 
   /** Its body without the first `count` signed items. */
   without(count: number): Buffer | undefined {
-    return count === 0 ? this.#body : this.#signedItems()?.without(count)
+    return count === 0 ? this.#body?.bytes : this.#signedItems()?.without(count)
   }
 
   /** Notes that a profile refused what another account had signed; whether it may be asked without. */
   refused(stage: Stage, profileId: string): boolean {
-    const signed = this.#signedItems()
-    if (signed === undefined || this.foreignItems(stage, profileId) === signed.count) return false
+    if (this.foreignItems(stage, profileId) === this.#signedCount()) return false
     this.#refusing.add(profileId)
     return true
   }
@@ -100,7 +100,7 @@ export class Bindings {
     const { method, path } = this.#request
     const affinity = this.#affinity
     if (affinity === undefined) return
-    const ids = answerIds(path, asksToStore(this.#body), beginning)
+    const ids = answerIds(path, () => asksToStore(this.#body), beginning)
     if (ids.length === 0) return
     const digests = ids.map((id) => affinity.digest(id))
     affinity.own(profileId, digests, isCreating(method, path) ? 'once' : 'leisure')
@@ -116,7 +116,7 @@ export class Bindings {
     const known = this.#conversation(provider)
     if (known === undefined) return FREE
     const { profileId, atMs } = known
-    if (refersToItems(this.#body)) return { only: affinity.accountOf(profileId) }
+    if (refersToItems(this.#request.path, this.#body)) return { only: affinity.accountOf(profileId) }
     const above = this.#carriesItemsOf(provider, known)
     const isWarm = Math.abs(affinity.nowMs() - atMs) < WARM_MS
     return above || isWarm ? { familiar: { profileId, above } } : FREE
@@ -136,9 +136,9 @@ export class Bindings {
   }
 
   /** Whether it carries something that the account of its conversation made. */
-  #carriesItemsOf(provider: string, { profileId }: Conversation): boolean {
-    const count = this.#signedItems()?.count ?? 0
-    return count > 0 && this.foreignItems({ provider }, profileId) < count
+  #carriesItemsOf(provider: string, { profileId, foreignUpTo }: Conversation): boolean {
+    if (!this.#mayBeSigned) return false
+    return foreignUpTo === undefined || this.foreignItems({ provider }, profileId) < this.#signedCount()
   }
 
   #conversation(provider: string): Conversation | undefined {
@@ -161,16 +161,27 @@ export class Bindings {
     return text === undefined ? undefined : affinity.digest(`${provider}\u0000${text}`)
   }
 
-  /** Those of a body that is here as a whole. */
+  /** Of a body that is here as a whole. Most have none, and are not walked through. */
+  get #mayBeSigned(): boolean {
+    if (this.#body === undefined || this.#request.body?.rest !== undefined) return false
+    this.#marked ??= mayBeSigned(this.#request.path, this.#body.bytes)
+    return this.#marked
+  }
+
+  #signedCount(): number {
+    return this.#signedItems()?.count ?? 0
+  }
+
   #signedItems(): SignedItems | undefined {
-    if (this.#body === undefined || this.#request.body?.rest !== undefined) return undefined
-    this.#signed ??= new SignedItems(this.#request.path, this.#body)
+    if (this.#body === undefined || !this.#mayBeSigned) return undefined
+    this.#signed ??= new SignedItems(this.#request.path, this.#body.bytes)
     return this.#signed
   }
 
-  #placeOf(signed: SignedItems, digest: string): number {
-    for (let index = signed.count - 1; index >= 0; index -= 1) {
-      if (this.#affinity?.digest(signed.proof(index)) === digest) return index
+  #placeOf(digest: string): number {
+    const signed = this.#signedItems()
+    for (let index = this.#signedCount() - 1; index >= 0; index -= 1) {
+      if (this.#affinity?.digest(signed?.proof(index) ?? '') === digest) return index
     }
     return -1
   }

@@ -1,6 +1,6 @@
 import type { RawHeaders } from '../domain/forwarding.js'
 import { headerValue } from './headers.js'
-import { elements, isKey, type Member, member, members, startOf, stringAt } from './json-walk.js'
+import { elements, isKey, type JsonText, type Member, member, members, stringAt } from './json-walk.js'
 
 /** By which programs name a session of theirs, as their requests were recorded (`test/agents/fixtures`). */
 const SESSION_HEADERS = [
@@ -26,7 +26,7 @@ const DEEPEST = 4
  * What tells one conversation from another: the session that its program names, else its prompt cache's key, else the
  * user's id, else its instructions and the first thing that was said. `undefined` for what is no conversation.
  */
-export function conversationKey(headers: RawHeaders, body: Buffer | undefined): string | undefined {
+export function conversationKey(headers: RawHeaders, body: JsonText | undefined): string | undefined {
   for (const name of SESSION_HEADERS) {
     const value = headerValue(headers, name)
     if (value !== undefined && value !== '') return `session ${value}`
@@ -34,24 +34,22 @@ export function conversationKey(headers: RawHeaders, body: Buffer | undefined): 
   return body === undefined ? undefined : keyInBody(body)
 }
 
-function keyInBody(body: Buffer): string | undefined {
-  let cacheKey: string | undefined
-  let userId: string | undefined
-  const beginning: string[] = []
-  let speaks = false
-  for (const one of members(body, startOf(body))) {
-    if (isKey(body, one, 'prompt_cache_key')) cacheKey = stringAt(body, one.start, one.end)
-    else if (isKey(body, one, 'metadata')) userId = userIdIn(body, one)
-    else if (INSTRUCTIONS.some((name) => isKey(body, one, name)))
-      beginning.push(textsOf(body, one.start, one.end))
-    else if (MESSAGES.some((name) => isKey(body, one, name))) {
-      speaks = true
-      beginning.push(firstWords(body, one))
-    }
-  }
-  if (cacheKey !== undefined && cacheKey !== '') return `cache ${cacheKey}`
+function keyInBody(body: JsonText): string | undefined {
+  const { bytes } = body
+  const cacheKey = body.find('prompt_cache_key')
+  const named = cacheKey && stringAt(bytes, cacheKey.start, cacheKey.end)
+  if (named !== undefined && named !== '') return `cache ${named}`
+  const metadata = body.find('metadata')
+  const userId = metadata && userIdIn(bytes, metadata)
   if (userId !== undefined && userId !== '') return `user ${userId}`
-  return speaks ? `text ${beginning.join('\u0000')}` : undefined
+  const messages = MESSAGES.flatMap((name) => body.find(name) ?? [])
+  if (messages.length === 0) return undefined
+  const instructions = INSTRUCTIONS.flatMap((name) => body.find(name) ?? [])
+  const beginning = [
+    ...instructions.map(({ start, end }) => textsOf(bytes, start, end)),
+    ...messages.map((one) => firstWords(bytes, one)),
+  ]
+  return `text ${beginning.join('\u0000')}`
 }
 
 function userIdIn(body: Buffer, { start }: Member): string | undefined {

@@ -154,3 +154,24 @@ function endOfValue(text: Buffer, start: number): number {
   }
   return at
 }
+
+/** A JSON text whose members are looked for more than once. */
+export class JsonText {
+  readonly bytes: Buffer
+  #members: readonly Member[] | undefined
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
+
+  /** Those of the first level, found in one walk. */
+  get members(): readonly Member[] {
+    this.#members ??= [...members(this.bytes, startOf(this.bytes))]
+    return this.#members
+  }
+
+  /** The one of this name; of several the last counts, as it does for parsers. */
+  find(name: string): Member | undefined {
+    return this.members.findLast((one) => isKey(this.bytes, one, name))
+  }
+}

@@ -1,19 +1,22 @@
-import { elements, isKey, isString, type Member, member, members, startOf, stringAt } from './json-walk.js'
+import {
+  elements,
+  isKey,
+  isString,
+  type JsonText,
+  type Member,
+  member,
+  startOf,
+  stringAt,
+} from './json-walk.js'
 
 /** Ids are told from words by their length and a digit in them. */
 const ID = /^(?=[^\s]*\d)[\w.:@-]{6,256}$/
 const MOST_IDS = 64
 const MOST_NAMED = 200
 const DEEPEST = 4
-/** Members below the first level that name objects of the account. */
-const NESTED = [
-  '"file_id"',
-  '"file_ids"',
-  '"vector_store_ids"',
-  '"fileUri"',
-  '"file_uri"',
-  '"container"',
-].map((key) => Buffer.from(key))
+/** Members below the first level that name objects of the account, by what bodies of a dialect may have. */
+const NESTED_GEMINI = ['"fileUri"', '"file_uri"'].map((key) => Buffer.from(key))
+const NESTED = ['"file_id"', '"file_ids"', '"vector_store_ids"', '"container"'].map((key) => Buffer.from(key))
 
 /** Collections of objects that one account alone knows: OpenAI's, Anthropic's, Gemini's. */
 const COLLECTION =
@@ -26,7 +29,7 @@ const MESSAGES = /\/messages(?:\?|$)/
 const NAMES_OBJECT = /(?:^|_)ids?$|Id$|^name$|^uri$/
 
 /** The ids by which a request may name objects of an account: in its path, and in its body. */
-export function requestIds(path: string, body: Buffer | undefined): string[] {
+export function requestIds(path: string, body: JsonText | undefined): string[] {
   const ids: string[] = []
   const take = (text: string | undefined): void => {
     const id = text === undefined ? undefined : idOf(text)
@@ -34,13 +37,13 @@ export function requestIds(path: string, body: Buffer | undefined): string[] {
   }
   const query = path.indexOf('?')
   for (const segment of (query < 0 ? path : path.slice(0, query)).split('/')) take(decoded(segment))
-  if (body !== undefined) idsInBody(body, take)
+  if (body !== undefined) idsInBody(body, path, take)
   return ids
 }
 
 /** Whether a request refers to parts of stored answers, which only the account knows that has given them. */
-export function refersToItems(body: Buffer | undefined): boolean {
-  return body?.includes('"item_reference"') ?? false
+export function refersToItems(path: string, body: JsonText | undefined): boolean {
+  return RESPONSES.test(path) && body?.bytes.includes('"item_reference"') === true
 }
 
 /**
@@ -50,12 +53,12 @@ export function refersToItems(body: Buffer | undefined): boolean {
  */
 export function answerIds(
   path: string,
-  stored: boolean | undefined,
+  stored: () => boolean | undefined,
   beginning: () => Buffer | undefined,
 ): string[] {
   if (COLLECTION.test(path) || BEGUN.test(path)) return allIds(beginning())
   // Responses are stored unless a request forbids it, chat completions where it asks for it.
-  const keeps = RESPONSES.test(path) ? stored !== false : CHAT.test(path) && stored === true
+  const keeps = RESPONSES.test(path) ? stored() !== false : CHAT.test(path) && stored() === true
   if (keeps) return firstId(beginning())
   return MESSAGES.test(path) ? containerId(beginning()) : []
 }
@@ -66,27 +69,31 @@ export function isCreating(method: string, path: string): boolean {
 }
 
 /** What a request's body says of `store`. */
-export function asksToStore(body: Buffer | undefined): boolean | undefined {
-  const found = body && member(body, startOf(body), 'store')
+export function asksToStore(body: JsonText | undefined): boolean | undefined {
+  const found = body?.find('store')
   if (body === undefined || found === undefined) return undefined
-  const text = body.toString('latin1', found.start, Math.min(found.end, found.start + 8))
+  const text = body.bytes.toString('latin1', found.start, Math.min(found.end, found.start + 8))
   return text === 'true' ? true : text === 'false' ? false : undefined
 }
 
-function idsInBody(body: Buffer, take: (text: string | undefined) => void): void {
-  for (const one of members(body, startOf(body))) {
-    if (isKey(body, one, 'model')) continue
-    takeValue(body, one, take)
-    const inner = member(body, one.start, 'id')
-    if (inner !== undefined) take(stringAt(body, inner.start, inner.end))
+function idsInBody(
+  { bytes, members }: JsonText,
+  path: string,
+  take: (text: string | undefined) => void,
+): void {
+  for (const one of members) {
+    if (isKey(bytes, one, 'model')) continue
+    takeValue(bytes, one, take)
+    const inner = member(bytes, one.start, 'id')
+    if (inner !== undefined) take(stringAt(bytes, inner.start, inner.end))
   }
-  for (const key of NESTED) {
-    for (let at = body.indexOf(key); at >= 0; at = body.indexOf(key, at + key.length)) {
-      const value = /^\s*:\s*/.exec(body.toString('latin1', at + key.length, at + key.length + 16))?.[0]
+  for (const key of path.includes('/models/') ? NESTED_GEMINI : NESTED) {
+    for (let at = bytes.indexOf(key); at >= 0; at = bytes.indexOf(key, at + key.length)) {
+      const value = /^\s*:\s*/.exec(bytes.toString('latin1', at + key.length, at + key.length + 16))?.[0]
       if (value === undefined) continue
       const start = at + key.length + value.length
-      if (isString(body, start)) take(stringAt(body, start, endOfShort(body, start)))
-      else for (const one of elements(body, start)) take(stringAt(body, one.start, one.end))
+      if (isString(bytes, start)) take(stringAt(bytes, start, endOfShort(bytes, start)))
+      else for (const one of elements(bytes, start)) take(stringAt(bytes, one.start, one.end))
     }
   }
 }

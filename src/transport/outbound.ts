@@ -3,6 +3,7 @@ import type { EndSignal, ForwardRequest, Stage } from '../domain/forwarding.js'
 import type { AuthProfile } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { callerHeaders, upstreamHeaders, without } from './headers.js'
+import { JsonText } from './json-walk.js'
 import { codingsOf } from './request-coding.js'
 import { requestedModel, withModel } from './request-model.js'
 import type { UpstreamRequest } from './types.js'
@@ -33,6 +34,8 @@ const OTHERWISE: ReadonlySet<string | undefined> = new Set(['gemini', 'anthropic
 
 /** A caller's request as it is sent to one upstream after the other. */
 export class Outbound {
+  /** The body as it can be read. */
+  readonly readable: JsonText | undefined
   readonly #request: ForwardRequest
   readonly #headers: readonly string[]
   readonly #model: string | undefined
@@ -49,13 +52,10 @@ export class Outbound {
     this.#request = request
     this.#removed = removed
     this.#headers = callerHeaders(request.headers)
+    const { body, decoded, headers } = request
+    const bytes = decoded ?? (codingsOf(headers).length > 0 ? undefined : body?.bytes)
+    this.readable = bytes && new JsonText(bytes)
     this.#model = requestedModel(request.path, this.readable) ?? request.model
-  }
-
-  /** The body as it can be read. */
-  get readable(): Buffer | undefined {
-    const { body, decoded, headers } = this.#request
-    return decoded ?? (codingsOf(headers).length > 0 ? undefined : body?.bytes)
   }
 
   /** Whether the body is kept, so that it can be sent any number of times. */

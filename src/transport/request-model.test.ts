@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { JsonText } from './json-walk.js'
 import { findModel, requestedModel, withModel } from './request-model.js'
 
 const PATH = '/chat/completions'
 
 function modelOf(text: string): string | undefined {
-  return requestedModel(PATH, Buffer.from(text))
+  return requestedModel(PATH, new JsonText(Buffer.from(text)))
 }
 
 describe('the model of a body', () => {
@@ -58,8 +59,8 @@ describe('the model of a body', () => {
   test('never throws', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-        findModel(Buffer.from(bytes))
-        findModel(Buffer.concat([Buffer.from('{'), bytes]))
+        findModel(new JsonText(Buffer.from(bytes)))
+        findModel(new JsonText(Buffer.concat([Buffer.from('{'), bytes])))
         withModel(Buffer.concat([Buffer.from('{"'), bytes]), 'x')
       }),
     )
@@ -76,7 +77,7 @@ describe('the model of a path', () => {
     ['/v1beta/models?pageSize=1', undefined],
   ])('%s', (path, model) => {
     expect(requestedModel(path, undefined)).toBe(model)
-    expect(requestedModel(path, Buffer.from('{"contents":[]}'))).toBe(model)
+    expect(requestedModel(path, new JsonText(Buffer.from('{"contents":[]}')))).toBe(model)
   })
 })
 

@@ -1,4 +1,4 @@
-import { isKey, isObject, members, skipSpace, startOf, stringAt } from './json-walk.js'
+import { isObject, JsonText, skipSpace, startOf, stringAt } from './json-walk.js'
 
 /** Where a JSON body names its model: the text, and the bytes of its value, quotes included. */
 interface ModelPlace {
@@ -14,7 +14,7 @@ const CLOSE_BRACE = 0x7d
 const IN_PATH = /\/(?:models|tunedModels)\/([^/:?#]{1,256}):[A-Za-z]+(?:[?#]|$)/
 
 /** The model a request is for: as its JSON body names it, or as its path does. */
-export function requestedModel(path: string, body: Buffer | undefined): string | undefined {
+export function requestedModel(path: string, body: JsonText | undefined): string | undefined {
   const named = body === undefined ? undefined : findModel(body)?.model
   if (named !== undefined) return named === '' ? undefined : named
   const inPath = IN_PATH.exec(path)?.[1]
@@ -27,7 +27,7 @@ export function requestedModel(path: string, body: Buffer | undefined): string |
  */
 export function withModel(body: Buffer, model: string): Buffer {
   const value = Buffer.from(JSON.stringify(model))
-  const place = findModel(body)
+  const place = findModel(new JsonText(body))
   if (place !== undefined) {
     return Buffer.concat([body.subarray(0, place.start), value, body.subarray(place.end)])
   }
@@ -42,14 +42,9 @@ export function withModel(body: Buffer, model: string): Buffer {
  * Finds the top-level `model` of a JSON object without parsing the rest. The last one counts, as it does for parsers; a
  * body that is cut off or broken is read as far as it goes.
  */
-export function findModel(body: Buffer): ModelPlace | undefined {
-  let found: ModelPlace | undefined
-  for (const one of members(body, startOf(body))) {
-    if (!isKey(body, one, 'model')) continue
-    const { start, end } = one
-    found = { model: stringAt(body, start, end), start, end }
-  }
-  return found
+export function findModel(body: JsonText): ModelPlace | undefined {
+  const found = body.find('model')
+  return found && { model: stringAt(body.bytes, found.start, found.end), start: found.start, end: found.end }
 }
 
 function decoded(text: string): string {

@@ -44,6 +44,11 @@ const MARKS: Readonly<Record<Dialect, readonly Buffer[]>> = {
 const REFUSAL =
   /invalid_encrypted_content|encrypted content\b.{0,300}\bcould not be (?:verified|decrypted)|invalid [`'"]?signature[`'"]? in [`'"]?thinking|thought.?signature (?:is|was) (?:not valid|invalid)|(?:corrupted|invalid) thought.?signature/is
 
+/** Whether a body may have such items: true of every body that does. */
+export function mayBeSigned(path: string, body: Buffer): boolean {
+  return MARKS[dialectOf(path)].some((mark) => body.includes(mark))
+}
+
 /** Whether the text of an error refuses what a request carries of another account. */
 export function refusesSigned(text: string): boolean {
   return REFUSAL.test(text)
@@ -56,14 +61,12 @@ export function refusesSigned(text: string): boolean {
 export class SignedItems {
   readonly #body: Buffer
   readonly #dialect: Dialect
-  readonly #items: readonly Item[] = []
-  readonly #messages: readonly Span[] = []
+  readonly #items: readonly Item[]
+  readonly #messages: readonly Span[]
 
   constructor(path: string, body: Buffer) {
     this.#body = body
     this.#dialect = dialectOf(path)
-    // Most bodies have none, and are not walked through.
-    if (!MARKS[this.#dialect].some((mark) => body.includes(mark))) return
     this.#messages = this.#dialect === 'messages' ? listAt(body, startOf(body), 'messages') : []
     this.#items = this.#find()
   }

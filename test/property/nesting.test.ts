@@ -20,9 +20,12 @@ import { modelAllowed } from '../../src/policy/model-globs.js'
 import { parseCustomProvider } from '../../src/providers/custom.js'
 import { readProviderFile } from '../../src/surfaces/cli/provider-file.js'
 import { createJsonLogger } from '../../src/surfaces/gateway/log.js'
+import { conversationKey } from '../../src/transport/conversation-key.js'
 import { carriesContent } from '../../src/transport/event-content.js'
 import { codeOf } from '../../src/transport/failure.js'
+import { elements, JsonText, members } from '../../src/transport/json-walk.js'
 import { requestedModel, withModel } from '../../src/transport/request-model.js'
+import { SignedItems } from '../../src/transport/signed-items.js'
 import { startTestGateway, type TestGateway } from '../support/gateway.js'
 import { JSON_NESTS, jsonOfDepth, YAML_NESTS } from '../support/nests.js'
 
@@ -103,9 +106,15 @@ describe.each(JSON_NESTS)('JSON of %s', (_name, open, close) => {
 
     test('requests name their model, and keep it', () => {
       const body = Buffer.from(`{"tools":${text},"model":"m"}`)
-      expect(requestedModel('/v1/x', body)).toBe('m')
-      expect(requestedModel('/v1/x', withModel(body, 'other'))).toBe('other')
-      expect(requestedModel('/v1/x', Buffer.from(cut))).toBeUndefined()
+      expect(requestedModel('/v1/x', new JsonText(body))).toBe('m')
+      expect(requestedModel('/v1/x', new JsonText(withModel(body, 'other')))).toBe('other')
+      expect(requestedModel('/v1/x', new JsonText(Buffer.from(cut)))).toBeUndefined()
+      const walked = [...members(Buffer.from(cut), 0), ...elements(Buffer.from(cut), 0)]
+      expect(walked.length).toBeLessThan(cut.length)
+      expect(
+        new SignedItems('/responses', Buffer.from(`{"input":[{"encrypted_content":${text}}]}`)).count,
+      ).toBe(0)
+      expect(conversationKey([], new JsonText(Buffer.from(`{"messages":${text}}`)))).toBeDefined()
     })
   })
 })
