@@ -1,5 +1,5 @@
 import type { KeymuxError } from './errors.js'
-import type { FailureReason } from './usage.js'
+import type { FailureReason, OutcomeOrigin } from './usage.js'
 
 /** What ends a request early. Every `AbortSignal` is one. */
 export interface EndSignal {
@@ -44,6 +44,8 @@ export interface ForwardRequest {
   readonly headers: RawHeaders
   /** Absent when there is none. */
   readonly body?: RequestBody | undefined
+  /** It asks for a WebSocket session. Such a request has no body. */
+  readonly upgrade?: UpgradeRequest | undefined
   /** The body without its `content-encoding`, where it has one and is whole. It is read, and sent as it came. */
   readonly decoded?: Buffer | undefined
   /** The providers to try, in order. */
@@ -55,6 +57,14 @@ export interface ForwardRequest {
   /** The most upstream tries. No limit by default: every usable profile once, and a few retries. */
   readonly maxAttempts?: number | undefined
   readonly settings?: Partial<ForwardSettings> | undefined
+}
+
+/** What a request for a WebSocket session asks for. */
+export interface UpgradeRequest {
+  /** Subprotocols to offer, without those that carry a caller's key. */
+  readonly protocols: readonly string[]
+  /** The provider's first message comes unasked: it is looked at before the session counts as had. */
+  readonly greets: boolean
 }
 
 /** Limits of forwarding. */
@@ -104,6 +114,8 @@ export interface Answer {
   /** Without hop-by-hop headers. `content-length` and `content-encoding` belong to the body as it is here. */
   readonly headers: RawHeaders
   readonly body: AnswerBody
+  /** The session, where the status is 101. */
+  readonly tunnel?: AnswerTunnel | undefined
   /** Whose credential was sent; absent in keymux's own answers. */
   readonly profileId?: string
   /** Upstream tries, this one included. */
@@ -134,6 +146,47 @@ export interface AnswerBody {
   resume(): void
   /** Ends it early; the upstream connection is closed. Harmless after the end. */
   cancel(reason?: unknown): void
+}
+
+/** A connection that can be read and written, as sockets are. */
+export interface Line {
+  readonly destroyed: boolean
+  write(chunk: Buffer): boolean
+  end(): unknown
+  destroy(): unknown
+  pause(): unknown
+  resume(): unknown
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown
+  on(event: 'end' | 'drain' | 'close', listener: () => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/** How a session ended. */
+export interface TunnelOver {
+  /** Who ended it first: with a Close frame, or by leaving. */
+  readonly by: 'caller' | 'provider' | 'keymux'
+  /** The code of the first Close frame; absent where the connection broke without one. */
+  readonly code?: number
+  /** What came from the caller and from the provider, in bytes. */
+  readonly callerBytes: number
+  readonly providerBytes: number
+}
+
+/** A WebSocket session with a provider that waits for its caller. Frames pass as they are, both ways. */
+export interface AnswerTunnel {
+  /** The subprotocol that the provider chose. */
+  readonly protocol: string | undefined
+  /** Which credential it was opened with. */
+  readonly origin: OutcomeOrigin | undefined
+  /**
+   * Puts the caller's connection and the session together. To be called once, after the caller was told of it.
+   *
+   * @param early what the caller has sent meanwhile
+   * @param over called once, when both connections are closed
+   */
+  join(caller: Line, early: Buffer, over: (end: TunnelOver) => void): void
+  /** Ends it with a Close frame to both sides. Harmless after the end. */
+  close(code: number, reason: string): void
 }
 
 /** Passes requests on to providers, with failover. */

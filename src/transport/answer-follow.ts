@@ -3,7 +3,7 @@ import type { FailedTry } from '../domain/forwarding.js'
 import type { NotedFailure } from '../domain/profiles.js'
 import { redactKnown } from '../domain/redact.js'
 import type { OutcomeOrigin } from '../domain/usage.js'
-import type { AnswerJudge, AnswerOver, BadAnswer } from './answer-verdict.js'
+import type { AnswerJudge, AnswerOver, AnswerVerdict, BadAnswer } from './answer-verdict.js'
 import type { Served } from './bindings.js'
 import { modelOf } from './failure.js'
 import type { ForwarderParts } from './types.js'
@@ -39,6 +39,11 @@ export class Follower {
 
   note(answer: PassedOn, over: AnswerOver): void {
     const verdict = this.#judge.judge(over, answer.base)
+    this.verdict(answer, verdict)
+  }
+
+  /** Notes what was found out. */
+  verdict(answer: PassedOn, verdict: AnswerVerdict): void {
     const { profileId, model, origin, served } = answer
     if (verdict.kind === 'good') {
       this.#parts.profiles.noteSuccess(profileId, withoutUndefined({ model, origin }))

@@ -1,9 +1,14 @@
+import type { Duplex } from 'node:stream'
 import type { AnswerBody, BodySink, EndSignal, RawHeaders } from '../domain/forwarding.js'
 import type { AnswerOver, HowOver } from './answer-verdict.js'
 import { AnswerWatch } from './answer-watch.js'
 import { type Gate, type GateContext, gateFor, HELD_BYTES, type Ruling } from './gate.js'
+import { handshakeFault, type Offer } from './handshake.js'
+import { headerValue } from './headers.js'
+import { statusOf } from './session-judge.js'
 import { Silence } from './silence.js'
 import type { Tail } from './tail.js'
+import { type Opening, Tunnel } from './tunnel.js'
 import type { Timers, UpstreamConnection, UpstreamHandler } from './types.js'
 
 /** What a try came to: an answer to pass on, a failure, or none because the connection broke or nothing came. */
@@ -26,6 +31,8 @@ export interface ExchangeOptions extends Omit<GateContext, 'status' | 'headers'>
   readonly lastEvent: (tail: Tail, how: HowOver) => Buffer | undefined
   /** The caller's signal: ends the exchange at any time. */
   readonly signal: EndSignal | undefined
+  /** What it offers, where it asks for a WebSocket session. */
+  readonly offer?: Offer | undefined
 }
 
 /**
@@ -38,6 +45,8 @@ export class Exchange implements UpstreamHandler, AnswerBody {
   status = 0
   statusText = ''
   headers: RawHeaders = []
+  /** The session, where the upstream has changed protocols. */
+  tunnel: Tunnel | undefined
   readonly #options: ExchangeOptions
   #settle: ((outcome: Outcome | undefined) => void) | undefined
   #inTheEnd: Promise<Outcome> | undefined
@@ -94,7 +103,14 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     // Other characters cannot be passed on: servers and `Response` refuse them.
     this.statusText = /^[\t\x20-\x7e]*$/.test(statusText) ? statusText : ''
     this.headers = headers
-    const { provider, family, model, now } = this.#options
+    const { provider, family, model, now, offer } = this.#options
+    if (offer !== undefined && status < 400) {
+      this.#decide({
+        kind: 'senseless',
+        message: `it answered with the status ${status} instead of a WebSocket`,
+      })
+      return
+    }
     const context = { provider, family, model, now, status, headers }
     if (status < 400) this.#watch = new AnswerWatch(context)
     const gate = gateFor(context)
@@ -131,6 +147,65 @@ export class Exchange implements UpstreamHandler, AnswerBody {
 
   error(error: unknown): void {
     this.#breakOff(error, 'broken')
+  }
+
+  upgraded(headers: RawHeaders, connection: Duplex): void {
+    const { provider, family, now, timers, offer } = this.#options
+    // Nobody listens to it any more, and errors of nobody's end the process.
+    connection.on('error', () => {})
+    if (this.#settle === undefined || offer === undefined) {
+      connection.destroy()
+      return
+    }
+    this.status = 101
+    this.statusText = 'Switching Protocols'
+    this.headers = headers
+    const protocol = headerValue(headers, 'sec-websocket-protocol')
+    const context = { provider, family, now }
+    const tunnel = new Tunnel({ upstream: connection, protocol, context, timers })
+    this.#connection = tunnel
+    const fault = handshakeFault(headers, offer)
+    if (fault !== undefined) {
+      this.#decide({ kind: 'senseless', message: fault })
+      return
+    }
+    this.tunnel = tunnel
+    if (!offer.greets) {
+      this.#decide({ kind: 'release' })
+      return
+    }
+    this.#cancelTimer()
+    this.#cancelTimer = timers.deadline(GREETING_MS, () => this.#decide({ kind: 'release' }))
+    tunnel.open((opening) => this.#opened(opening))
+  }
+
+  /** Gives the session away: from now on it ends by itself alone. */
+  handOver(): Tunnel | undefined {
+    this.#release()
+    return this.tunnel
+  }
+
+  /** A session that is refused by its first message is an answer with an error, as it would be over HTTP. */
+  #opened(opening: Opening): void {
+    if (opening.kind === 'begun') this.#decide({ kind: 'release' })
+    else if (opening.kind === 'ended') {
+      this.#decide({ kind: 'senseless', message: 'it ended the session before it began' })
+    } else {
+      const { stated } = opening.bad
+      this.tunnel?.abort()
+      this.tunnel = undefined
+      if (stated === undefined) {
+        this.#decide({ kind: 'senseless', message: opening.bad.message })
+        return
+      }
+      this.status = statusOf(stated)
+      this.statusText = ''
+      this.headers = ['content-type', 'application/json']
+      this.#held = [opening.payload]
+      this.#ended = true
+      this.#release()
+      this.#decide({ kind: 'failed', verdict: stated })
+    }
   }
 
   /**
@@ -309,6 +384,8 @@ export class Exchange implements UpstreamHandler, AnswerBody {
 }
 
 const NOTHING = Buffer.alloc(0)
+/** How long the first message of a session may take that comes unasked; it is had then all the same. */
+const GREETING_MS = 2_000
 /** So many times as long as an upstream is waited for alone it is waited for in all. */
 const PATIENCE = 10
 

@@ -17,6 +17,7 @@ import { Outbound } from './outbound.js'
 import { errorPassedOn, passedOn } from './passed-on.js'
 import type { Rooms } from './rooms.js'
 import { type Selected, Selection } from './selection.js'
+import { handedOver } from './session-follow.js'
 import { type TriedProfile, Trier } from './trier.js'
 import type { ForwarderParts } from './types.js'
 
@@ -184,7 +185,10 @@ export class Forwarding {
       this.#bindings.own(profile.id, () => beginningOf(result))
       result.follow((over) => follower.note(answer, over))
       for (const { tried, failure } of late) this.#noteLate(tried, failure)
-      return this.#providers(passedOn(result, credential), profile.id)
+      const passed = this.#providers(passedOn(result, credential), profile.id)
+      return result.tunnel === undefined
+        ? passed
+        : { ...passed, tunnel: handedOver(result, answer, follower) }
     }
     if (result.telling) this.#note(outcome, result, model)
     const { exchange } = result

@@ -2,6 +2,7 @@ import { KeymuxError } from '../domain/errors.js'
 import type { EndSignal, ForwardRequest, Stage } from '../domain/forwarding.js'
 import type { AuthProfile } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import { newOffer, offerHeaders, withoutHandshake } from './handshake.js'
 import { callerHeaders, upstreamHeaders, without } from './headers.js'
 import { JsonText } from './json-walk.js'
 import { codingsOf } from './request-coding.js'
@@ -51,7 +52,8 @@ export class Outbound {
   constructor(request: ForwardRequest, removed?: (header: string, profileId: string) => void) {
     this.#request = request
     this.#removed = removed
-    this.#headers = callerHeaders(request.headers)
+    const kept = callerHeaders(request.headers)
+    this.#headers = request.upgrade === undefined ? kept : withoutHandshake(kept)
     const { body, decoded, headers } = request
     const bytes = decoded ?? (codingsOf(headers).length > 0 ? undefined : body?.bytes)
     this.readable = bytes && new JsonText(bytes)
@@ -112,6 +114,18 @@ export class Outbound {
       own: profile.headers ?? {},
       removed: this.#removed && ((name) => this.#removed?.(name, profile.id)),
     })
+    const { upgrade } = this.#request
+    if (upgrade !== undefined) {
+      const offer = newOffer(upgrade.protocols, upgrade.greets)
+      return {
+        origin,
+        path: target,
+        method,
+        headers: [...headers, ...offerHeaders(offer)],
+        body: undefined,
+        offer,
+      }
+    }
     const { rest, length } = this.#request.body ?? {}
     if (rest === undefined) {
       const body = bytes === undefined || bytes.length === 0 ? undefined : bytes

@@ -135,6 +135,7 @@ export class Trier {
       idleMs: this.#idleMs,
       lastEvent: (tail, how) => lastEvent(tail, how, stage.compatible === true ? 'openai' : provider.family),
       signal: this.#outbound.signal,
+      offer: request.offer,
     })
     const course = this.#course
     course.attempts += 1

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { Affinity } from '../domain/affinity.js'
 import type { ForwardSettings, RawHeaders } from '../domain/forwarding.js'
 import type { OAuthRenewer } from '../domain/logins.js'
@@ -5,6 +6,7 @@ import type { Clock, Logger, Random } from '../domain/ports.js'
 import type { Profiles } from '../domain/profiles.js'
 import type { Providers } from '../domain/providers.js'
 import type { CredentialResolver } from '../domain/resolver.js'
+import type { Offer } from './handshake.js'
 
 /** One request as it goes over the wire. */
 export interface UpstreamRequest {
@@ -15,6 +17,8 @@ export interface UpstreamRequest {
   readonly path: string
   readonly headers: RawHeaders
   readonly body: Buffer | AsyncIterable<Uint8Array> | undefined
+  /** It asks for a WebSocket session; its headers hold the offer. */
+  readonly offer?: Offer | undefined
 }
 
 /** The connection of an exchange under way. */
@@ -33,6 +37,8 @@ export interface UpstreamHandler {
   head(status: number, statusText: string, headers: RawHeaders): void
   data(chunk: Buffer): void
   end(): void
+  /** Instead of all others: the upstream has changed protocols, and the connection is the handler's from now on. */
+  upgraded(headers: RawHeaders, connection: Duplex): void
   /** At any time, also instead of everything else. */
   error(error: Error): void
 }

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import { Agent, type Dispatcher } from 'undici'
 import type { UpstreamConnection, UpstreamHandler, UpstreamSender } from './types.js'
 
@@ -18,8 +19,9 @@ export function createUndiciSender(): UpstreamSender {
     connect: { timeout: 0 },
   })
   return {
-    send({ origin, method, path, headers, body }, handler) {
+    send({ origin, method, path, headers, body, offer }, handler) {
       const options = { origin, method, path, headers, body: body ?? null }
+      if (offer !== undefined) Object.assign(options, { upgrade: 'websocket' })
       agent.dispatch(options as unknown as Dispatcher.DispatchOptions, new Dispatched(handler))
     },
     close: () => agent.destroy(),
@@ -48,6 +50,15 @@ class Dispatched implements Dispatcher.DispatchHandler {
       statusText,
       rawHeaders(controller.rawHeaders) ?? Object.entries(headers).flatMap(lines),
     )
+  }
+
+  onRequestUpgrade(
+    _controller: unknown,
+    _status: number,
+    headers: Record<string, string | string[] | undefined>,
+    connection: Duplex,
+  ): void {
+    this.#handler.upgraded(Object.entries(headers).flatMap(lines), connection)
   }
 
   onResponseData(_controller: unknown, chunk: Buffer): void {

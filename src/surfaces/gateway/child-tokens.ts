@@ -32,6 +32,12 @@ export class ChildTokens {
   /** By SHA-256: what a look-up tells by its time is nothing that helps to guess. */
   readonly #grants = new Map<string, Grant>()
   readonly #held = new Set<ServerResponse>()
+  readonly #gone: () => void
+
+  /** @param gone called when one has ended */
+  constructor(gone: () => void = () => {}) {
+    this.#gone = gone
+  }
 
   /** How many programs hold one. */
   get size(): number {
@@ -73,6 +79,7 @@ export class ChildTokens {
     response.once('close', () => {
       this.#grants.delete(key)
       this.#held.delete(response)
+      this.#gone()
     })
     response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' })
     response.write(`${JSON.stringify({ token })}\n`)

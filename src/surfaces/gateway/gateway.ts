@@ -2,12 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { hostname } from 'node:os'
 import type { ProviderFamily } from '../../domain/provider.js'
 import { ProfileTools } from '../../operations/profile-tools.js'
+import { realtimeOf } from '../../providers/realtime.js'
 import { familyOfCaller, refuse, sendJson, sendText } from './answers.js'
 import { serveApi } from './api.js'
+import type { CallerLine } from './caller-line.js'
 import { ChildTokens, exceeds, type Grant } from './child-tokens.js'
 import { GatewayFiles, type ReadPrivateFile } from './files.js'
 import { CHILD_TOKENS } from './find.js'
 import { type GuardOptions, guard } from './guard.js'
+import { handshakeRefusal } from './handshake.js'
 import { type Listening, listen, type Place } from './listen.js'
 import { GatewayMetrics } from './observe.js'
 import { followToken, ownToken } from './own-token.js'
@@ -16,6 +19,7 @@ import { Relay } from './relay.js'
 import { discardBody, GatewayServer } from './server.js'
 import { parseTarget, type Target } from './target.js'
 import { checkToken, newToken, TokenCheck } from './token.js'
+import { Tunnels } from './tunnels.js'
 import type { Gateway, GatewayOptions, Served } from './types.js'
 
 const DRAIN_MS = 30_000
@@ -114,7 +118,8 @@ class Desk {
   /** Its token was handed to one program, for the use of accounts. */
   readonly #isPrivate: boolean
   readonly #grant: Grant
-  readonly #children = new ChildTokens()
+  readonly #tunnels: Tunnels
+  readonly #children: ChildTokens
 
   constructor(handle: Served, options: GatewayOptions, token: string) {
     this.#handle = handle
@@ -127,9 +132,11 @@ class Desk {
       providers: handle.providers,
       allowReveal: false,
     })
-    this.#relay = new Relay(handle, this.#metrics, options.logger)
+    this.#tunnels = new Tunnels(handle)
+    this.#children = new ChildTokens(() => this.#tunnels.check())
+    this.#relay = new Relay(handle, this.#metrics, this.#tunnels, options.logger)
     this.server = new GatewayServer({
-      serve: (request, response) => this.#serve(request, response),
+      serve: (request, response, line) => this.#serve(request, response, line),
       requestTimeoutMs: handle.config.gateway.deadlineSeconds * 1_000,
       onMalformed: ({ code }) => this.#metrics.refused(code),
       refuse: (request, response, why) =>
@@ -137,22 +144,35 @@ class Desk {
     })
   }
 
-  #serve(request: IncomingMessage, response: ServerResponse): void {
+  #serve(request: IncomingMessage, response: ServerResponse, line?: CallerLine): void {
     const target = parseTarget(request.url ?? '')
-    const why = this.#objection(request, target)
-    if (why === undefined) this.#guarded(request, response, this.#dispatch(request, response, target))
+    const tunnels = line !== undefined && this.#tunnelsTo(target)
+    const why = this.#objection(request, target, tunnels)
+    if (why === undefined)
+      this.#guarded(request, response, this.#dispatch(request, response, target, tunnels ? line : undefined))
     else this.#refuse(request, response, target, why)
   }
 
   /** Why a request gets no further, in the order in which it matters who asks. */
-  #objection(request: IncomingMessage, target: Target): Refusal | undefined {
-    const foreign = guard({ method: request.method ?? '', rawHeaders: request.rawHeaders }, this.#guard)
+  #objection(request: IncomingMessage, target: Target, tunnels: boolean): Refusal | undefined {
+    const { method = '', rawHeaders } = request
+    const foreign = guard({ method, rawHeaders, tunnels }, this.#guard)
     if (foreign !== undefined) return foreign
     if (target.kind === 'healthz' || target.kind === 'readyz') return undefined
+    return this.#admission(request, target) ?? (tunnels ? handshakeRefusal(request) : undefined)
+  }
+
+  /** Why a token does not lead there. */
+  #admission(request: IncomingMessage, target: Target): Refusal | undefined {
     const grant = this.#grantOf(request)
     if (grant === undefined) return UNAUTHORIZED
     if (target.kind === 'bad') return target.refusal
     return target.kind === 'root' ? NO_PAGE : exceeds(grant, target)
+  }
+
+  #tunnelsTo(target: Target): boolean {
+    if (target.kind !== 'provider') return false
+    return realtimeOf(this.#handle.providers.get(target.provider), target.path) !== undefined
   }
 
   #grantOf(request: IncomingMessage): Grant | undefined {
@@ -163,15 +183,22 @@ class Desk {
   /** Stops, and lets go of the programs that hold a token: their connections would never end by themselves. */
   close(drainMs: number): Promise<number> {
     const stopped = this.server.close(drainMs)
+    this.#tunnels.end()
     this.#children.end()
     return stopped
   }
 
-  async #dispatch(request: IncomingMessage, response: ServerResponse, target: Target): Promise<void> {
+  async #dispatch(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: Target,
+    line: CallerLine | undefined,
+  ): Promise<void> {
     switch (target.kind) {
       case 'provider':
       case 'chain': {
-        const why = await this.#relay.relay(request, response, target)
+        const isAdmitted = (): boolean => this.#admission(request, target) === undefined
+        const why = await this.#relay.relay(request, response, target, line && { line, isAdmitted })
         if (why !== undefined) this.#refuse(request, response, target, why)
         return
       }
@@ -245,7 +272,7 @@ class Desk {
   }
 
   async #renderMetrics(response: ServerResponse): Promise<void> {
-    const text = await this.#metrics.render(this.#handle.profiles, this.server.underWay)
+    const text = await this.#metrics.render(this.#handle.profiles, this.server.underWay, this.#tunnels.size)
     sendText(response, 200, text, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
   }
 }

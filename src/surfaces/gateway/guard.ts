@@ -18,6 +18,8 @@ const FOREIGN_HOST = refusal(
 )
 const FOREIGN_ORIGIN = refusal(403, 'keymux_foreign_origin', 'web pages may not call the gateway')
 const NO_HOST = refusal(400, 'keymux_bad_request', 'the request needs exactly one Host header')
+/** A protocol that clients offer, and do without. */
+export const STAYS = 'h2c'
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 const BAD_METHOD = refusal(405, 'keymux_method_not_allowed', 'the gateway does not take this method', {
   allow: [...METHODS].join(', '),
@@ -35,6 +37,8 @@ export interface RequestHead {
   readonly method: string
   /** Names and values in turn, as received. */
   readonly rawHeaders: readonly string[]
+  /** Its path is one where the gateway changes to WebSocket. Default false. */
+  readonly tunnels?: boolean
 }
 
 /** What of a request's headers the guard has to see. */
@@ -50,7 +54,10 @@ interface Seen {
  * Tells whether a caller is turned away before anything else is looked at. A web page that the user visits
  * can send requests to loopback: its `Origin` gives it away, and after DNS rebinding its `Host`.
  */
-export function guard({ method, rawHeaders }: RequestHead, options: GuardOptions): Refusal | undefined {
+export function guard(
+  { method, rawHeaders, tunnels = false }: RequestHead,
+  options: GuardOptions,
+): Refusal | undefined {
   const seen = look(rawHeaders)
   if (seen.hosts !== 1) return NO_HOST
   if (!options.anyHost && !isOwnHost(hostName(seen.host), options)) return FOREIGN_HOST
@@ -59,8 +66,8 @@ export function guard({ method, rawHeaders }: RequestHead, options: GuardOptions
   if (seen.site === 'cross-site' || seen.site === 'same-site') return FOREIGN_ORIGIN
   if (!METHODS.has(method)) return BAD_METHOD
   // Some clients offer h2c with every request; staying with HTTP/1.1 is an answer (RFC 9110 section 7.8).
-  if (seen.upgrade !== undefined && seen.upgrade.toLowerCase() !== 'h2c') return NO_UPGRADE
-  return undefined
+  const upgrade = seen.upgrade?.toLowerCase() ?? STAYS
+  return upgrade === STAYS || (tunnels && upgrade === 'websocket') ? undefined : NO_UPGRADE
 }
 
 function look(rawHeaders: readonly string[]): Seen {

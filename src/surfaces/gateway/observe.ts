@@ -80,7 +80,7 @@ export class GatewayMetrics {
   }
 
   /** Everything counted, and how the profiles stand now. */
-  async render(profiles: Profiles, underWay: number): Promise<string> {
+  async render(profiles: Profiles, underWay: number, tunnels: number): Promise<string> {
     const states = new Map<string, number>()
     for (const { provider, state } of await profiles.views()) {
       const key = `${provider} ${state}`
@@ -89,6 +89,7 @@ export class GatewayMetrics {
     return [
       this.#metrics.render(),
       gauge('keymux_requests_in_flight', 'Requests under way.', [], [[[], underWay]]),
+      gauge('keymux_tunnels', 'WebSocket sessions that are open.', [], [[[], tunnels]]),
       gauge(
         'keymux_profiles',
         'Profiles by state.',

@@ -1,16 +1,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isKeymuxError } from '../../domain/errors.js'
-import type { Answer, EndSignal, ForwardRequest, RequestBody, Stage } from '../../domain/forwarding.js'
+import type {
+  Answer,
+  AnswerTunnel,
+  EndSignal,
+  ForwardRequest,
+  RequestBody,
+  Stage,
+} from '../../domain/forwarding.js'
 import { newProfileId } from '../../domain/ids.js'
 import type { Logger } from '../../domain/ports.js'
+import { realtimeOf } from '../../providers/realtime.js'
 import { Ending } from '../../transport/ending.js'
 import { bodyKind } from '../../transport/gate.js'
+import { withoutHandshake } from '../../transport/handshake.js'
 import { makingHeaders } from '../../transport/headers.js'
 import { holdStream } from '../../transport/request-body.js'
+import type { CallerLine } from './caller-line.js'
+import { modelIn, switchingHead, upgradeOf, withoutCredentials } from './handshake.js'
 import type { GatewayMetrics } from './observe.js'
 import { type Refusal, refusal, refusalOf } from './refusal.js'
 import { discardBody } from './server.js'
 import type { Target } from './target.js'
+import type { Tunnels } from './tunnels.js'
 import type { Served } from './types.js'
 
 /** A target that lies upstream. */
@@ -27,6 +39,13 @@ const UNKNOWN_PROVIDER = refusal(
 const UNKNOWN_PROFILE = refusal(404, 'keymux_unknown_profile', 'there is no such profile: see keymux list')
 const UNKNOWN_CHAIN = refusal(404, 'keymux_unknown_chain', 'the config declares no such chain')
 
+/** A caller who asks for a WebSocket session, and may have one. */
+export interface TunnelCaller {
+  readonly line: CallerLine
+  /** Whether his token still counts. */
+  readonly isAdmitted: () => boolean
+}
+
 /** What became of an exchange, for log and metrics. */
 interface Exchange {
   readonly provider: string
@@ -38,11 +57,13 @@ interface Exchange {
 export class Relay {
   readonly #handle: Served
   readonly #metrics: GatewayMetrics
+  readonly #tunnels: Tunnels
   readonly #logger: Logger | undefined
 
-  constructor(handle: Served, metrics: GatewayMetrics, logger: Logger | undefined) {
+  constructor(handle: Served, metrics: GatewayMetrics, tunnels: Tunnels, logger: Logger | undefined) {
     this.#handle = handle
     this.#metrics = metrics
+    this.#tunnels = tunnels
     this.#logger = logger
   }
 
@@ -54,6 +75,7 @@ export class Relay {
     request: IncomingMessage,
     response: ServerResponse,
     target: UpstreamTarget,
+    caller?: TunnelCaller,
   ): Promise<Refusal | undefined> {
     const startedAt = performance.now()
     const stages = this.#stages(target)
@@ -70,11 +92,20 @@ export class Relay {
         response.off('close', leave)
         return UNKNOWN_PROFILE
       }
-      const asked = await this.#asked(request, target, stages, leaving)
+      const asked =
+        caller === undefined
+          ? await this.#asked(request, target, stages, leaving)
+          : this.#askedForSession(request, target, stages, leaving)
       const answer = await this.#handle.forwarder.forward(asked)
       const provider = target.kind === 'provider' ? target.provider : `@${target.chain}`
       answered = true
-      this.#answer(response, answer, { provider, method: request.method ?? '', startedAt })
+      const exchange = { provider, method: request.method ?? '', startedAt }
+      if (caller !== undefined && answer.tunnel !== undefined) {
+        response.off('close', leave)
+        this.#join(request, caller, answer, answer.tunnel, exchange)
+        return undefined
+      }
+      this.#answer(response, answer, exchange)
       // A provider may answer before it has the whole body: the rest must not stand in the way of what follows.
       if (!request.complete) response.once('finish', () => discardBody(request))
       return undefined
@@ -129,6 +160,65 @@ export class Relay {
       settings: { maxWaitMs: gateway.maxWaitSeconds * MS_PER_SECOND },
       ...(body === undefined ? {} : { body }),
     }
+  }
+
+  #askedForSession(
+    request: IncomingMessage,
+    target: UpstreamTarget,
+    stages: readonly Stage[],
+    signal: EndSignal,
+  ): ForwardRequest {
+    const { gateway } = this.#handle.config
+    const provider = target.kind === 'provider' ? this.#handle.providers.get(target.provider) : undefined
+    const realtime = realtimeOf(provider, target.path)
+    if (realtime === undefined) throw new Error('only what can be tunnelled gets here')
+    return {
+      method: 'GET',
+      path: target.path + withoutCredentials(target.query),
+      headers: request.rawHeaders,
+      stages,
+      signal,
+      settings: { maxWaitMs: gateway.maxWaitSeconds * MS_PER_SECOND },
+      model: modelIn(target.query, realtime),
+      upgrade: upgradeOf(request, realtime),
+    }
+  }
+
+  #join(
+    request: IncomingMessage,
+    { line, isAdmitted }: TunnelCaller,
+    answer: Answer,
+    tunnel: AnswerTunnel,
+    exchange: Exchange,
+  ): void {
+    const headMs = performance.now() - exchange.startedAt
+    if (line.response.closed) {
+      // The caller left while the upstream's head was on its way.
+      tunnel.close(1001, '')
+      this.#record(answer, exchange, headMs, false)
+      return
+    }
+    const head = switchingHead(request, tunnel.protocol, withoutHandshake(headersOf(answer)))
+    this.#logger?.debug('a session was opened', {
+      provider: exchange.provider,
+      profile: answer.profileId ?? '',
+    })
+    this.#tunnels.join(
+      line,
+      { answer, tunnel, head },
+      isAdmitted,
+      ({ by, code, callerBytes, providerBytes }) => {
+        this.#record(answer, exchange, headMs, true)
+        this.#logger?.info('a session ended', {
+          provider: exchange.provider,
+          profile: answer.profileId ?? '',
+          by,
+          ...(code === undefined ? {} : { close_code: code }),
+          caller_bytes: callerBytes,
+          provider_bytes: providerBytes,
+        })
+      },
+    )
   }
 
   #answer(response: ServerResponse, answer: Answer, exchange: Exchange): void {

@@ -1,7 +1,9 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { ServerOptions as HttpOptions, IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { rawRefusal } from './answers.js'
+import { CallerLine } from './caller-line.js'
+import { STAYS } from './guard.js'
 import { type Refusal, refusal } from './refusal.js'
 
 /** Long enough for any client's pool: who closes first should be the client. */
@@ -23,8 +25,8 @@ const NO_TUNNEL = refusal(405, 'keymux_method_not_allowed', 'the gateway is no f
 
 /** What the server is given. */
 export interface ServerOptions {
-  /** Answers one request. */
-  readonly serve: (request: IncomingMessage, response: ServerResponse) => void
+  /** Answers one request; `line` is there where it wants another protocol. */
+  readonly serve: (request: IncomingMessage, response: ServerResponse, line?: CallerLine) => void
   /** How long a request may take to arrive, in milliseconds. */
   readonly requestTimeoutMs: number
   /** Answers one whose body cannot be read. */
@@ -49,13 +51,15 @@ export class GatewayServer {
    * with them everything that belongs to requests long answered.
    */
   readonly #lines = new Map<Socket, Line>()
+  /** Connections that are HTTP's no longer, or are to become so. */
+  readonly #upgraded = new Set<Socket>()
   #underWay = 0
   #draining: (() => void) | undefined
   #closing = false
 
   constructor(options: ServerOptions) {
     this.#options = options
-    this.server = createServer({
+    const settings: HttpOptions & { readonly shouldUpgradeCallback: typeof wantsUpgrade } = {
       maxHeaderSize: LARGEST_HEAD,
       // Node refuses one that is longer than the time for the whole request.
       headersTimeout: Math.min(HEADERS_MS, options.requestTimeoutMs),
@@ -66,12 +70,16 @@ export class GatewayServer {
       // Refused by the guard, in the caller's shape.
       requireHostHeader: false,
       noDelay: true,
-    })
+      // Node before 22.21 does not know it, and upgrades everything.
+      shouldUpgradeCallback: wantsUpgrade,
+    }
+    this.server = createServer(settings)
     this.server.on('connection', (socket) => {
       this.#lines.set(socket, { answer: undefined })
       socket.once('close', () => this.#lines.delete(socket))
     })
     this.server.on('request', (request, response) => this.#take(request, response))
+    this.server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head))
     this.server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
       this.#unreadable(error, socket as Socket),
     )
@@ -100,7 +108,7 @@ export class GatewayServer {
     this.server.closeIdleConnections()
     if (this.#underWay > 0 && drainMs > 0) await this.#drained(drainMs)
     const cut = this.#underWay
-    this.server.closeAllConnections()
+    this.cut()
     await stopped
     return cut
   }
@@ -108,6 +116,7 @@ export class GatewayServer {
   /** Ends what a close() waits for. */
   cut(): void {
     this.server.closeAllConnections()
+    for (const socket of this.#upgraded) socket.destroy()
   }
 
   #drained(drainMs: number): Promise<void> {
@@ -135,6 +144,35 @@ export class GatewayServer {
     })
     if (this.#closing) response.setHeader('connection', 'close')
     this.#options.serve(request, response)
+  }
+
+  /** A request that wants another protocol: its connection is its own from now on. */
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    if (!wantsUpgrade(request)) {
+      this.#readAgain(request, socket, head)
+      return
+    }
+    const line = new CallerLine(request, socket, head)
+    this.#upgraded.add(socket)
+    this.#underWay += 1
+    socket.once('close', () => {
+      this.#upgraded.delete(socket)
+      this.#underWay -= 1
+      if (this.#closing && this.#underWay === 0) this.#draining?.()
+    })
+    this.#options.serve(request, line.response, line)
+  }
+
+  /** A request whose offer of another protocol is passed over is read once more, without it. */
+  #readAgain({ method, url, rawHeaders }: IncomingMessage, socket: Socket, head: Buffer): void {
+    const lines = [`${method} ${url} HTTP/1.1`]
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      const name = rawHeaders[index] ?? ''
+      if (!/^(?:upgrade|connection|http2-settings)$/i.test(name))
+        lines.push(`${name}: ${rawHeaders[index + 1]}`)
+    }
+    socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
+    this.server.emit('connection', socket)
   }
 
   /** A request that is no HTTP, too slow, too large, or whose body breaks off. */
@@ -169,6 +207,10 @@ export function discardBody(request: IncomingMessage): void {
   const timer = setTimeout(() => socket.destroy(), LINGER_MS)
   timer.unref()
   request.once('end', () => clearTimeout(timer))
+}
+
+function wantsUpgrade({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() !== STAYS
 }
 
 function refusalOf(code: string | undefined): Refusal {

@@ -73,8 +73,20 @@ export function presentedTokens(headers: IncomingHttpHeaders, url: string): stri
     authorization === undefined ? undefined : bearer(authorization),
     ...named,
     ...keyParameters(url),
+    ...keyProtocols(headers['sec-websocket-protocol']),
   ]
   return found.filter((token): token is string => typeof token === 'string')
+}
+
+/** Clients in browsers, which can send no headers, offer their key as a subprotocol (OpenAI's Realtime guide). */
+export const KEY_PROTOCOL = 'openai-insecure-api-key.'
+
+function keyProtocols(offered = ''): string[] {
+  return offered
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one.startsWith(KEY_PROTOCOL))
+    .map((one) => one.slice(KEY_PROTOCOL.length))
 }
 
 function bearer(authorization: string): string | undefined {
