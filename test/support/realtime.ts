@@ -122,7 +122,11 @@ export class RealtimeClient {
   /** Code and reason of its end. */
   readonly ended: Promise<{ readonly code: number; readonly reason: string }>
 
-  constructor(url: string, protocols: string[] = [], options: ConstructorParameters<typeof WebSocket>[2] = {}) {
+  constructor(
+    url: string,
+    protocols: string[] = [],
+    options: ConstructorParameters<typeof WebSocket>[2] = {},
+  ) {
     this.socket = new WebSocket(url, protocols, { maxPayload: 0, ...options })
     this.socket.on('message', (data) => this.heard.push(String(data)))
     this.ended = new Promise((resolve) => {
