@@ -22,9 +22,10 @@ const OPENAI: Realtime = {
   greets: true,
 }
 
-/** The Live API (ai.google.dev/api/live): the model stands in the first message of the client, who speaks first. */
+/** The Live API and Lyria (ai.google.dev/api/live, ai.google.dev/api/live_music): the model stands in the first message of the client, who speaks first. */
 const GEMINI: Realtime = {
-  paths: /^\/ws\/google\.ai\.generativelanguage\.v1(?:alpha|beta)?\.GenerativeService\.BidiGenerateContent$/,
+  paths:
+    /^\/ws\/google\.ai\.generativelanguage\.v1(?:alpha|beta)?\.GenerativeService\.BidiGenerate(?:Content|Music)$/,
   model: [],
   greets: false,
 }
@@ -34,8 +35,8 @@ const BY_FAMILY: ReadonlyMap<ProviderFamily, Realtime> = new Map([
   ['gemini', GEMINI],
 ])
 
-/** Built-in providers of a family that have its sessions. */
-const BUILT_IN: ReadonlySet<string> = new Set(['openai', 'gemini'])
+/** Built-in providers that have the sessions of their family (docs.x.ai, Voice Agent API). Others of a family may. */
+const BUILT_IN: ReadonlySet<string> = new Set(['openai', 'xai', 'gemini'])
 
 /** What a path of a provider's is as a session over WebSocket; `undefined` where it is none. */
 export function realtimeOf(provider: ProviderMetadata | undefined, path: string): Realtime | undefined {

@@ -13,6 +13,7 @@ const BEGINNING_BYTES = 256
 /** Larger messages are not read: 64 KiB, what classification looks at. */
 const LARGEST_READ = 65_536
 const LARGEST_REASON = 123
+const NO_CODE = 1005
 
 /** Who reads along. */
 export interface FrameReader {
@@ -28,8 +29,12 @@ export interface FrameReader {
 interface Reading {
   readonly isClose: boolean
   readonly mask: Buffer | undefined
+  readonly length: number
+  /** Once it is known that all of it is wanted. */
   wanted: boolean
+  /** Room for its beginning, or for all of it. */
   bytes: Buffer
+  filled: number
 }
 
 /**
@@ -89,35 +94,46 @@ export class FrameScanner {
     this.#reading = undefined
     if (!isWhole || length > LARGEST_READ || !(isClose || isMessage)) return
     const mask = ((head[1] ?? 0) & MASKED) === 0 ? undefined : Buffer.from(head.subarray(-MASK_BYTES))
-    this.#reading = { isClose, mask, wanted: isClose, bytes: Buffer.alloc(0) }
-    if (length === 0) this.#end()
+    const bytes = Buffer.alloc(Math.min(length, BEGINNING_BYTES))
+    this.#reading = { isClose, mask, length, wanted: false, bytes, filled: 0 }
+    if (length === 0) this.#decide(this.#reading)
   }
 
   #takePayload(chunk: Buffer, at: number): number {
-    const piece = chunk.subarray(at, at + this.#left)
-    this.#left -= piece.length
-    const reading = this.#reading
-    if (reading !== undefined) {
-      reading.bytes = reading.bytes.length === 0 ? Buffer.from(piece) : Buffer.concat([reading.bytes, piece])
-      this.#decide(reading)
-      if (this.#left === 0) this.#end()
+    const end = Math.min(chunk.length, at + this.#left)
+    this.#left -= end - at
+    this.#read(chunk, at, end)
+    return end
+  }
+
+  #read(chunk: Buffer, start: number, end: number): void {
+    for (let at = start; at < end; ) {
+      const reading = this.#reading
+      if (reading === undefined) return
+      const copied = chunk.copy(reading.bytes, reading.filled, at, end)
+      reading.filled += copied
+      at += copied
+      if (reading.filled === reading.bytes.length) this.#decide(reading)
     }
-    return at + piece.length
   }
 
+  /** The beginning is here, or all of it. */
   #decide(reading: Reading): void {
-    if (reading.wanted || (reading.bytes.length < BEGINNING_BYTES && this.#left > 0)) return
-    reading.wanted = this.#reader.wants(plain(reading.bytes.subarray(0, BEGINNING_BYTES), reading.mask))
-    if (!reading.wanted) this.#reading = undefined
+    const { bytes, mask, isClose, length, filled } = reading
+    if (!reading.wanted && !isClose && !this.#reader.wants(plain(bytes, mask))) {
+      this.#reading = undefined
+      return
+    }
+    reading.wanted = true
+    if (filled === length) this.#end(reading)
+    else reading.bytes = Buffer.concat([bytes], length)
   }
 
-  #end(): void {
-    const reading = this.#reading
+  #end({ isClose, bytes, mask }: Reading): void {
     this.#reading = undefined
-    if (reading?.wanted !== true) return
-    const payload = plain(reading.bytes, reading.mask)
-    if (!reading.isClose) this.#reader.message(payload)
-    else if (payload.length < 2) this.#reader.close(1005, '')
+    const payload = plain(bytes, mask)
+    if (!isClose) this.#reader.message(payload)
+    else if (payload.length < 2) this.#reader.close(NO_CODE, '')
     else this.#reader.close(payload.readUInt16BE(0), payload.toString('utf8', 2))
   }
 }

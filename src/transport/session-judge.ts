@@ -32,7 +32,7 @@ const SERVER_TROUBLE: ReadonlyMap<number, FailureReason> = new Map([
 const ORDERLY: ReadonlySet<number> = new Set([1000, 1001, 1005])
 /** The longest a session may last is over (platform.openai.com/docs/guides/realtime): no login has ended. */
 const SESSION_OVER = 'session_expired'
-/** OpenAI closes with type and code of the error, and no words. */
+const QUOTA = /quota|resource.?exhausted/i
 const TYPE_AND_CODE = /^([a-z_]{1,64})\.([a-z_0-9]{1,64})$/
 /** Failures that lie in what the client said, or of which nothing is known. */
 const NOT_THE_ACCOUNTS: ReadonlySet<FailureReason> = new Set(['format', 'context_overflow', 'unknown'])
@@ -75,12 +75,24 @@ function judgeGemini(context: SessionContext, event: unknown): SessionVerdict {
 /** What the code and reason of a provider's Close frame say. */
 export function judgeClose(context: SessionContext, code: number, reason: string): SessionVerdict {
   if (ORDERLY.has(code)) return undefined
-  const [, type, short] = TYPE_AND_CODE.exec(reason) ?? []
-  const error = type === undefined ? { message: reason } : { type, code: short, message: reason, param: null }
+  const error = context.family === 'gemini' ? googles(reason) : openais(reason)
   const said = reason === '' ? undefined : judgeError(context, error, CLIENTS_FAULT)
   const trouble = SERVER_TROUBLE.get(code)
   if (said !== undefined || trouble === undefined) return said
   return bad(trouble, `it closed the session with the code ${code}`)
+}
+
+/** OpenAI closes with type and code of the error, and no words. */
+function openais(reason: string): object {
+  const [, type, code] = TYPE_AND_CODE.exec(reason) ?? []
+  return type === undefined ? { message: reason } : { type, code, message: reason, param: null }
+}
+
+/** Google closes with the words alone. What it says of quotas goes with this status over HTTP. */
+function googles(reason: string): object {
+  return QUOTA.test(reason)
+    ? { code: 429, status: 'RESOURCE_EXHAUSTED', message: reason }
+    : { message: reason }
 }
 
 /** A session whose connection broke. */

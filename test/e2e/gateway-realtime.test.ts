@@ -579,3 +579,25 @@ test('sessions are counted', async () => {
   const last = here.serving.log.findLast((line) => line.includes('a session ended'))
   expect(JSON.parse(last ?? '')).toMatchObject({ by: 'caller', close_code: 1000, profile: 'openai:a' })
 })
+
+test('a request that offers another protocol beside HTTP is served as it is, its body too', async () => {
+  await using here = await lab(['a'])
+  const { url, token } = here.serving
+  const { hostname, port, host } = new URL(url)
+  const socket = connectTcp(Number(port), hostname)
+  const head = [
+    'POST /healthz HTTP/1.1',
+    `Host: ${host}`,
+    `Authorization: Bearer ${token}`,
+    'Connection: Upgrade, HTTP2-Settings',
+    'Upgrade: h2c',
+    'HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA',
+    'Content-Length: 5',
+  ]
+  socket.write(`${head.join('\r\n')}\r\n\r\nhello`)
+  const next = ['GET /healthz HTTP/1.1', `Host: ${host}`, 'Connection: close', '', '']
+  socket.write(next.join('\r\n'))
+  let text = ''
+  for await (const chunk of socket) text += String(chunk)
+  expect(text.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2)
+})

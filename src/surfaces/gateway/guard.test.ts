@@ -64,6 +64,14 @@ describe('the guard', () => {
   test('refuses an upgrade, and leaves an offer of h2c alone', () => {
     expect(judged({ host: 'localhost', Upgrade: 'websocket' })).toBe('keymux_upgrade_refused')
     expect(judged({ host: 'localhost', Upgrade: 'h2c' })).toBeUndefined()
+    const upgrading = (name: string, extra: string[] = []): string | undefined =>
+      guard(
+        { method: 'GET', rawHeaders: ['Host', 'localhost', 'Upgrade', name, ...extra], tunnels: true },
+        local,
+      )?.code
+    expect(upgrading('WebSocket')).toBeUndefined()
+    expect(upgrading('tls/1.0')).toBe('keymux_upgrade_refused')
+    expect(upgrading('websocket', ['Origin', 'https://evil.example'])).toBe('keymux_foreign_origin')
   })
 
   test('beyond loopback takes addresses, which nobody can rebind, and the names it was given', () => {

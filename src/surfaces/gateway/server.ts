@@ -164,12 +164,14 @@ export class GatewayServer {
   }
 
   /** A request whose offer of another protocol is passed over is read once more, without it. */
-  #readAgain({ method, url, rawHeaders }: IncomingMessage, socket: Socket, head: Buffer): void {
-    const lines = [`${method} ${url} HTTP/1.1`]
+  #readAgain({ method, url, httpVersion, rawHeaders }: IncomingMessage, socket: Socket, head: Buffer): void {
+    const lines = [`${method} ${url} HTTP/${httpVersion}`]
     for (let index = 0; index < rawHeaders.length; index += 2) {
       const name = rawHeaders[index] ?? ''
-      if (!/^(?:upgrade|connection|http2-settings)$/i.test(name))
-        lines.push(`${name}: ${rawHeaders[index + 1]}`)
+      if (/^(?:upgrade|http2-settings)$/i.test(name)) continue
+      const value = rawHeaders[index + 1] ?? ''
+      const isConnection = name.toLowerCase() === 'connection'
+      lines.push(`${name}: ${isConnection ? value.replace(/\bupgrade\b/i, 'keep-alive') : value}`)
     }
     socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
     this.server.emit('connection', socket)

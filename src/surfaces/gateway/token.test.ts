@@ -16,6 +16,7 @@ describe('the gateway token', () => {
     ['x-api-key', { 'x-api-key': token }, '/'],
     ['x-goog-api-key', { 'x-goog-api-key': token }, '/'],
     ['?key=', {}, `/gemini/x?alt=sse&key=${token}`],
+    ['a subprotocol', { 'sec-websocket-protocol': `realtime, openai-insecure-api-key.${token}` }, '/'],
     ['one of several', { authorization: 'Bearer other', 'x-api-key': token }, '/'],
   ])('is taken as %s', (_how, headers, url) => expect(check.admits(headers, url)).toBe(true))
 
@@ -28,6 +29,7 @@ describe('the gateway token', () => {
     ['as many letters that take more bytes', { 'x-api-key': 'é'.repeat(token.length) }, '/'],
     ['a basic credential', { authorization: `Basic ${token}` }, '/'],
     ['a token in the path', {}, `/key=${token}`],
+    ['a subprotocol of its own', { 'sec-websocket-protocol': token }, '/'],
     ['two in one header', { 'x-api-key': `${token}, ${token}` }, '/'],
   ])('is not %s', (_what, headers, url) => expect(check.admits(headers, url)).toBe(false))
 
