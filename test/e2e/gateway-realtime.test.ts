@@ -595,9 +595,9 @@ test('a request that offers another protocol beside HTTP is served as it is, its
     'Content-Length: 5',
   ]
   socket.write(`${head.join('\r\n')}\r\n\r\nhello`)
+  let text = String((await once(socket, 'data'))[0])
   const next = ['GET /healthz HTTP/1.1', `Host: ${host}`, 'Connection: close', '', '']
   socket.write(next.join('\r\n'))
-  let text = ''
   for await (const chunk of socket) text += String(chunk)
   expect(text.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2)
 })
