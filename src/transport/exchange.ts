@@ -164,6 +164,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     const context = { provider, family, now }
     const tunnel = new Tunnel({ upstream: connection, protocol, context, timers })
     this.#connection = tunnel
+    connection.once('close', () => this.#gone())
     const fault = handshakeFault(headers, offer)
     if (fault !== undefined) {
       this.#decide({ kind: 'senseless', message: fault })
@@ -181,8 +182,15 @@ export class Exchange implements UpstreamHandler, AnswerBody {
 
   /** Gives the session away: from now on it ends by itself alone. */
   handOver(): Tunnel | undefined {
-    this.#release()
+    this.#options.signal?.removeEventListener('abort', this.#abort)
     return this.tunnel
+  }
+
+  /** The connection of a session is closed. */
+  #gone(): void {
+    if (this.#ended || this.#failure !== undefined) return
+    this.#ended = true
+    this.#release()
   }
 
   /** A session that is refused by its first message is an answer with an error, as it would be over HTTP. */

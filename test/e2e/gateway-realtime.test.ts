@@ -601,3 +601,16 @@ test('a request that offers another protocol beside HTTP is served as it is, its
   for await (const chunk of socket) text += String(chunk)
   expect(text.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2)
 })
+
+test('a session takes a place of its account until it ends', async () => {
+  await using here = await lab(['a', 'b'], { concurrency: 1 })
+  const first = here.connect()
+  expect((await opened(here, first)).key).toBe('sk-realtime-a')
+  const second = here.connect()
+  expect((await opened(here, second)).key).toBe('sk-realtime-b')
+  const third = here.connect()
+  const gone = once(here.upstream.sessions[0]?.socket ?? third.socket, 'close')
+  first.socket.close(1000)
+  await gone
+  expect((await opened(here, third)).key).toBe('sk-realtime-a')
+})
