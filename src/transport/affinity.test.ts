@@ -208,6 +208,30 @@ describe('an object of one account', () => {
       },
     ],
     [
+      'a call',
+      { path: '/realtime/calls' },
+      {
+        answer: () => ({
+          status: 201,
+          headers: { 'content-type': 'application/sdp', location: '/v1/realtime/calls/rtc_u1_9abc' },
+          pieces: ['v=0'],
+        }),
+      },
+      { method: 'POST', path: '/realtime/calls/rtc_u1_9abc/hangup', body: undefined },
+    ],
+    [
+      'a call that a session joins',
+      { path: '/realtime/calls' },
+      {
+        answer: () => ({
+          status: 201,
+          headers: { location: '/v1/realtime/calls/rtc_u1_9abc' },
+          pieces: ['v=0'],
+        }),
+      },
+      { method: 'GET', path: '/realtime?call_id=rtc_u1_9abc', body: undefined },
+    ],
+    [
       'a conversation',
       { path: '/conversations' },
       json({ id: 'conv_0001' }),

@@ -3,7 +3,14 @@ import type { ForwardRequest, Stage } from '../domain/forwarding.js'
 import type { Familiar } from '../domain/ports.js'
 import { conversationKey } from './conversation-key.js'
 import type { JsonText } from './json-walk.js'
-import { answerIds, asksToStore, isCreating, refersToItems, requestIds } from './object-ids.js'
+import {
+  answerIds,
+  asksToStore,
+  isCreating,
+  type NamingAnswer,
+  refersToItems,
+  requestIds,
+} from './object-ids.js'
 import { mayBeSigned, SignedItems } from './signed-items.js'
 
 /** An account that served a conversation is preferred for so long after the last time, in milliseconds. */
@@ -95,12 +102,12 @@ export class Bindings {
     return { digest, foreignUpTo: proof === undefined ? undefined : this.#affinity.digest(proof) }
   }
 
-  /** Keeps whose objects an answer names. @param beginning of its body, decoded */
-  own(profileId: string, beginning: () => Buffer | undefined): void {
+  /** Keeps whose objects an answer names. */
+  own(profileId: string, answer: NamingAnswer): void {
     const { method, path } = this.#request
     const affinity = this.#affinity
     if (affinity === undefined) return
-    const ids = answerIds(path, () => asksToStore(this.#body), beginning)
+    const ids = answerIds(path, () => asksToStore(this.#body), answer)
     if (ids.length === 0) return
     const digests = ids.map((id) => affinity.digest(id))
     affinity.own(profileId, digests, isCreating(method, path) ? 'once' : 'leisure')

@@ -182,7 +182,10 @@ export class Forwarding {
       const served = this.#bindings.served(stage, profile.id)
       const answer = { profileId: profile.id, credential, model, origin, base: outcome.base, served }
       const follower = this.#follower
-      this.#bindings.own(profile.id, () => beginningOf(result))
+      this.#bindings.own(profile.id, {
+        location: () => headerValue(result.headers, 'location'),
+        beginning: () => beginningOf(result),
+      })
       result.follow((over) => follower.note(answer, over))
       for (const { tried, failure } of late) this.#noteLate(tried, failure)
       const passed = this.#providers(passedOn(result, credential), profile.id)

@@ -23,10 +23,20 @@ const COLLECTION =
   /\/(?:files|uploads|batches|fine_tuning|vector_stores|assistants|threads|containers|videos|conversations|evals|skills|cachedContents|tunedModels|fileSearchStores|operations)(?:[/?:]|$)/
 /** What is begun there and fetched later. */
 const BEGUN = /:(?:batchGenerateContent|asyncBatchEmbedContent|predictLongRunning)(?:\?|$)/
+/** Calls over WebRTC, which are named by the address that the answer gives (OpenAI's Realtime API). */
+const CALLS = /\/realtime\/calls(?:\?|$)/
 const RESPONSES = /\/responses(?:\?|$)/
 const CHAT = /\/chat\/completions(?:\?|$)/
 const MESSAGES = /\/messages(?:\?|$)/
 const NAMES_OBJECT = /(?:^|_)ids?$|Id$|^name$|^uri$/
+
+/** What of an answer may name objects. */
+export interface NamingAnswer {
+  /** Its `location` header. */
+  readonly location: () => string | undefined
+  /** The beginning of its body, decoded. */
+  readonly beginning: () => Buffer | undefined
+}
 
 /** The ids by which a request may name objects of an account: in its path, and in its body. */
 export function requestIds(path: string, body: JsonText | undefined): string[] {
@@ -37,6 +47,9 @@ export function requestIds(path: string, body: JsonText | undefined): string[] {
   }
   const query = path.indexOf('?')
   for (const segment of (query < 0 ? path : path.slice(0, query)).split('/')) take(decoded(segment))
+  if (query >= 0) {
+    for (const [name, value] of new URLSearchParams(path.slice(query))) if (name.endsWith('_id')) take(value)
+  }
   if (body !== undefined) idsInBody(body, path, take)
   return ids
 }
@@ -54,8 +67,9 @@ export function refersToItems(path: string, body: JsonText | undefined): boolean
 export function answerIds(
   path: string,
   stored: () => boolean | undefined,
-  beginning: () => Buffer | undefined,
+  { location, beginning }: NamingAnswer,
 ): string[] {
+  if (CALLS.test(path)) return idsIn(location())
   if (COLLECTION.test(path) || BEGUN.test(path)) return allIds(beginning())
   // Responses are stored unless a request forbids it, chat completions where it asks for it.
   const keeps = RESPONSES.test(path) ? stored() !== false : CHAT.test(path) && stored() === true
@@ -65,7 +79,12 @@ export function answerIds(
 
 /** Whether a request makes an object that is named nowhere else. */
 export function isCreating(method: string, path: string): boolean {
-  return method === 'POST' && (COLLECTION.test(path) || BEGUN.test(path))
+  return method === 'POST' && (COLLECTION.test(path) || BEGUN.test(path) || CALLS.test(path))
+}
+
+function idsIn(location: string | undefined): string[] {
+  const id = location === undefined ? undefined : idOf(location)
+  return id === undefined ? [] : [id]
 }
 
 /** What a request's body says of `store`. */
