@@ -1,4 +1,4 @@
-import { own } from './classify-fields.js'
+import { items, own } from './classify-fields.js'
 import { parseTolerantly } from './classify-json.js'
 import { LOOKED_AT } from './classify-wording.js'
 
@@ -50,7 +50,10 @@ export function reportsFailure({ event, value }: BodyContent): boolean {
   if (own(root, 'type') === 'error' || own(root, 'object') === 'error') return true
   const status = own(own(root, 'base_resp'), 'status_code')
   if (typeof status === 'number' && status !== 0) return true
-  return isAnswer(own(root, 'object')) && isFilled(own(root, 'error'))
+  if (isAnswer(own(root, 'object')) && isFilled(own(root, 'error'))) return true
+  // OpenRouter puts the failure of an upstream into the choice that it was to give.
+  const [choice] = items(own(root, 'choices'), 1)
+  return isFilled(own(choice, 'error'))
 }
 
 /** Jobs and batches are fetched with success even where they tell of a failure of their own. */

@@ -1,5 +1,6 @@
 import type { BodyContent } from './classify-body.js'
 import { items, own } from './classify-fields.js'
+import { parseTolerantly } from './classify-json.js'
 import { LOOKED_AT, wordsOf } from './classify-wording.js'
 
 /** What a provider says about a failure, whatever the shape it says it in. */
@@ -14,6 +15,18 @@ export interface Problem {
   readonly quotas: readonly string[]
   /** Waits that the body states, unread. */
   readonly waits: BodyWaits
+  /** The message as it came, addresses included. */
+  readonly raw: string
+  /** The error in whose message it was found: somebody passed it on. */
+  readonly outer?: Problem
+  /** `{type: "error", error: {type}}` */
+  readonly isAnthropic: boolean
+  /** `{base_resp}` */
+  readonly isMinimax: boolean
+  /** A code that the message begins with: `[1113][…]`. */
+  readonly bracketed?: string
+  /** A code that the message ends with: `… (2056)`. */
+  readonly suffixed?: string
 }
 
 /** Waits as bodies state them. */
@@ -22,12 +35,18 @@ export interface BodyWaits {
   readonly retryDelay?: unknown
   readonly resetsInSeconds?: unknown
   readonly resetsAt?: unknown
+  /** The message, which may state one in words. */
+  readonly words?: string
   /** Rate-limit headers that OpenRouter repeats in `error.metadata.headers`. */
   readonly headers?: unknown
 }
 
 const MAX_DETAILS = 16
 const LONGEST_CODE = 200
+/** How often an error is found in another one's message. */
+const MOST_WRAPPED = 2
+/** What stands before an error that is passed on as text. */
+const LONGEST_PREFIX = 200
 
 /**
  * Reads the error shapes of all known providers: `{error: {message, type, code}}` (OpenAI and the like),
@@ -36,6 +55,39 @@ const LONGEST_CODE = 200
  * (xAI), `{code, message}` (DashScope), `base_resp` (MiniMax), `{error: code, error_description}` (OAuth).
  */
 export function readProblem(content: BodyContent): Problem {
+  let problem = problemIn(content)
+  for (let depth = 0; depth < MOST_WRAPPED; depth += 1) {
+    const inner = innerOf(problem)
+    if (inner === undefined) break
+    problem = withOuter(inner, problem)
+  }
+  return problem
+}
+
+/** Relays pass an error on as text in the message of their own. */
+function innerOf({ raw }: Problem): Problem | undefined {
+  const start = raw.search(/\{\s*"/)
+  if (start < 0 || start > LONGEST_PREFIX) return undefined
+  const value = parseTolerantly(raw.slice(start))
+  if (typeof value !== 'object' || value === null) return undefined
+  const problem = problemIn({ value })
+  return problem.codes.length > 0 || problem.message !== '' ? problem : undefined
+}
+
+/** What the inner one does not say the outer one may. */
+function withOuter(inner: Problem, outer: Problem): Problem {
+  const { waits } = outer
+  const said = Object.values(inner.waits).some((wait) => wait !== undefined && wait !== '')
+  return {
+    ...inner,
+    outer,
+    message: inner.message === '' ? outer.message : inner.message,
+    ...(inner.status === undefined && outer.status !== undefined ? { status: outer.status } : {}),
+    waits: said ? inner.waits : waits,
+  }
+}
+
+function problemIn(content: BodyContent): Problem {
   const root = Array.isArray(content.value) ? content.value[0] : content.value
   const error = errorOf(root)
   const holder = typeof error === 'object' && error !== null ? error : root
@@ -43,6 +95,9 @@ export function readProblem(content: BodyContent): Problem {
   const metadata = own(holder, 'metadata')
   const minimax = own(root, 'base_resp')
   const type = own(root, 'type')
+  const raw = content.text ?? messageOf(root, error, minimax)
+  const bracketed = /^\[(\d{3,5})\]/.exec(raw)?.[1]
+  const suffixed = /\((\d{4})\)\s*$/.exec(raw.slice(-16))?.[1]
   const codes = [
     ...details.map((detail) => own(detail, 'reason')),
     own(metadata, 'limit_source'),
@@ -54,25 +109,46 @@ export function readProblem(content: BodyContent): Problem {
     own(root, 'code'),
     type === 'error' ? undefined : type,
     own(minimax, 'status_code'),
+    bracketed,
+    suffixed,
   ]
   const statuses = [own(holder, 'code'), own(holder, 'status'), own(root, 'status')]
   const status = statuses.find((one) => typeof one === 'number' && one >= 400 && one <= 599)
+  const delay = details.map((detail) => own(detail, 'retryDelay')).find((one) => one !== undefined)
+  const reset = details.map((detail) => own(own(detail, 'metadata'), 'quotaResetDelay'))
   return {
     codes: [...new Set(codes.map(codeOf).filter((code) => code !== ''))],
-    message: content.text ?? messageOf(root, error, minimax),
+    message: raw,
+    raw,
+    isAnthropic: type === 'error' && typeof own(error, 'type') === 'string',
+    isMinimax: typeof own(minimax, 'status_code') === 'number',
+    ...(bracketed === undefined ? {} : { bracketed }),
+    ...(suffixed === undefined ? {} : { suffixed }),
     ...(typeof status === 'number' ? { status } : {}),
     quotas: details.flatMap((detail) => items(own(detail, 'violations'), MAX_DETAILS).map(quotaOf)),
     waits: {
-      retryDelay: details.map((detail) => own(detail, 'retryDelay')).find((delay) => delay !== undefined),
-      resetsInSeconds: own(holder, 'resets_in_seconds') ?? own(root, 'resets_in_seconds'),
+      retryDelay: delay ?? reset.find((one) => one !== undefined),
+      resetsInSeconds:
+        own(holder, 'resets_in_seconds') ??
+        own(root, 'resets_in_seconds') ??
+        own(holder, 'reset_seconds') ??
+        own(root, 'reset_seconds') ??
+        own(holder, 'retry_after') ??
+        own(root, 'retry_after'),
       resetsAt: own(holder, 'resets_at') ?? own(root, 'resets_at'),
       headers: own(metadata, 'headers'),
+      words: raw,
     },
   }
 }
 
 function errorOf(root: unknown): unknown {
-  const error = own(root, 'error') ?? own(own(root, 'response'), 'error') ?? items(own(root, 'errors'), 1)[0]
+  const [choice] = items(own(root, 'choices'), 1)
+  const error =
+    own(root, 'error') ??
+    own(own(root, 'response'), 'error') ??
+    items(own(root, 'errors'), 1)[0] ??
+    own(choice, 'error')
   // Some proxies wrap the provider's error once more.
   const inner = own(error, 'error')
   return typeof inner === 'object' && inner !== null ? inner : error

@@ -101,7 +101,12 @@ describe('a status without a body that says more', () => {
     [529, 'overloaded', 'provider'],
   ])('%i is %s', (status, reason, scope) => {
     for (const body of ['', undefined, null, '{}', '[]', '{"error":{}}', 'null', '\0\u0001\u001f']) {
-      expect(classify({ status, body })).toEqual({ reason, scope, message: `HTTP ${status}` })
+      expect(classify({ status, body })).toEqual({
+        reason,
+        scope,
+        certainty: 'presumed',
+        message: `HTTP ${status}`,
+      })
     }
   })
 
@@ -192,10 +197,13 @@ describe('the body goes before the status', () => {
     expect(classify({ status: 502, body: page })).toEqual({
       reason: 'server_error',
       scope: 'provider',
+      certainty: 'presumed',
       message: 'Access denied | insufficient quota',
     })
     expect(classify({ status: 429, body: page })?.reason).toBe('rate_limit')
-    expect(classify({ status: 403, body: page })?.reason).toBe('auth')
+    expect(classify({ status: 401, body: page })?.reason).toBe('auth')
+    // What stands before the provider: it says nothing of the key.
+    expect(classify({ status: 403, body: page })).toMatchObject({ reason: 'server_error', scope: 'provider' })
     expect(classify({ status: 200, body: page })).toBeUndefined()
   })
 })
@@ -347,11 +355,16 @@ describe('providers', () => {
   })
 
   it('a custom provider follows the rules of its family', () => {
-    const body = {
-      error: { code: 429, status: 'RESOURCE_EXHAUSTED', message: 'You exceeded your current quota' },
-    }
+    const body = { error: { code: 429, message: 'Quota exceeded for metric: x/requests, limit: 0' } }
     expect(classify({ provider: 'corp', status: 429, body })?.reason).toBe('billing')
-    expect(classify({ provider: 'corp', family: 'gemini', status: 429, body })?.reason).toBe('rate_limit')
+    expect(classify({ provider: 'corp', family: 'gemini', status: 429, body })?.reason).toBe(
+      'model_not_found',
+    )
+  })
+
+  it('a custom provider that passes errors on is read by what it passes on', () => {
+    const exhausted = { code: 429, status: 'RESOURCE_EXHAUSTED', message: 'You exceeded your current quota' }
+    expect(classify({ provider: 'corp', status: 429, body: { error: exhausted } })?.reason).toBe('rate_limit')
   })
 
   it.each(['__proto__', 'constructor', ''])('a provider named "%s" is one like any other', (provider) => {

@@ -2,11 +2,18 @@ import type { ProviderFamily } from '../domain/provider.js'
 import { redactSecrets } from '../domain/redact.js'
 import type { FailureReason, FailureScope } from '../domain/usage.js'
 import { type BodyContent, readContent, reportsFailure } from './classify-body.js'
+import { familiesOf } from './classify-families.js'
 import { type Problem, readProblem } from './classify-problem.js'
-import { PROVIDER_RULES } from './classify-providers.js'
-import { type FailureRule, GENERIC_RULES, REASON_OF_CODE, STATUS_OF_CODE } from './classify-rules.js'
-import { type ResponseHeaders, readHeaders, rejectedBySubscription, statedWait } from './classify-wait.js'
-import { reasonOfStatus, reasonOfWords, wordsOf } from './classify-wording.js'
+import {
+  type Certainty,
+  certaintyOf,
+  type FailureRule,
+  GENERIC_RULES,
+  REASON_OF_CODE,
+  STATUS_OF_CODE,
+} from './classify-rules.js'
+import { isBlocked, type ResponseHeaders, readHeaders, rejectedWindow, statedWait } from './classify-wait.js'
+import { reasonOfStatus, reasonOfWords, saidByWords, wordsOf } from './classify-wording.js'
 import { scopeOf } from './effects.js'
 
 /** A provider's response, as far as it tells what failed. */
@@ -29,7 +36,12 @@ export interface ClassifyInput {
 export interface ResponseVerdict {
   readonly reason: FailureReason
   readonly scope: FailureScope
-  /** The wait that the response itself states, in milliseconds, at most 24 h; only where waiting helps. */
+  /** Whether a documented code, type or header says so, or wording or the status alone. */
+  readonly certainty: Certainty
+  /**
+   * The wait that the response itself states, in milliseconds: at most 24 h, or 8 days for the window of a subscription;
+   * only where waiting helps.
+   */
   readonly retryAfterMs?: number
   /** The provider's own message on one line, without secrets, at most 300 characters. */
   readonly message: string
@@ -64,37 +76,70 @@ export function classifyResponse(response: ClassifyInput): ResponseVerdict | und
   const content = readContent(response.body, headers.get('content-type'), !failed)
   if (!failed && !reportsFailure(content)) return undefined
   const problem = readProblem(content)
-  const verdict = judge(response, problem, content)
+  const verdict = isBlocked(headers, status, content.title) ? BLOCKED : judge(response, problem, content)
+  const window = verdict.reason === 'rate_limit' ? rejectedWindow(headers) : undefined
   const scope =
-    verdict.scope ??
-    (verdict.reason === 'rate_limit' && rejectedBySubscription(headers)
-      ? 'credential'
-      : defaultScope(verdict.reason, response))
-  const retryAfterMs = PASSING.has(verdict.reason) ? statedWait(headers, problem.waits, now) : undefined
-  const message = shortMessage(problem, content, status)
-  return { reason: verdict.reason, scope, ...(retryAfterMs === undefined ? {} : { retryAfterMs }), message }
+    verdict.scope ?? (window === 'account' ? 'credential' : defaultScope(verdict.reason, response, window))
+  const isLong = window !== undefined || verdict.isWindow === true
+  const waited = PASSING.has(verdict.reason)
+    ? statedWait(headers, { waits: problem.waits, quotas: problem.quotas, isLong, now })
+    : undefined
+  return {
+    reason: verdict.reason,
+    scope,
+    certainty: window === undefined ? verdict.certainty : 'stated',
+    ...(waited === undefined ? {} : { retryAfterMs: waited }),
+    message: shortMessage(problem, content, status),
+  }
 }
 
 /** A reason, and a scope where it differs from what the reason sets aside anyway. */
-type Verdict = Pick<FailureRule, 'reason' | 'scope'>
+interface Verdict extends Pick<FailureRule, 'reason' | 'scope'> {
+  readonly certainty: Certainty
+  /** It is the window of a subscription: that may take days. */
+  readonly isWindow?: boolean
+}
+
+/** A page of what stands before the provider says nothing of a key. */
+const BLOCKED: Verdict = { reason: 'server_error', scope: 'provider', certainty: 'presumed' }
+/** What an error that was passed on may say only under a status that says such a thing too: a prompt is echoed in others. */
+const OF_ACCOUNT: ReadonlySet<FailureReason> = new Set([
+  'rate_limit',
+  'billing',
+  'auth',
+  'auth_permanent',
+  'session_expired',
+])
 
 function judge(response: ClassifyInput, problem: Problem, content: BodyContent): Verdict {
+  const verdict = judgeOne(response, problem, content)
+  const { outer } = problem
+  if (outer === undefined) return verdict
+  const { status } = response
+  const speaks = status === 401 || status === 402 || status === 403 || status === 429 || status >= 500
+  if (OF_ACCOUNT.has(verdict.reason) && !speaks && status >= 300) return judge(response, outer, content)
+  return { ...verdict, certainty: 'presumed' }
+}
+
+function judgeOne(response: ClassifyInput, problem: Problem, content: BodyContent): Verdict {
   const words = wordsOf(problem.message)
-  const rules = [...rulesFor(response), ...GENERIC_RULES]
-  const rule = rules.find((one) => applies(one, problem, words))
-  if (rule !== undefined) return rule
+  const families = familiesOf(response.provider, response.family, problem)
+  const rules = [...families.flatMap((family) => family.rules), ...GENERIC_RULES]
+  const rule = rules.find((one) => applies(one, response.status, problem, words))
+  if (rule !== undefined) {
+    const isWindow = rule.reason === 'rate_limit' && rule.scope === 'credential'
+    return { reason: rule.reason, scope: rule.scope, certainty: certaintyOf(rule), isWindow }
+  }
   const code = problem.codes.find((one) => REASON_OF_CODE.has(one))
   const settled = code === undefined ? undefined : REASON_OF_CODE.get(code)
-  return { reason: settled ?? fromWording(response, problem, words, content) }
+  if (settled !== undefined) return { reason: settled, certainty: 'stated' }
+  return fromWording(response, problem, words, content)
 }
 
-function rulesFor({ provider, family }: ClassifyInput): readonly FailureRule[] {
-  return PROVIDER_RULES.get(provider.toLowerCase()) ?? PROVIDER_RULES.get(family ?? '') ?? []
-}
-
-function applies(rule: FailureRule, problem: Problem, words: string): boolean {
+function applies(rule: FailureRule, status: number, problem: Problem, words: string): boolean {
   const { code, quota } = rule
   return (
+    (rule.status === undefined || rule.status.includes(status)) &&
     (code === undefined || problem.codes.some((one) => code.test(one))) &&
     (quota === undefined || problem.quotas.some((one) => quota.test(one))) &&
     (rule.words === undefined || rule.words.test(words))
@@ -106,29 +151,40 @@ function fromWording(
   problem: Problem,
   words: string,
   content: BodyContent,
-): FailureReason {
+): Verdict {
   const { status, model } = response
-  const said = reasonOfWords(words)
-  const stated = reasonOfStatus(effectiveStatus(status, problem))
-  if (said !== undefined && (VAGUE.has(stated) || !COMMONPLACE.has(said))) return said
-  if (status === 404 && model !== undefined && model !== '' && problem.message.includes(model)) {
-    return 'model_not_found'
+  // What a limit or a failing server says of money in passing is none.
+  const said = saidByWords(words, status === 429 || status >= 500)
+  const code = problem.codes.find((one) => STATUS_OF_CODE.has(one))
+  const stated = reasonOfStatus(effectiveStatus(status, problem, code))
+  // What a documented type says is stated; what a bare status says is not.
+  const certainty = code === undefined ? 'presumed' : 'stated'
+  if (said !== undefined && (said.decides || VAGUE.has(stated) || !COMMONPLACE.has(said.reason))) {
+    return { reason: said.reason, certainty: 'presumed' }
   }
-  // A block page of a proxy in between says less about the key than the API itself would.
-  if (stated === 'auth_permanent' && content.title !== undefined) return 'auth'
-  if (!VAGUE.has(stated)) return stated
-  return reasonOfWords(problem.codes.join('; ')) ?? stated
+  if (status === 404 && model !== undefined && model !== '' && problem.message.includes(model)) {
+    return { reason: 'model_not_found', certainty: 'presumed' }
+  }
+  // A page of a proxy in between says less about the key than the API itself would.
+  if (stated === 'auth_permanent' && content.title !== undefined) return { reason: 'auth', certainty }
+  if (!VAGUE.has(stated)) return { reason: stated, certainty }
+  const inCodes = reasonOfWords(problem.codes.join('; '))
+  return inCodes === undefined ? { reason: stated, certainty } : { reason: inCodes, certainty: 'presumed' }
 }
 
 /** The response's status, or what the body claims where the response says 200 or no more than 400. */
-function effectiveStatus(status: number, problem: Problem): number {
+function effectiveStatus(status: number, problem: Problem, code: string | undefined): number {
   if (status > 400) return status
-  const code = problem.codes.find((one) => STATUS_OF_CODE.has(one))
   return problem.status ?? (code === undefined ? undefined : STATUS_OF_CODE.get(code)) ?? status
 }
 
 /** What an unknown failure sets aside: nothing if it is a 4xx, where the request is at fault as likely as not. */
-function defaultScope(reason: FailureReason, { status, model }: ClassifyInput): FailureScope {
+function defaultScope(
+  reason: FailureReason,
+  { status, model }: ClassifyInput,
+  window: 'class' | 'account' | undefined,
+): FailureScope {
+  if (window === 'class') return 'model'
   return reason === 'unknown' && status >= 400 && status < 500 ? 'request' : scopeOf(reason, model)
 }
 

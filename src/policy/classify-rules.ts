@@ -1,26 +1,64 @@
 import type { FailureReason, FailureScope } from '../domain/usage.js'
 
+/** Whether a documented code, type or header says it, or wording or a status alone. */
+export type Certainty = 'stated' | 'presumed'
+
 /** One rule about a failure. All conditions that it has must hold. Texts are compared as `wordsOf` gives them. */
 export interface FailureRule {
   readonly reason: FailureReason
   /** Where it differs from what the reason sets aside anyway. */
-  readonly scope?: FailureScope
+  readonly scope?: FailureScope | undefined
+  /** The response's status. */
+  readonly status?: readonly number[] | undefined
   /** One of the codes. */
-  readonly code?: RegExp
+  readonly code?: RegExp | undefined
   /** The message. */
-  readonly words?: RegExp
+  readonly words?: RegExp | undefined
   /** One of the exceeded quotas. */
-  readonly quota?: RegExp
+  readonly quota?: RegExp | undefined
+  /** The page or report that says so. */
+  readonly source: string
 }
 
-/** Rules for everyone: where a code says less, or something else, than it seems to. */
+/** What a rule is worth: a code or a quota's name is documented, words change. */
+export function certaintyOf({ code, quota }: FailureRule): Certainty {
+  return code !== undefined || quota !== undefined ? 'stated' : 'presumed'
+}
+
+/** Rules for everyone: where a code or a phrase says less, or something else, than it seems to. */
 export const GENERIC_RULES: readonly FailureRule[] = [
   // One request larger than the whole minute's allowance: waiting never helps.
-  { reason: 'context_overflow', code: /^(?:rate limit exceeded|tokens)$/, words: /\brequest too large\b/ },
+  {
+    reason: 'context_overflow',
+    code: /^(?:rate limit exceeded|tokens)$/,
+    words: /\brequest too large\b/,
+    source: 'platform.openai.com/docs/guides/rate-limits',
+  },
   // A subscription's window: every model of the account waits.
-  { reason: 'rate_limit', scope: 'credential', code: /^usage limit (?:reached|exceeded)$/ },
+  {
+    reason: 'rate_limit',
+    scope: 'credential',
+    code: /^(?:[a-z]+ )?usage limit (?:reached|exceeded)$/,
+    source: 'openai/codex: windows of a ChatGPT plan',
+  },
   // Whatever the wording says of plans and billing, a quota per minute or day fills up again by itself.
-  { reason: 'rate_limit', quota: /\bper (?:second|minute|hour|day)\b/ },
+  {
+    reason: 'rate_limit',
+    quota: /\bper (?:second|minute|hour|day)\b/,
+    source: 'google.rpc.QuotaFailure, ai.google.dev/gemini-api/docs/rate-limits',
+  },
+  {
+    reason: 'billing',
+    code: /^budget exceeded$/,
+    source: 'docs.litellm.ai/docs/proxy/users: a virtual key has spent its budget',
+  },
+  {
+    reason: 'rate_limit',
+    scope: 'credential',
+    words:
+      /\b(?:hit|reached) your (?:[a-z0-9]+ ){0,3}(?:usage|session|subscription|quota) (?:quota )?limit|\b(?:\d+[ -]?hour|daily|weekly|monthly) (?:usage|session) limits?\b|\bsubscription quota limit\b|\bquota refresh\b/,
+    source: 'windows of subscriptions, as Codex, Copilot, Claude and MiniMax word them',
+  },
 ]
 
 /** Codes that settle the matter, by reason. */
@@ -67,6 +105,7 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'too many requests',
     'throttling',
     'throttling exception',
+    'model cooldown',
   ],
   billing: [
     'insufficient quota',
@@ -79,6 +118,7 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'billing disabled',
     'payment required',
     'arrearage',
+    'insufficient user quota',
   ],
   overloaded: [
     'overloaded error',
@@ -99,6 +139,7 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'model not supported',
     'model not active',
     'model terms required',
+    'model is deactivated',
     'invalid model',
     'unknown model',
     'unsupported model',
@@ -126,6 +167,9 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'content filter',
     'content policy violation',
     'data inspection failed',
+    'invalid encrypted content',
+    'sensitive words detected',
+    'prompt blocked',
   ],
   timeout: ['timeout', 'timeout error', 'request timeout', 'request time out'],
 }

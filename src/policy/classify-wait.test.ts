@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { LONGEST_WAIT_MS, readHeaders, rejectedBySubscription, statedWait } from './classify-wait.js'
+import { LONGEST_WAIT_MS, readHeaders, rejectedWindow, statedWait } from './classify-wait.js'
 
 const now = new Date('2026-11-23T12:00:00Z')
 const seconds = now.getTime() / 1000
 
 function wait(headers: Record<string, string>, waits: object = {}): number | undefined {
-  return statedWait(readHeaders(headers), waits, now)
+  return statedWait(readHeaders(headers), { waits, quotas: [], isLong: false, now })
 }
 
 describe('retry-after', () => {
@@ -14,6 +14,7 @@ describe('retry-after', () => {
     ['2', 2000],
     ['0.5', 500],
     [' 7 ', 7000],
+    ['1, 2', 1000],
     ['30s', 30_000],
     ['6m0s', 360_000],
     ['12ms', 12],
@@ -44,7 +45,6 @@ describe('retry-after', () => {
     'Infinity',
     '1e3',
     '0x10',
-    '1,2',
     '5 apples',
     's',
     '-1s',
@@ -117,10 +117,104 @@ describe('resets', () => {
 
   it('tells a subscription’s window from others', () => {
     const rejected = readHeaders({ 'Anthropic-RateLimit-Unified-Status': 'Rejected' })
-    expect(rejectedBySubscription(rejected)).toBe(true)
-    expect(rejectedBySubscription(readHeaders({ 'anthropic-ratelimit-unified-status': 'allowed' }))).toBe(
-      false,
-    )
+    expect(rejectedWindow(rejected)).toBe('account')
+    expect(rejectedWindow(readHeaders({ 'anthropic-ratelimit-unified-status': 'allowed' }))).toBeUndefined()
+  })
+
+  it.each([
+    [{ '5h-status': 'rejected', '7d-status': 'allowed' }, 'account'],
+    [{ '7d-status': 'rejected', '7d_opus-status': 'rejected' }, 'account'],
+    [{ '5h-status': 'allowed', '7d-status': 'allowed', '7d_opus-status': 'rejected' }, 'class'],
+    [{ 'representative-claim': 'five_hour' }, 'account'],
+    [{ 'representative-claim': 'seven_day' }, 'account'],
+    [{ 'representative-claim': 'seven_day_opus' }, 'class'],
+    [{ 'representative-claim': 'seven_day_sonnet', '5h-status': 'allowed' }, 'class'],
+  ])('and one of a class of models from one of the account: %j', (windows, what) => {
+    const named = Object.entries(windows).map(([name, value]) => [
+      `anthropic-ratelimit-unified-${name}`,
+      value,
+    ])
+    const headers = { 'anthropic-ratelimit-unified-status': 'rejected', ...Object.fromEntries(named) }
+    expect(rejectedWindow(readHeaders(headers))).toBe(what)
+  })
+})
+
+describe('a wait in words', () => {
+  it.each([
+    ['Please try again in 2.512s.', 2_512],
+    ['Please try again in 7m12s. Visit https://x.test/limits', 432_000],
+    ['Try again in 500ms', 500],
+    ['Rate limit reached. Try again in 1h2m3s', 3_723_000],
+    ['try again in 2 minutes', 120_000],
+    ['Please retry after 33 seconds.', 33_000],
+    ['Please retry in 40.025771073s.', 40_026],
+    ['Resets in 4hr 59min', 17_940_000],
+    ['Resets in 3 hours, 20 minutes and 5 seconds', 12_005_000],
+    ['Your quota will reset after 120h45m2s.', LONGEST_WAIT_MS],
+    ['Monthly usage limit reached. Resets in 16 days.', LONGEST_WAIT_MS],
+    ['Please wait 20 seconds before trying again', 20_000],
+    ['limit resets at 2026-11-23T12:10:00Z (2056)', 600_000],
+    ['will reset at 2026-11-23 12:10:00 UTC', 600_000],
+    ['Available again at 2026-11-23T14:10:00+02:00', 600_000],
+    ['will reset at 2026-11-23 12:10', 600_000],
+    // Times without a zone are the provider's own.
+    ['您的限额将在 2026-11-23 20:10:00 重置。', 600_000],
+    ['请在 30 秒后重试', 30_000],
+    ['请 5 分钟后再试', 300_000],
+  ])('%s', (words, ms) => {
+    expect(wait({}, { words })).toBe(ms)
+  })
+
+  it.each([
+    'The 20 second rule says: retry your life.',
+    'Limit 450000, Used 379102, Requested 89741.',
+    'try again later',
+    'resets at 2020-01-01T00:00:00Z',
+    'model released on 2026-12-24 10:00:00',
+    `${'try again in '.repeat(400)}`,
+    `${'retry'.repeat(20_000)}`,
+    `${'1h'.repeat(30_000)}`,
+  ])('none in: %#', (words) => {
+    expect(wait({}, { words })).toBeUndefined()
+  })
+
+  it('headers go before it', () => {
+    expect(wait({ 'retry-after': '3' }, { words: 'try again in 20s' })).toBe(3_000)
+  })
+})
+
+describe('a quota per day', () => {
+  const until = (at: string): number | undefined =>
+    statedWait(readHeaders({ 'retry-after': '28' }), {
+      waits: {},
+      quotas: ['generate requests per day per project per model free tier '],
+      isLong: false,
+      now: new Date(at),
+    })
+
+  it.each([
+    ['2026-11-27T12:00:00Z', '2026-11-28T08:00:00Z'],
+    ['2026-11-28T07:59:59Z', '2026-11-28T08:00:00Z'],
+    ['2026-11-28T08:00:00Z', '2026-11-29T08:00:00Z'],
+    ['2026-07-01T06:59:00Z', '2026-07-01T07:00:00Z'],
+    // The days on which clocks change have 23 and 25 hours.
+    ['2026-03-08T09:00:00Z', '2026-03-09T07:00:00Z'],
+    ['2026-11-01T08:00:00Z', '2026-11-02T08:00:00Z'],
+    ['2026-12-31T23:00:00Z', '2027-01-01T08:00:00Z'],
+  ])('at %s lasts until midnight in California, %s', (at, end) => {
+    expect(until(at)).toBe(Math.min(Date.parse(end) - Date.parse(at), LONGEST_WAIT_MS))
+  })
+})
+
+describe('structured fields', () => {
+  it.each([
+    ['"default";r=0;t=30', 30_000],
+    ['"minute";r=5;t=10, "day";r=0;t=3600', 3_600_000],
+    ['"default";r=0', undefined],
+    ['"default";r=3;t=30', undefined],
+    ['r=0;t=30', undefined],
+  ])('%s', (ratelimit, ms) => {
+    expect(wait({ ratelimit })).toBe(ms)
   })
 })
 
@@ -170,8 +264,12 @@ it('is a whole number of milliseconds between 1 and 24 hours, or nothing', () =>
     fc.property(value, value, fc.anything(), (one, other, anything) => {
       const ms = statedWait(
         readHeaders({ 'retry-after': one, 'x-ratelimit-remaining-a': '0', 'x-ratelimit-reset-a': other }),
-        { retryDelay: anything, resetsAt: anything, resetsInSeconds: anything, headers: anything },
-        now,
+        {
+          waits: { retryDelay: anything, resetsAt: anything, resetsInSeconds: anything, headers: anything },
+          quotas: [],
+          isLong: false,
+          now,
+        },
       )
       if (ms !== undefined) expect(Number.isInteger(ms) && ms >= 1 && ms <= LONGEST_WAIT_MS).toBe(true)
     }),

@@ -4,13 +4,16 @@ import type { BodyWaits } from './classify-problem.js'
 
 /** Longest wait that is believed: 24 hours, in milliseconds. */
 export const LONGEST_WAIT_MS = 86_400_000
+/** The same for the window of a subscription: 8 days, in milliseconds. */
+export const LONGEST_WINDOW_MS: number = 8 * LONGEST_WAIT_MS
 
 /** Headers as callers have them: a plain object (any case, single values or lists), or `Headers`. */
 export type ResponseHeaders =
   | Readonly<Record<string, string | readonly string[] | number | undefined>>
   | { forEach(callback: (value: string, name: string) => void): void }
 
-const OF_INTEREST = /^(?:retry-after(?:-ms)?|content-type|(?:x-|anthropic-)?ratelimit-.{1,80})$/
+const OF_INTEREST =
+  /^(?:retry-after(?:-ms)?|content-type|cf-mitigated|ratelimit|(?:x-|anthropic-)?ratelimit-.{1,80}|x-codex-.{1,80})$/
 const MAX_HEADERS = 200
 const NUMBER = /^\d{1,15}(?:\.\d{1,9})?$/
 const DURATION = /^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|us|µs|ns|d|h|m|s))+$/
@@ -48,43 +51,192 @@ export function readHeaders(headers: unknown): ReadonlyMap<string, string> {
   return found
 }
 
+/** What the wait of a response is read from, besides its headers. */
+export interface WaitContext {
+  readonly waits: BodyWaits
+  /** The quotas that were exceeded, as words. */
+  readonly quotas: readonly string[]
+  /** It is the window of a subscription: that may take days. */
+  readonly isLong: boolean
+  readonly now: Date
+}
+
 /**
- * The wait that the response states, in milliseconds, the finest source first: `retry-after-ms`,
- * `retry-after`, the resets of exhausted dimensions (the latest of them), then the body's. Nonsense, zero
- * and times past are ignored; at most 24 h.
+ * The wait that the response states, in milliseconds: until midnight Pacific time for a quota per day
+ * (ai.google.dev/gemini-api/docs/rate-limits), else the finest source first: `retry-after-ms`, `retry-after`, the resets
+ * of exhausted dimensions (the latest of them), then the body's, and its wording last. Nonsense, zero and times past are
+ * ignored; at most 24 h, or 8 days for the window of a subscription.
  */
 export function statedWait(
   headers: ReadonlyMap<string, string>,
-  waits: BodyWaits,
-  now: Date,
+  { waits, quotas, isLong, now }: WaitContext,
 ): number | undefined {
   const nowMs = now.getTime()
+  const longest = isLong ? LONGEST_WINDOW_MS : LONGEST_WAIT_MS
   const sources = [
+    () => (quotas.some((quota) => PER_DAY.test(quota)) ? untilMidnight(nowMs) : undefined),
     () => milliseconds(headers.get('retry-after-ms')),
-    () => readWait(headers.get('retry-after'), nowMs),
-    () => latestReset(headers, nowMs),
-    () => latestReset(readHeaders(waits.headers), nowMs),
+    () => readWait(firstOf(headers.get('retry-after')), nowMs),
+    () => latestReset(headers, nowMs, longest),
+    () => structuredReset(headers.get('ratelimit')),
+    () => latestReset(readHeaders(waits.headers), nowMs, longest),
     () => readWait(googleDuration(waits.retryDelay), nowMs),
     () => readWait(waits.resetsInSeconds, nowMs),
     () => readWait(waits.resetsAt, nowMs),
+    () => waitInWords(waits.words ?? '', nowMs),
   ]
   for (const source of sources) {
-    const wait = believable(source())
+    const wait = believable(source(), longest)
     if (wait !== undefined) return wait
   }
   return undefined
 }
 
-/** Whether a subscription's own window (`anthropic-ratelimit-unified-*`) turned the request down. */
-export function rejectedBySubscription(headers: ReadonlyMap<string, string>): boolean {
-  return headers.get('anthropic-ratelimit-unified-status')?.toLowerCase() === 'rejected'
+/** Whether something that stands before the provider turned the request down, whoever asked: Cloudflare and its like. */
+export function isBlocked(
+  headers: ReadonlyMap<string, string>,
+  status: number,
+  title: string | undefined,
+): boolean {
+  if (headers.get('cf-mitigated') !== undefined) return true
+  return status === 403 && title !== undefined
+}
+
+/** Windows of a subscription that hold for the whole account (docs.claude.com, rate limits of Claude plans). */
+const OF_ACCOUNT: ReadonlySet<string> = new Set(['5h', '7d'])
+const CLAIMS_OF_ACCOUNT = /^(?:five_hour|seven_day)?$/
+
+/**
+ * Whether a window of a subscription turned the request down (`anthropic-ratelimit-unified-*`): one of the whole account,
+ * or one of a class of models alone.
+ */
+export function rejectedWindow(headers: ReadonlyMap<string, string>): 'account' | 'class' | undefined {
+  if (headers.get('anthropic-ratelimit-unified-status')?.toLowerCase() !== 'rejected') return undefined
+  const rejected = [...headers].flatMap(([name, value]) => {
+    const window = /^anthropic-ratelimit-unified-(.+)-status$/.exec(name)?.[1]
+    return window !== undefined && value.toLowerCase() === 'rejected' ? [window] : []
+  })
+  if (rejected.length > 0) return rejected.some((window) => OF_ACCOUNT.has(window)) ? 'account' : 'class'
+  const claim = headers.get('anthropic-ratelimit-unified-representative-claim') ?? ''
+  return CLAIMS_OF_ACCOUNT.test(claim) ? 'account' : 'class'
+}
+
+const PER_DAY = /\bper day\b|\bdaily\b/
+
+/** Until the next midnight in California, in milliseconds. */
+function untilMidnight(nowMs: number): number {
+  const day = 86_400_000
+  const passed = sinceMidnight(nowMs)
+  const guess = nowMs + day - passed
+  // An hour more or less on the two days of a year on which clocks change.
+  const over = sinceMidnight(guess)
+  return guess - nowMs + (over > day / 2 ? day - over : -over)
+}
+
+function sinceMidnight(atMs: number): number {
+  const local = new Date(atMs + pacificOffsetMs(atMs))
+  return local.getTime() - Date.UTC(local.getUTCFullYear(), local.getUTCMonth(), local.getUTCDate())
+}
+
+/** Daylight saving time from the second Sunday of March, 10:00 UTC, to the first of November, 9:00 UTC. */
+function pacificOffsetMs(atMs: number): number {
+  const hour = 3_600_000
+  const year = new Date(atMs).getUTCFullYear()
+  const isSummer = atMs >= sunday(year, 2, 8) + 10 * hour && atMs < sunday(year, 10, 1) + 9 * hour
+  return (isSummer ? -7 : -8) * hour
+}
+
+/** The first Sunday on or after a day of a month. */
+function sunday(year: number, month: number, day: number): number {
+  const first = new Date(Date.UTC(year, month, day))
+  return Date.UTC(year, month, day + ((7 - first.getUTCDay()) % 7))
+}
+
+/** `"default";r=0;t=30` (draft-ietf-httpapi-ratelimit-headers): what is left, and seconds until there is more. */
+function structuredReset(value: string | undefined): number | undefined {
+  const waits = (value ?? '').split(',').flatMap((one) => {
+    if (!/;\s*r=0(?!\d)/.test(one)) return []
+    const seconds = /;\s*t=(\d{1,9})(?!\d)/.exec(one)?.[1]
+    return seconds === undefined ? [] : [Number(seconds) * 1_000]
+  })
+  return waits.length === 0 ? undefined : Math.max(...waits)
+}
+
+/** Lists have one value a line; dates have a comma of their own. */
+function firstOf(value: string | undefined): string | undefined {
+  return value !== undefined && /^\d+(?:\.\d+)?\s*,/.test(value)
+    ? value.slice(0, value.indexOf(',')).trim()
+    : value
+}
+
+/** What comes before a time in a message. The first 4 KiB are looked at. */
+const ANNOUNCED =
+  /\b(?:try again|retry(?:ing)?|resets?|wait|available(?: again)?|come back|restored|refresh(?:es|ed)?)\b(?: (?:your request|it|is|will be))?(?: (?:in|after|at|for|on|until))?(?: (?:about|approximately|another))? {0,2}/gi
+const AMOUNTS =
+  /^(\d{1,6}(?:\.\d{1,9})?) ?(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)\b[ ,]*(?:and )?/i
+const INSTANT = /\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d{1,9})?( ?(?:Z|UTC|GMT)|[+-]\d\d:?\d\d)?/
+const CHINESE = /(\d{1,6}) ?(秒|分钟|小时|天)(?:钟)?(?:后|之后|内)/
+const CHINESE_MS: Readonly<Record<string, number>> = {
+  秒: 1_000,
+  分钟: 60_000,
+  小时: 3_600_000,
+  天: 86_400_000,
+}
+/** Whose times without a zone are those of China. */
+const SPEAKS_CHINESE = /[\u4e00-\u9fff]/
+const CHINA_MS = 8 * 3_600_000
+
+/** A wait that a message states in words: "try again in 7m12s", "retry after 33 seconds", "resets at 2026-11-28 18:12". */
+function waitInWords(message: string, nowMs: number): number | undefined {
+  const text = message.slice(0, 4_096)
+  for (const { index, 0: phrase } of text.matchAll(ANNOUNCED)) {
+    const wait = amountAt(text.slice(index + phrase.length, index + phrase.length + 80))
+    if (wait !== undefined) return wait
+  }
+  const [, amount, unit = ''] = CHINESE.exec(text) ?? []
+  if (amount !== undefined) return Number(amount) * (CHINESE_MS[unit] ?? 0)
+  return instantInWords(text, nowMs)
+}
+
+/** `7m12s`, `4hr 59min`, `2 minutes`, `16 days`. */
+function amountAt(text: string): number | undefined {
+  let rest = text
+  let sum = 0
+  for (let found = AMOUNTS.exec(rest); found !== null; found = AMOUNTS.exec(rest)) {
+    const [all, amount, unit = ''] = found
+    sum += Number(amount) * unitMs(unit.toLowerCase())
+    rest = rest.slice(all.length)
+  }
+  const glued =
+    sum === 0 ? /^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|h|m|s|d))+/i.exec(text)?.[0].toLowerCase() : undefined
+  return glued === undefined ? sum || undefined : fromDuration(glued)
+}
+
+function unitMs(unit: string): number {
+  if (unit === 'ms' || unit.startsWith('milli')) return 1
+  return UNIT_MS[unit[0] ?? ''] ?? 0
+}
+
+function instantInWords(text: string, nowMs: number): number | undefined {
+  if (!/\b(?:resets?|retry|again|until|available|refresh)\b|重置|恢复|重试/i.test(text)) return undefined
+  const [, day, time = '', zone] = INSTANT.exec(text) ?? []
+  if (day === undefined) return undefined
+  const clock = time.length === 5 ? `${time}:00` : time
+  const offset = zone === undefined || /[a-z]/i.test(zone) ? 'Z' : zone.replace(/^([+-]\d\d)(\d\d)$/, '$1:$2')
+  const at = Date.parse(`${day}T${clock}${offset}`)
+  const isChinese = zone === undefined && SPEAKS_CHINESE.test(text)
+  return Number.isFinite(at) ? at - (isChinese ? CHINA_MS : 0) - nowMs : undefined
 }
 
 /** The latest reset among the dimensions of which nothing remains, or that are marked as rejected. */
-function latestReset(headers: ReadonlyMap<string, string>, nowMs: number): number | undefined {
+function latestReset(
+  headers: ReadonlyMap<string, string>,
+  nowMs: number,
+  longest: number,
+): number | undefined {
   const waits = [...headers].flatMap(([name, value]) => {
     const reset = resetOf(name, value)
-    return reset === undefined ? [] : [believable(readWait(headers.get(reset), nowMs))]
+    return reset === undefined ? [] : [believable(readWait(headers.get(reset), nowMs), longest)]
   })
   const stated = waits.filter((wait) => wait !== undefined)
   return stated.length === 0 ? undefined : Math.max(...stated)
@@ -138,7 +290,7 @@ function milliseconds(text: string | undefined): number | undefined {
   return text !== undefined && NUMBER.test(text) ? Number(text) : undefined
 }
 
-function believable(waitMs: number | undefined): number | undefined {
+function believable(waitMs: number | undefined, longest: number): number | undefined {
   if (waitMs === undefined || !Number.isFinite(waitMs) || waitMs <= 0) return undefined
-  return Math.min(Math.ceil(waitMs), LONGEST_WAIT_MS)
+  return Math.min(Math.ceil(waitMs), longest)
 }

@@ -10,8 +10,13 @@ interface WordingRule {
   readonly patterns: readonly RegExp[]
 }
 
+/** Groups of words that many a text has in passing: they mean nothing where a server fails. */
+const IN_PASSING: ReadonlySet<string> = new Set(['money, vaguely'])
+/** Groups that say more than any status that comes with them. */
+const DECISIVE: ReadonlySet<string> = new Set(['content refused', 'feature missing', 'network refused'])
+
 const MODEL_GONE =
-  'not found|(?:(?:does|do) )?not exist|decommissioned|has been (?:deprecated|removed|retired)|no longer (?:supported|available)'
+  '(?:is )?deactivated|not found|(?:(?:does|do) )?not exist|decommissioned|has been (?:deprecated|removed|retired)|no longer (?:supported|available)'
 
 /**
  * What providers, SDKs and operating systems say when something fails. The first group that fits decides,
@@ -32,14 +37,45 @@ const WORDING: readonly WordingRule[] = [
     'range of input length',
     '(?:request|request entity|payload|content) too large',
     'reduce the length',
+    '(?:超出|超过).{0,12}(?:上下文|最大长度|长度限制|token)',
+    '上下文(?:长度|窗口)?.{0,8}(?:超|过长)',
+    '(?:输入|请求|提示词?)(?:内容)?(?:过长|太长)',
   ]),
+  group('content refused', 'format', [
+    'violat(?:es?|ed|ing|ion)\\b.{0,40}\\b(?:usage|content|safety) (?:guidelines|polic(?:y|ies))',
+    'safety check',
+    'content (?:policy|filter|management policy|exists risk)',
+    'prompt injection',
+    'request (?:was )?blocked: (?:prompt|content|input)',
+    '(?:potentially )?(?:unsafe|sensitive|inappropriate|harmful) content',
+    '(?:input|prompt|output|content|text) (?:was |is |has been |may )?(?:flagged|moderated|contain)',
+    '(?:input|output) data may contain',
+    'data inspection',
+    '(?:输入|输出|内容|提示词?).{0,16}(?:敏感|违规|不安全|违法|不当)',
+    '(?:敏感|违规|不安全|不当)(?:的)?(?:内容|信息|词)',
+    '内容(?:安全)?(?:审核|审查)',
+  ]),
+  group('feature missing', 'format', [
+    'no endpoints found that support',
+    '(?:tool use|tools|tool calling|function calling|image input|images?|audio|json mode|response format|streaming) (?:is |are )?not supported',
+    '(?:does not|do not|doesn.t) support (?:tools?|tool use|tool calling|function calling|images?|image input|audio|vision|streaming|json mode|system messages?)',
+  ]),
+  group('network refused', 'server_error', ['check your network settings']),
   group('model missing', 'model_not_found', [
     `models?\\b[^.;!?]{0,160}?\\b(?:${MODEL_GONE})`,
     `deployment\\b[^.;!?]{0,80}?\\b(?:${MODEL_GONE})`,
     '(?:no such|unknown) model',
     'invalid model(?! (?:parameter|output|response|request))',
     'no endpoints found',
-    'have access to (?:the )?model',
+    'access to (?:this |the |that )?model',
+    'not found the model',
+    'model name is invalid',
+    'model\\b.{0,60}\\b(?:is|are) restricted',
+    'model requires a (?:subscription|plan|paid|upgrade)',
+    '(?:plan|subscription|package|tier)\\b.{0,24}\\b(?:does not|do not|doesn.t|not) (?:yet )?(?:include|support) (?:access to )?(?:the |this )?(?:model|[a-z]+ \\d|glm|gpt|claude|gemini|qwen|kimi|minimax)',
+    '(?:does not|do not|doesn.t) (?:yet )?include access to',
+    '模型.{0,12}(?:不存在|未找到|已下线|不可用|未开通)',
+    '(?:不支持|没有|无权(?:限)?(?:访问|使用)?).{0,8}模型',
     'not found error\\b.{0,24}\\bmodel: [^ ]+',
   ]),
   group(
@@ -49,7 +85,14 @@ const WORDING: readonly WordingRule[] = [
     ['(?:per|a) (?:second|minute|min|hour|day)', '[rt]p[smhd]'],
   ),
   group('money', 'billing', [
-    'insufficient (?:quota|balance|funds|credits?)',
+    'insufficient (?:[a-z]+ ){0,4}(?:quota|balance|funds|credits?)',
+    'budget (?:limit )?(?:has been |is |was )?exceeded',
+    'exceeded (?:your |the |its )?(?:[a-z]+ )?budget',
+    'please recharge',
+    '(?:余额|额度|账户余额|资源包).{0,6}(?:不足|用尽|耗尽)',
+    '欠费',
+    '请.{0,4}充值',
+    '(?:套餐|订阅).{0,8}(?:已)?(?:过期|到期)',
     'exceed(?:s|ed)? .{0,30}quota',
     'exceeded (?:your|the) monthly',
     'quota (?:has been |is |was )?(?:exceeded|exhausted|used up)',
@@ -75,8 +118,11 @@ const WORDING: readonly WordingRule[] = [
     '(?:service|temporarily|currently) unavailable',
     'capacity exceeded',
     '(?:at|over|out of|no|not enough|insufficient) capacity',
-    'high demand',
-    'server is (?:too )?busy',
+    'high (?:demand|load|traffic)',
+    '(?:server|service|system|model) is (?:too |currently )?busy',
+    'system capacity',
+    '(?:服务|系统|模型|服务器).{0,6}(?:过载|繁忙|负载过高)',
+    '(?:访问量|请求量)过大',
   ]),
   group('rate limit', 'rate_limit', [
     'rate ?limit(?:s|ed|ing)?',
@@ -90,6 +136,11 @@ const WORDING: readonly WordingRule[] = [
     'concurren(?:t requests|cy limit)',
     '(?:daily|hourly|weekly) (?:[a-z]+ )?limit',
     'wait before trying',
+    'cooling down',
+    '(?:频率|速率|并发|次数|请求数).{0,6}(?:超限|超出|超过|过高|限制|上限)',
+    '请求(?:过于|太)频繁',
+    '(?:使用|用量|调用|请求).{0,8}上限',
+    '限流',
   ]),
   group('money, vaguely', 'billing', ['billing', 'payment', 'quota']),
   group('account or key shut', 'auth_permanent', [
@@ -97,6 +148,7 @@ const WORDING: readonly WordingRule[] = [
     'deactivated',
     'reported as leaked',
     'key (?:has been |was |is )?(?:revoked|leaked|compromised)',
+    '(?:账号|账户|帐号|密钥).{0,6}(?:封禁|禁用|冻结|锁定|停用|注销)',
   ]),
   group('login over', 'session_expired', [
     'session (?:has |is )?(?:expired|invalid)',
@@ -106,6 +158,8 @@ const WORDING: readonly WordingRule[] = [
     'refresh token (?:is |was |has been )?(?:invalid|reused|invalidated|not found|already used)',
     'invalid grant',
     '(?:log|sign) ?in again',
+    're ?authenticate',
+    '(?:登录|令牌|会话).{0,6}(?:过期|失效)',
   ]),
   group('bad key', 'auth', [
     '(?:invalid|incorrect|wrong|bad|unknown|missing|no) (?:x )?api ?(?:key|token)',
@@ -117,6 +171,10 @@ const WORDING: readonly WordingRule[] = [
     'unauthenticated',
     'authentication (?:failed|failure|error|required)',
     'not authenticated',
+    'could not authenticate',
+    '(?:认证|鉴权|身份验证|验证)(?:失败|错误|未通过)',
+    '(?:无效|错误)的?(?: ?api ?key|密钥|令牌|凭证)',
+    '(?: ?api ?key|密钥|令牌)(?:无效|错误|不正确|不存在)',
   ]),
   group('not allowed', 'auth_permanent', [
     'permission (?:denied|error)',
@@ -127,13 +185,14 @@ const WORDING: readonly WordingRule[] = [
     'lacks? (?:access|permissions?)',
     'insufficient permissions?',
     '(?:country|region|location|territory)\\b.{0,30}\\bnot supported',
+    '(?:无|没有|缺少)(?:访问|调用)?权限',
   ]),
   group('no answer in time', 'timeout', [
     'time ?outs?',
     'timed ?out',
     'deadline exceeded',
     'context cancell?ed',
-    'e(?:timedout|connreset|connrefused|connaborted|pipe|notfound|hostunreach|netunreach|netdown|ai again)',
+    'e(?:timedout|sockettimedout|connreset|connrefused|connaborted|pipe|notfound|hostunreach|netunreach|netdown|ai again)',
     'und err (?:socket|closed|aborted)',
     'socket hang up',
     'other side closed',
@@ -142,6 +201,8 @@ const WORDING: readonly WordingRule[] = [
     'network error',
     'connection (?:reset|refused|closed|aborted|error|lost|terminated)',
     'unexpected (?:eof|end of file)',
+    '超时',
+    '网络(?:异常|错误|故障)',
   ]),
   group('bad request', 'format', [
     'invalid (?:request|argument|parameter|params|json|value|input|type|schema)s?',
@@ -152,10 +213,15 @@ const WORDING: readonly WordingRule[] = [
     '(?:field|parameter) (?:is )?required',
     'validation (?:error|failed)',
     'unprocessable',
-    'content (?:policy|filter|management policy)',
-    'input was flagged',
+    'string should match pattern',
+    '(?:参数|请求).{0,6}(?:错误|无效|不合法|格式)',
   ]),
-  group('server broken', 'server_error', ['internal (?:server )?error', 'server error', 'bad gateway']),
+  group('server broken', 'server_error', [
+    'internal (?:server )?error',
+    'server error',
+    'bad gateway',
+    '(?:服务|系统|内部|服务器).{0,6}(?:异常|错误|不可用|故障)',
+  ]),
 ]
 
 // "HTTP/1.1 429", "status: 429", "status code 429", `"code":429`, "error 429", or the number in front.
@@ -190,10 +256,30 @@ export function wordsOf(text: string): string {
     .trim()
 }
 
-/** The reason that the wording gives, or `undefined` when it says nothing known. Takes {@link wordsOf}. */
-export function reasonOfWords(words: string): FailureReason | undefined {
+/** What wording says. */
+export interface Said {
+  readonly reason: FailureReason
+  /** Whether it goes before whatever the status says. */
+  readonly decides: boolean
+}
+
+/**
+ * What the wording says; `undefined` where that is nothing known. Takes {@link wordsOf}.
+ *
+ * @param strictly words that many a text has in passing mean nothing
+ */
+export function saidByWords(words: string, strictly = false): Said | undefined {
   if (words === '') return undefined
-  return WORDING.find(({ patterns }) => patterns.every((pattern) => pattern.test(words)))?.reason
+  const found = WORDING.find(
+    ({ group: name, patterns }) =>
+      !(strictly && IN_PASSING.has(name)) && patterns.every((pattern) => pattern.test(words)),
+  )
+  return found && { reason: found.reason, decides: DECISIVE.has(found.group) }
+}
+
+/** The reason that the wording gives. */
+export function reasonOfWords(words: string): FailureReason | undefined {
+  return saidByWords(words)?.reason
 }
 
 /** The HTTP status that a text mentions as such. Takes {@link wordsOf}. */
