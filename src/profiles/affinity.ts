@@ -58,7 +58,12 @@ export class StoredAffinity implements Affinity {
     const atMs = this.#index.now().getTime()
     for (const digest of digests) {
       const known = owners.find(digest)
-      if (known?.uid !== uid || atMs - known.atMs > REWRITE_MS) owners.put(digest, { uid, atMs })
+      const isAnothers =
+        known !== undefined && known.uid !== uid && this.#index.catalogue.byUid.has(known.uid)
+      // Whoever names an object that another account has made does not take it over.
+      if (!isAnothers && (known === undefined || known.uid !== uid || atMs - known.atMs > REWRITE_MS)) {
+        owners.put(digest, { uid, atMs })
+      }
     }
     if (at === 'once') owners.hurry()
   }

@@ -297,6 +297,57 @@ describe('an object of one account', () => {
     expect(await who(there.forward({ method: 'GET', path: '/files/file-abc123', body: undefined }))).toBe('a')
   })
 
+  test('is nobody’s who merely names it, of this provider or another one', async () => {
+    await using forwarding = await lab({
+      scripts: { 'key-a': created, 'key-b': json({ id: 'batch_77', output_file_id: 'file-abc123' }) },
+    })
+    await forwarding.add('evil', { provider: 'groq' })
+    await favour(forwarding, 'a')
+    await who(forwarding.forward({ path: '/files' }))
+    await favour(forwarding, 'b')
+    await who(
+      forwarding.forward({
+        method: 'GET',
+        path: '/batches/batch_77',
+        body: undefined,
+        stages: [{ provider: 'openai', profile: 'b' }],
+      }),
+    )
+    forwarding.upstream.respond(created, 'key-evil')
+    await who(forwarding.forward({ path: '/files', stages: [{ provider: 'groq' }] }))
+    const chain = [{ provider: 'groq' }, { provider: 'openai' }]
+    const fetched = { method: 'GET', path: '/files/file-abc123', body: undefined }
+    expect(await who(forwarding.forward(fetched))).toBe('a')
+    expect(await who(forwarding.forward({ ...fetched, stages: chain }))).toBe('evil')
+    // What a request calls itself is no object, whoever has given something that name.
+    forwarding.upstream.respond(json({ id: 'resp_key-77', output: [] }), 'key-evil')
+    await who(
+      forwarding.forward({ path: '/responses', ...turn({ input: 'x' }), stages: [{ provider: 'groq' }] }),
+    )
+    for (const named of [
+      { prompt_cache_key: 'resp_key-77' },
+      { user: 'resp_key-77' },
+      { metadata: { id: 'resp_key-77' } },
+    ]) {
+      const stages = [{ provider: 'openai' }, { provider: 'groq' }]
+      expect(await who(forwarding.forward({ ...turn({ ...HELLO, ...named }), stages }))).not.toBe('evil')
+    }
+  })
+
+  test('what says who asks is no object', async () => {
+    await using forwarding = await lab({
+      scripts: {
+        'key-a': json({ id: 'batch_1234', metadata: { user_id: 'person-42' }, user_id: 'person-42' }),
+      },
+    })
+    await favour(forwarding, 'a')
+    await who(forwarding.forward({ path: '/batches' }))
+    await forwarding.handle.profiles.update('openai:a', { enabled: false })
+    expect(await who(forwarding.forward(turn({ ...HELLO, user: 'person-42', user_id: 'person-42' })))).toBe(
+      'b',
+    )
+  })
+
   test('of an account that is gone binds nobody', async () => {
     await using forwarding = await lab({ scripts: { 'key-a': created } })
     await favour(forwarding, 'a')
@@ -401,6 +452,44 @@ describe('what an account has signed', () => {
     expect(view).toMatchObject({ state: 'available', errorCount: 0 })
   })
 
+  test('stays where a chain goes past a member that fails each time', async () => {
+    await using forwarding = await openForwarding({
+      scripts: { 'key-a': rateLimited({ retryAfter: 1 }), 'key-b': strict('b', 'responses') },
+    })
+    await forwarding.add('a')
+    await forwarding.add('b', { provider: 'groq' })
+    const stages = [{ provider: 'openai' }, { provider: 'groq' }]
+    const send = (...input: object[]): Promise<string | number> =>
+      who(
+        forwarding.forward({
+          ...turn({ input: [said, ...input], store: false }, 'one'),
+          path: '/responses',
+          stages,
+        }),
+      )
+    expect(await send()).toBe('b')
+    forwarding.handle.clock.advance(5_000)
+    expect(await send(reasoning('b'))).toBe('b')
+    expect(forwarding.upstream.requests.at(-1)?.json).toMatchObject({ input: [said, reasoning('b')] })
+  })
+
+  test('is told from words that look like it', async () => {
+    await using forwarding = await openForwarding({
+      scripts: { 'key-a': [rateLimited({ retryAfter: 30 }), ok()] },
+    })
+    await forwarding.addAll('a', 'b')
+    const body = {
+      include: ['reasoning.encrypted_content'],
+      tools: [{ type: 'function', parameters: { properties: { signature: { type: 'string' } } } }],
+      input: [said],
+    }
+    const send = (): Promise<string | number> =>
+      who(forwarding.forward({ ...turn(body, 'one'), path: '/responses' }))
+    expect(await send()).toBe('b')
+    forwarding.handle.clock.advance(31_000)
+    expect(await send()).toBe('a')
+  })
+
   test('thinking is left out of messages', async () => {
     await using forwarding = await openForwarding({
       scripts: {
@@ -489,6 +578,22 @@ describe('concurrency', () => {
     )
     expect(answers).toEqual(Array.from({ length: 40 }, () => 'a'))
     expect(most).toBeLessThanOrEqual(2)
+  })
+
+  test('whoever waits is served by the first place that comes free, whosever it is', async () => {
+    const [slow, quick] = [gated(), gated()]
+    await using forwarding = await openForwarding({
+      scripts: { 'key-a': slow.script, 'key-b': [quick.script, ok()] },
+    })
+    await forwarding.add('a', { priority: 2, concurrency: 1 })
+    await forwarding.add('b', { priority: 1, concurrency: 1 })
+    const held = ['one', 'two'].map((session) => forwarding.forward(turn({ messages: [] }, session)))
+    await forwarding.upstream.received(2)
+    const waiting = forwarding.forward(turn({ messages: [] }, 'three'))
+    quick.open()
+    expect(await who(waiting)).toBe('b')
+    slow.open()
+    expect(await Promise.all(held.map((one) => who(one)))).toEqual(['a', 'b'])
   })
 
   test('says when to ask again where no place has come free by the deadline', async () => {

@@ -103,22 +103,20 @@ export class Bindings {
   }
 
   /** Keeps whose objects an answer names. */
-  own(profileId: string, answer: NamingAnswer): void {
+  own({ provider }: Stage, profileId: string, answer: NamingAnswer): void {
     const { method, path } = this.#request
     const affinity = this.#affinity
     if (affinity === undefined) return
     const ids = answerIds(path, () => asksToStore(this.#body), answer)
     if (ids.length === 0) return
-    const digests = ids.map((id) => affinity.digest(id))
+    const digests = ids.map((id) => affinity.digest(objectName(provider, id)))
     affinity.own(profileId, digests, isCreating(method, path) ? 'once' : 'leisure')
   }
 
   #find(affinity: Affinity, provider: string): Bound {
     const owner = this.#ownerOf(affinity)
     if (owner !== undefined) {
-      const isOurs = owner.startsWith(`${provider}:`)
-      const isAsked = isOurs || this.#request.stages.some((stage) => owner.startsWith(`${stage.provider}:`))
-      if (isAsked) return { only: isOurs ? affinity.accountOf(owner) : NOBODY }
+      return { only: owner.startsWith(`${provider}:`) ? affinity.accountOf(owner) : NOBODY }
     }
     const known = this.#conversation(provider)
     if (known === undefined) return FREE
@@ -134,18 +132,21 @@ export class Bindings {
     return this.#owner.profileId
   }
 
+  /** Providers name their objects as they like: what one of them says has no say in the requests of another. */
   #lookUp(affinity: Affinity): string | undefined {
-    for (const id of requestIds(this.#request.path, this.#body)) {
-      const owner = affinity.ownerOf(affinity.digest(id))
-      if (owner !== undefined) return owner
+    const ids = requestIds(this.#request.path, this.#body)
+    for (const { provider } of this.#request.stages) {
+      for (const id of ids) {
+        const owner = affinity.ownerOf(affinity.digest(objectName(provider, id)))
+        if (owner?.startsWith(`${provider}:`) === true) return owner
+      }
     }
     return undefined
   }
 
   /** Whether it carries something that the account of its conversation made. */
-  #carriesItemsOf(provider: string, { profileId, foreignUpTo }: Conversation): boolean {
-    if (!this.#mayBeSigned) return false
-    return foreignUpTo === undefined || this.foreignItems({ provider }, profileId) < this.#signedCount()
+  #carriesItemsOf(provider: string, { profileId }: Conversation): boolean {
+    return this.foreignItems({ provider }, profileId) < this.#signedCount()
   }
 
   #conversation(provider: string): Conversation | undefined {
@@ -161,8 +162,9 @@ export class Bindings {
 
   #digestFor(provider: string): string | undefined {
     const affinity = this.#affinity
-    if (affinity === undefined || this.#request.method !== 'POST' || !affinity.isShared(provider))
-      return undefined
+    if (affinity === undefined || this.#request.method !== 'POST') return undefined
+    // In a chain the next account is another provider's.
+    if (this.#request.stages.length === 1 && !affinity.isShared(provider)) return undefined
     this.#key ??= { text: conversationKey(this.#request.headers, this.#body) }
     const { text } = this.#key
     return text === undefined ? undefined : affinity.digest(`${provider}\u0000${text}`)
@@ -181,7 +183,7 @@ export class Bindings {
 
   #signedItems(): SignedItems | undefined {
     if (this.#body === undefined || !this.#mayBeSigned) return undefined
-    this.#signed ??= new SignedItems(this.#request.path, this.#body.bytes)
+    this.#signed ??= new SignedItems(this.#request.path, this.#body)
     return this.#signed
   }
 
@@ -196,4 +198,8 @@ export class Bindings {
   #isOfAccount(one: string, other: string): boolean {
     return one === other || this.#affinity?.accountOf(one).has(other) === true
   }
+}
+
+function objectName(provider: string, id: string): string {
+  return `${provider}\u0000object\u0000${id}`
 }

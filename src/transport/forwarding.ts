@@ -182,7 +182,7 @@ export class Forwarding {
       const served = this.#bindings.served(stage, profile.id)
       const answer = { profileId: profile.id, credential, model, origin, base: outcome.base, served }
       const follower = this.#follower
-      this.#bindings.own(profile.id, {
+      this.#bindings.own(stage, profile.id, {
         location: () => headerValue(result.headers, 'location'),
         beginning: () => beginningOf(result),
       })
@@ -259,12 +259,13 @@ export class Forwarding {
     let place: Place | undefined
     try {
       for (;;) {
-        const crowded = this.#course.isOver ? undefined : await this.#selection.crowded()
-        if (crowded === undefined) return undefined
-        place ??= this.#holds.enter(`room ${crowded}`, this.#heldBytes(), this.#deadlineMs)
+        const crowded = this.#course.isOver ? [] : await this.#selection.crowded()
+        if (crowded.length === 0) return undefined
+        place ??= this.#holds.enter(`room ${crowded[0]}`, this.#heldBytes(), this.#deadlineMs)
         if (place === undefined) return undefined
-        if (!(await this.#rooms.turn(crowded, signal))) signal.throwIfAborted()
-        this.#selection.called(crowded)
+        const called = await this.#rooms.turn(crowded, signal)
+        if (called === undefined) signal.throwIfAborted()
+        else this.#selection.called(called)
         const answer = await this.#round()
         this.#selection.pass()
         if (answer !== undefined) return answer

@@ -1,13 +1,4 @@
-import {
-  elements,
-  isKey,
-  isString,
-  type JsonText,
-  type Member,
-  member,
-  startOf,
-  stringAt,
-} from './json-walk.js'
+import { elements, isString, type JsonText, type Member, member, startOf, stringAt } from './json-walk.js'
 
 /** Ids are told from words by their length and a digit in them. */
 const ID = /^(?=[^\s]*\d)[\w.:@-]{6,256}$/
@@ -29,6 +20,12 @@ const RESPONSES = /\/responses(?:\?|$)/
 const CHAT = /\/chat\/completions(?:\?|$)/
 const MESSAGES = /\/messages(?:\?|$)/
 const NAMES_OBJECT = /(?:^|_)ids?$|Id$|^name$|^uri$/
+/** What is named there is no object: who asked, and what he calls things. */
+const NAMES_SOMEBODY =
+  /^(?:metadata|labels|tags|user|(?:user|end_user|customer|org|organization|project|account|client|request|trace|session)_?id)$/i
+/** Members of a request's body that name objects of the account. */
+const OBJECTS_IN_BODY =
+  /^(?:previous_response_id|conversation|container|cached_?content|training_file|validation_file|(?:input_|output_)?file_ids?|(?:vector_store|assistant|thread|batch|run|upload|container|response|conversation|skill|video|call)_ids?)$/i
 
 /** What of an answer may name objects. */
 export interface NamingAnswer {
@@ -48,7 +45,8 @@ export function requestIds(path: string, body: JsonText | undefined): string[] {
   const query = path.indexOf('?')
   for (const segment of (query < 0 ? path : path.slice(0, query)).split('/')) take(decoded(segment))
   if (query >= 0) {
-    for (const [name, value] of new URLSearchParams(path.slice(query))) if (name.endsWith('_id')) take(value)
+    for (const [name, value] of new URLSearchParams(path.slice(query)))
+      if (OBJECTS_IN_BODY.test(name)) take(value)
   }
   if (body !== undefined) idsInBody(body, path, take)
   return ids
@@ -101,7 +99,8 @@ function idsInBody(
   take: (text: string | undefined) => void,
 ): void {
   for (const one of members) {
-    if (isKey(bytes, one, 'model')) continue
+    const { keyStart, keyEnd } = one
+    if (!OBJECTS_IN_BODY.test(stringAt(bytes, keyStart, keyEnd) ?? '')) continue
     takeValue(bytes, one, take)
     const inner = member(bytes, one.start, 'id')
     if (inner !== undefined) take(stringAt(bytes, inner.start, inner.end))
@@ -148,7 +147,9 @@ function allIds(bytes: Buffer | undefined): string[] {
       if (id !== undefined) ids.add(id)
     } else if (Array.isArray(value)) for (const one of value) walk(one, name, depth + 1)
     else if (typeof value === 'object' && value !== null) {
-      for (const [key, one] of Object.entries(value)) walk(one, key, depth + 1)
+      for (const [key, one] of Object.entries(value)) {
+        if (!NAMES_SOMEBODY.test(key)) walk(one, key, depth + 1)
+      }
     }
   }
   walk(parsed(bytes), '', 0)

@@ -37,26 +37,35 @@ export class Rooms {
   }
 
   /**
-   * Waits until a profile has a place for this request; false when the signal came first. Others stay out until
-   * {@link Rooms.done} is called.
+   * Waits until one of these profiles has a place for this request, and gives it; `undefined` when the signal came first.
+   * Others stay out of it until {@link Rooms.done} is called.
    */
-  turn(id: string, signal: AbortSignal): Promise<boolean> {
-    const room = this.#rooms.get(id)
-    if (room === undefined || signal.aborted) return Promise.resolve(!signal.aborted)
+  turn(ids: readonly string[], signal: AbortSignal): Promise<string | undefined> {
+    const rooms = ids.flatMap((id) => {
+      const room = this.#rooms.get(id)
+      return room === undefined ? [] : [{ id, room }]
+    })
+    // Its last request has left in this very moment.
+    const free = ids.find((id) => !this.#rooms.has(id))
+    if (signal.aborted) return Promise.resolve(undefined)
+    if (free !== undefined) return Promise.resolve(free)
     return new Promise((resolve) => {
-      const waiting = (isTurn: boolean): void => {
+      const settle = (called: string | undefined): void => {
         signal.removeEventListener('abort', abort)
-        resolve(isTurn)
+        for (const { id, room } of rooms) {
+          room.queue = room.queue.filter((each) => each !== settle)
+          if (id !== called) this.#next(id, room)
+        }
+        resolve(called)
       }
-      const abort = (): void => {
-        room.queue = room.queue.filter((each) => each !== waiting)
-        waiting(false)
-        this.#next(id, room)
-      }
+      const abort = (): void => settle(undefined)
       signal.addEventListener('abort', abort, { once: true })
-      room.queue.push(waiting)
-      this.#look(id, room)
-      this.#next(id, room)
+      for (const { room } of rooms) room.queue.push(settle)
+      for (const { id, room } of rooms) {
+        this.#look(id, room)
+        // Called already: it stands in no other queue any more.
+        if (room.queue.includes(settle)) this.#next(id, room)
+      }
     })
   }
 
@@ -71,7 +80,7 @@ export class Rooms {
   #next(id: string, room: Room): void {
     if (room.called === undefined && room.inside < room.places) {
       room.called = room.queue.shift()
-      room.called?.(true)
+      room.called?.(id)
     }
     this.#look(id, room)
     if (room.inside === 0 && room.queue.length === 0 && room.called === undefined) this.#rooms.delete(id)
@@ -84,12 +93,15 @@ export class Rooms {
   }
 }
 
+/** Is told whose room it may enter, or that it waits no longer. */
+type Waiting = (called: string | undefined) => void
+
 interface Room {
   inside: number
   places: number
-  queue: ((isTurn: boolean) => void)[]
+  queue: Waiting[]
   /** Whose turn it is, until that is over. */
-  called?: ((isTurn: boolean) => void) | undefined
+  called?: Waiting | undefined
 }
 
 const NOTHING_TO_LEAVE = (): void => undefined

@@ -31,6 +31,9 @@ export interface SelectionParts {
   readonly rooms: Rooms
 }
 
+/** A request waits in the queues of so many profiles. */
+const MOST_CROWDED = 16
+
 /** Whom a request asks next, and why nobody is left. */
 export class Selection {
   readonly #parts: Pick<ForwarderParts, 'resolver' | 'clock'>
@@ -81,16 +84,22 @@ export class Selection {
     return resolution && leave && { stage, resolution, leave }
   }
 
-  /** A profile that could serve but for its room. */
-  async crowded(): Promise<string | undefined> {
-    if (this.#of.rooms.full.size === 0) return undefined
+  /** Profiles that could serve but for their room. */
+  async crowded(): Promise<readonly string[]> {
+    const found = new Set<string>()
+    if (this.#of.rooms.full.size === 0) return []
     // What was said when they were left out stays what the caller hears.
     const said = this.#refusals
     this.#refusals = []
-    let found: Resolution | undefined
-    for (const stage of this.#of.request.stages) found ??= await this.#pick(stage, this.#tried)
+    for (const stage of this.#of.request.stages) {
+      while (found.size < MOST_CROWDED) {
+        const resolution = await this.#pick(stage, new Set([...this.#tried, ...found]))
+        if (resolution === undefined) break
+        found.add(resolution.profile.id)
+      }
+    }
     this.#refusals = said
-    return found?.profile.id
+    return [...found]
   }
 
   /** It is the turn of this request to enter the room of a profile, until it has, or until {@link Selection.pass}. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { JsonText } from './json-walk.js'
 import { refusesSigned, SignedItems } from './signed-items.js'
 
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
@@ -127,7 +128,7 @@ describe('items that an account has signed', () => {
           return between[at % between.length] ?? ''
         }
         const body = Buffer.from(written(one.body, gap))
-        const items = new SignedItems(one.path, body)
+        const items = new SignedItems(one.path, new JsonText(body))
         expect(items.count).toBe(one.proofs.length)
         const proofs = one.proofs.map((_, index) => Buffer.from(items.proof(index), 'latin1').toString())
         expect(proofs.map((each): unknown => JSON.parse(each))).toEqual(one.proofs)
@@ -152,7 +153,7 @@ describe('items that an account has signed', () => {
     '{"messages":"signature"}',
   ])('a body that is no conversation is read without harm: %#', (body) => {
     for (const path of ['/responses', '/messages', '/models/x:generateContent']) {
-      const items = new SignedItems(path, Buffer.from(body))
+      const items = new SignedItems(path, new JsonText(Buffer.from(body)))
       expect(items.without(items.count).length).toBeLessThanOrEqual(body.length)
     }
   })

@@ -3,9 +3,9 @@ import {
   endOfString,
   isObject,
   isString,
+  type JsonText,
   member,
   type Span,
-  startOf,
   stringAt,
 } from './json-walk.js'
 
@@ -35,7 +35,7 @@ type Dialect = 'responses' | 'messages' | 'gemini'
 
 /** What stands in every body that has such items. */
 const MARKS: Readonly<Record<Dialect, readonly Buffer[]>> = {
-  responses: [Buffer.from('encrypted_content')],
+  responses: [Buffer.from('"encrypted_content"')],
   messages: [Buffer.from('"signature"'), Buffer.from('redacted_thinking')],
   gemini: SIGNATURE_KEYS,
 }
@@ -64,11 +64,11 @@ export class SignedItems {
   readonly #items: readonly Item[]
   readonly #messages: readonly Span[]
 
-  constructor(path: string, body: Buffer) {
-    this.#body = body
+  constructor(path: string, body: JsonText) {
+    this.#body = body.bytes
     this.#dialect = dialectOf(path)
-    this.#messages = this.#dialect === 'messages' ? listAt(body, startOf(body), 'messages') : []
-    this.#items = this.#find()
+    this.#messages = this.#dialect === 'messages' ? listOf(body, 'messages') : []
+    this.#items = this.#find(body)
   }
 
   get count(): number {
@@ -91,16 +91,19 @@ export class SignedItems {
     return edited(this.#body, edits)
   }
 
-  #find(): Item[] {
+  #find(body: JsonText): Item[] {
     switch (this.#dialect) {
       case 'responses':
-        return itemsIn(this.#body, listAt(this.#body, startOf(this.#body), 'input'), encrypted)
+        return itemsIn(this.#body, listOf(body, 'input'), encrypted)
       case 'messages':
-        return this.#messages.flatMap(({ start }, message) =>
-          itemsIn(this.#body, listAt(this.#body, start, 'content'), thinking).map((item) => ({
-            ...item,
-            message,
-          })),
+        return this.#messages.flatMap(({ start, end }, message) =>
+          // Most have none: only those that may are walked through.
+          !MARKS.messages.some((mark) => this.#body.subarray(start, end).includes(mark))
+            ? []
+            : itemsIn(this.#body, listAt(this.#body, start, 'content'), thinking).map((item) => ({
+                ...item,
+                message,
+              })),
         )
       case 'gemini':
         return signatures(this.#body)
@@ -129,6 +132,11 @@ export class SignedItems {
 function dialectOf(path: string): Dialect {
   if (/\/responses(?:\/|\?|$)/.test(path)) return 'responses'
   return /\/messages(?:\/|\?|$)/.test(path) ? 'messages' : 'gemini'
+}
+
+function listOf(body: JsonText, name: string): Span[] {
+  const found = body.find(name)
+  return found === undefined ? [] : [...elements(body.bytes, found.start)]
 }
 
 function listAt(body: Buffer, object: number, name: string): Span[] {

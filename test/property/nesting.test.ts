@@ -112,7 +112,8 @@ describe.each(JSON_NESTS)('JSON of %s', (_name, open, close) => {
       const walked = [...members(Buffer.from(cut), 0), ...elements(Buffer.from(cut), 0)]
       expect(walked.length).toBeLessThan(cut.length)
       expect(
-        new SignedItems('/responses', Buffer.from(`{"input":[{"encrypted_content":${text}}]}`)).count,
+        new SignedItems('/responses', new JsonText(Buffer.from(`{"input":[{"encrypted_content":${text}}]}`)))
+          .count,
       ).toBe(0)
       expect(conversationKey([], new JsonText(Buffer.from(`{"messages":${text}}`)))).toBeDefined()
     })
