@@ -8,7 +8,7 @@ import type { ForwarderParts } from './transport/types.js'
 export interface ForwarderContext
   extends Pick<
     ForwarderParts,
-    'resolver' | 'profiles' | 'affinity' | 'renewer' | 'providers' | 'clock' | 'logger'
+    'resolver' | 'profiles' | 'affinity' | 'renewer' | 'providers' | 'clock' | 'pseudonym' | 'logger'
   > {
   /** The limits that count now. */
   readonly gateway: () => GatewayConfig
@@ -48,6 +48,9 @@ export function composeForwarder({ gateway, ...parts }: ForwarderContext): Forwa
         },
         get holdBytes() {
           return gateway().hold.megabytes * BYTES_PER_MB
+        },
+        get privacy() {
+          return gateway().privacy
         },
       },
     })

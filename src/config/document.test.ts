@@ -26,6 +26,7 @@ gateway:
   max_wait_seconds: 0
   replay_limit_mb: 2
   hold: { requests: 8 }
+  privacy: true
 references: { exec: true }
 `
 
@@ -68,6 +69,7 @@ describe('parseConfigText', () => {
         maxWaitSeconds: 0,
         replayLimitMb: 2,
         hold: { requests: 8, megabytes: 64 },
+        privacy: true,
       },
       references: { exec: true },
     })

@@ -33,6 +33,7 @@ const DEFAULT_GATEWAY: GatewayConfig = {
   maxWaitSeconds: 20,
   replayLimitMb: 10,
   hold: { requests: 256, megabytes: 64 },
+  privacy: false,
 }
 const MAX_HOURS = 10_000
 // Nobody reads more, and finding the line of each takes time.
@@ -79,6 +80,7 @@ const root = record<KeymuxConfigInput>({
       requests: number('a number of requests', { min: 0, max: 100_000, whole: true }),
       megabytes: number('a number of megabytes', { min: 0, max: 10_000 }),
     }),
+    privacy: boolean,
   }),
   references: record<ReferencesConfig>({ exec: boolean }),
 })

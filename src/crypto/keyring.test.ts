@@ -30,19 +30,24 @@ describe('what follows from the keys', () => {
       '9044bc60e36e02d5cd823aab35e7d5263a4c73b6421f30aae7ce250e04978b8c',
     )
     expect(ring.rowId('profile', 'openai:work').toString('hex')).toBe('14762a2b274cc1e85766e09fac7e4614')
+    expect(ring.pseudonym('uid', 'value').toString('hex')).toBe(
+      '8c8451af708754180926cca51b504c49c55900763e5a72b97b172ef41f7ea1fd',
+    )
     const { key, mark } = ring.rowKeys(Buffer.from('info'))
     expect(key.toString('hex') + mark.toString('hex')).toBe(
       '9feaec0f1509249e22ddae5b6af14533d26ca489da715554f0031927c94afb868e4e70dc201ec4e73ce12d520ae03374',
     )
   })
 
-  test('row ids stay through a rotation, row keys do not', () => {
+  test('row ids and pseudonyms stay through a rotation, row keys do not', () => {
     const ring = testKeyring(2, 1, [1])
     const id = ring.rowId('profile', 'x')
+    const pseudonym = ring.pseudonym('uid', 'x')
     const { key } = ring.rowKeys(Buffer.from('x'))
     ring.replace(Buffer.alloc(32, 7), testKeyset(2, [1, 2]))
     expect(ring.term.number).toBe(2)
     expect(ring.rowId('profile', 'x')).toEqual(id)
+    expect(ring.pseudonym('uid', 'x')).toEqual(pseudonym)
     expect(ring.rowKeys(Buffer.from('x')).key).not.toEqual(key)
   })
 

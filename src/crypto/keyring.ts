@@ -91,6 +91,19 @@ export class Keyring {
   }
 
   /**
+   * What stands for a value towards one subject: 32 bytes that tell nobody without the key what it was. They stay the
+   * same through rotations, as the lookup key does that their key is derived from.
+   *
+   * @throws KeymuxError `vault_locked`
+   */
+  pseudonym(subject: string, value: string): Buffer {
+    const key = deriveKey(this.keyset.lookup, 'pseudonyms', this.vaultId)
+    const digest = createHmac('sha256', key).update(lengthPrefixed(subject, value)).digest()
+    key.fill(0)
+    return digest
+  }
+
+  /**
    * The key of a row of the present term and its mark: the first 48 bytes of HKDF-Expand with SHA-512 (RFC 5869
    * section 2.3) under the term's data key. The mark needs no open body, so that damage in one leaves the
    * manifest checkable.

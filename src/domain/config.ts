@@ -18,6 +18,8 @@ export interface GatewayConfig {
   /** The largest request body that can be sent a second time, in MB of 1,000,000 bytes. Default 10. */
   readonly replayLimitMb: number
   readonly hold: HoldConfig
+  /** Whether user ids in requests are replaced by pseudonyms, others for each profile. Default false. */
+  readonly privacy: boolean
 }
 
 /** How many requests may wait for an account at a time; what is beyond is answered at once. */

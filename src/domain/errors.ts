@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   secret_in_argv: 2,
   invalid_value: 2,
   unsupported_coding: 2,
+  body_too_large: 2,
   invalid_config: 2,
   invalid_reference: 2,
   invalid_import: 2,

@@ -90,6 +90,11 @@ export interface ForwardSettings {
   readonly holdRequests: number
   /** The most bytes that the bodies of those that wait may take together. Default 64,000,000. */
   readonly holdBytes: number
+  /**
+   * Whether user ids in JSON bodies are replaced by pseudonyms, others for each profile. Default false. A JSON body that
+   * is too large to be kept is then refused (`body_too_large`).
+   */
+  readonly privacy: boolean
 }
 
 /** A try that failed, and what it was taken for. */
@@ -194,7 +199,7 @@ export interface Forwarder {
   /**
    * Tries profiles until one answers. Rejects only with the signal's reason, with a `KeymuxError` about the
    * vault (`vault_locked`, storage errors), with `unknown_provider`, `foreign_host` (the path leads out of
-   * the base URL), `unsupported_coding` (its body cannot be read) or `invalid_value` (the request cannot be sent).
+   * the base URL), `unsupported_coding` (its body cannot be read), `body_too_large` or `invalid_value` (the request cannot be sent).
    * Everything else is an answer.
    */
   forward(request: ForwardRequest): Promise<Answer>

@@ -37,6 +37,11 @@ export interface CreateFetchOptions {
    * (10,000,000). Larger ones are streamed, once.
    */
   readonly replayLimitBytes?: number
+  /**
+   * Whether user ids in JSON bodies (`metadata.user_id`, `user`, `safety_identifier`) are replaced by pseudonyms, others
+   * for each profile. The config's by default (false). A larger JSON body than can be kept is then refused.
+   */
+  readonly privacy?: boolean
 }
 
 /** The part of an open vault that {@link createFetch} needs. */
@@ -60,7 +65,7 @@ const BYTES_PER_MB = 1_000_000
  * when all are.
  *
  * @throws KeymuxError `unknown_provider`, `invalid_value`; the function itself `foreign_host` for requests to
- * any other URL (they carry no credential), `vault_locked` and storage errors
+ * any other URL (they carry no credential), `body_too_large`, `vault_locked` and storage errors
  */
 export function createFetch(keymux: FetchHost, options: CreateFetchOptions): FetchLike {
   const name = parseProviderName(options.provider)
@@ -99,7 +104,7 @@ export function createFetch(keymux: FetchHost, options: CreateFetchOptions): Fet
 }
 
 function commonOf(options: CreateFetchOptions): Pick<ForwardRequest, 'model' | 'maxAttempts' | 'settings'> {
-  const { model, maxAttempts, firstByteTimeoutMs, deadlineMs, maxWaitMs, replayLimitBytes } = options
+  const { model, maxAttempts, firstByteTimeoutMs, deadlineMs, maxWaitMs, replayLimitBytes, privacy } = options
   positive('maxAttempts', maxAttempts)
   positive('firstByteTimeoutMs', firstByteTimeoutMs)
   positive('deadlineMs', deadlineMs)
@@ -112,6 +117,7 @@ function commonOf(options: CreateFetchOptions): Pick<ForwardRequest, 'model' | '
       ...(firstByteTimeoutMs === undefined ? {} : { firstByteTimeoutMs }),
       ...(deadlineMs === undefined ? {} : { deadlineMs }),
       ...(maxWaitMs === undefined ? {} : { maxWaitMs }),
+      ...(privacy === undefined ? {} : { privacy }),
     },
   }
 }

@@ -67,7 +67,8 @@ export class Forwarding {
     const deadlineMs = request.settings?.deadlineMs ?? settings?.deadlineMs ?? DEADLINE_MS
     this.#deadlineMs = deadlineMs
     this.#maxWaitMs = Math.min(request.settings?.maxWaitMs ?? settings?.maxWaitMs ?? 0, deadlineMs)
-    const outbound = new Outbound(request, parts.removedHeader)
+    const privacy = request.settings?.privacy ?? settings?.privacy ?? false
+    const outbound = new Outbound(request, parts.removedHeader, privacy ? parts.pseudonym : undefined)
     const course = new Course({ request, outbound, timers, random, deadlineMs })
     const bindings = new Bindings(parts.affinity, request, outbound.readable)
     this.#outbound = outbound

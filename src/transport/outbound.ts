@@ -2,6 +2,7 @@ import { KeymuxError } from '../domain/errors.js'
 import type { EndSignal, ForwardRequest, Stage } from '../domain/forwarding.js'
 import type { AuthProfile } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import { Disguise } from './disguise.js'
 import { newOffer, offerHeaders, withoutHandshake } from './handshake.js'
 import { callerHeaders, upstreamHeaders, without } from './headers.js'
 import { JsonText } from './json-walk.js'
@@ -45,12 +46,21 @@ export class Outbound {
   #changed:
     | { readonly model: string | undefined; readonly leftOut: number; readonly bytes: Buffer }
     | undefined
+  readonly #disguise: Disguise | undefined
   #spent = false
   #bodyError: unknown
 
-  /** @param removed is told of a header that named another account and is not sent, and of the account that is used */
-  constructor(request: ForwardRequest, removed?: (header: string, profileId: string) => void) {
+  /**
+   * @param removed is told of a header that named another account and is not sent, and of the account that is used
+   * @param pseudonym stands for user ids in the body towards the account of a profile; without it they stay
+   */
+  constructor(
+    request: ForwardRequest,
+    removed?: (header: string, profileId: string) => void,
+    pseudonym?: (profileId: string, value: string) => Buffer,
+  ) {
     this.#request = request
+    this.#disguise = pseudonym && new Disguise(pseudonym)
     this.#removed = removed
     const kept = callerHeaders(request.headers)
     this.#headers = request.upgrade === undefined ? kept : withoutHandshake(kept)
@@ -91,7 +101,8 @@ export class Outbound {
    * @param leftOut how many of its signed items are left out, and its body without them
    * @param progress told of bodies that do not go out at once
    *
-   * @throws KeymuxError `foreign_host` (the path is at fault), `invalid_value` (the base URL), `invalid_secret`
+   * @throws KeymuxError `foreign_host` (the path is at fault), `invalid_value` (the base URL), `invalid_secret`,
+   *   `unsupported_coding`, `body_too_large`
    */
   request(
     stage: Stage,
@@ -105,7 +116,7 @@ export class Outbound {
     const relative = stage.compatible === true ? compatiblePath(provider.name, path) : path
     const { origin, path: target } = upstreamUrl(provider, profile.baseUrl ?? stage.baseUrl, relative)
     const mode = stage.compatible === true && OTHERWISE.has(provider.family) ? 'token' : profile.mode
-    const bytes = this.#bytes(stage, leftOut)
+    const bytes = this.#bytes(stage, leftOut, profile.id)
     const changed = bytes !== this.#request.body?.bytes
     const caller = changed ? without(this.#headers, 'content-encoding') : this.#headers
     const headers = upstreamHeaders(caller, provider, {
@@ -140,7 +151,18 @@ export class Outbound {
     return { origin, path: target, method, headers, body: this.#passThrough(beginning, rest, progress) }
   }
 
-  #bytes({ model }: Stage, { count, without }: LeftOut): Buffer | undefined {
+  #bytes(stage: Stage, leftOut: LeftOut, profileId: string): Buffer | undefined {
+    const { body } = this.#request
+    const disguise = this.#disguise
+    if (body === undefined || disguise === undefined) return this.#changedBytes(stage, leftOut)
+    const readable = this.readable?.bytes
+    disguise.checkWhole(body, readable)
+    const bytes = this.#changedBytes(stage, leftOut)
+    const text = bytes === body.bytes ? readable : bytes
+    return (text && disguise.apply(text, profileId)) ?? bytes
+  }
+
+  #changedBytes({ model }: Stage, { count, without }: LeftOut): Buffer | undefined {
     const { body } = this.#request
     if ((model === undefined && count === 0) || body === undefined) return body?.bytes
     const known = this.#changed

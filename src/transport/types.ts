@@ -74,6 +74,8 @@ export interface ForwarderParts {
   readonly timers: Timers
   readonly random: Random
   readonly settings?: Partial<ForwardSettings> | undefined
+  /** 32 bytes that stand for a value towards the account of a profile, and tell nobody what it was. */
+  readonly pseudonym: (profileId: string, value: string) => Buffer
   readonly logger?: Logger | undefined
   /** Is told of a caller's header that named another account than the one that is used, and is not sent. */
   readonly removedHeader?: ((name: string, profileId: string) => void) | undefined

@@ -228,6 +228,65 @@ describe('keymux serve', () => {
   })
 })
 
+describe('gateway.privacy', () => {
+  const ID = JSON.stringify({ device_id: 'd'.repeat(64), account_uuid: '', session_id: 's' })
+  const body = JSON.stringify({
+    model: 'm',
+    max_tokens: 9,
+    messages: [],
+    metadata: { user_id: ID },
+    stream: false,
+  })
+
+  test('accounts see ids of their own, through restarts, new names and new keys; off, they see what was sent', async () => {
+    const ask = async (from: Served): Promise<string[]> => {
+      const before = upstream.requests.length
+      const headers = { 'x-api-key': from.token, 'content-type': 'application/json' }
+      for (const name of ['first', 'second']) {
+        const url = `${from.url}/anthropic:${name}/v1/messages`
+        expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(200)
+      }
+      return upstream.requests.slice(before).map((request) => request.body.toString())
+    }
+    const plain = await serve()
+    expect(await ask(plain)).toEqual([body, body])
+    writeFileSync(config(), 'gateway: { privacy: true }\n')
+    plain.child.kill('SIGHUP')
+    await expect.poll(async () => (await ask(plain))[0] === body).toBe(false)
+    const bodies = await ask(plain)
+    const ids = bodies.map((text): string => JSON.parse(text).metadata.user_id)
+    expect(ids[0]).not.toBe(ids[1])
+    for (const [index, text] of bodies.entries()) {
+      expect(text).not.toContain('ddd')
+      expect(text.replace(JSON.stringify(ids[index]), JSON.stringify(ID))).toBe(body)
+    }
+    plain.child.kill('SIGTERM')
+    await plain.ended
+    expect((await keymux(['vault', 'rotate'])).code).toBe(0)
+    for (const [from, to] of [
+      ['first', 'third'],
+      ['second', 'first'],
+      ['third', 'second'],
+    ] as const)
+      expect((await keymux(['rename', `anthropic:${from}`, to])).code).toBe(0)
+    expect(await ask(await serve())).toEqual([...bodies].reverse())
+  })
+
+  test('a JSON body that is too large to be kept is refused in the shape of the provider', async () => {
+    writeFileSync(config(), 'gateway: { privacy: true, replay_limit_mb: 0.1 }\n')
+    const { url, token } = await serve()
+    const headers = { 'x-api-key': token, 'content-type': 'application/json' }
+    const large = JSON.stringify({ messages: 'x'.repeat(200_000), metadata: { user_id: ID } })
+    const answer = await fetch(`${url}/anthropic/v1/messages`, { method: 'POST', headers, body: large })
+    expect(answer.status).toBe(413)
+    expect(await answer.json()).toMatchObject({
+      type: 'error',
+      error: { message: expect.stringContaining('gateway.replay_limit_mb') },
+    })
+    expect(upstream.requests).toEqual([])
+  })
+})
+
 describe('exec --gateway and env --gateway', () => {
   const script = `
     const url = process.env.OPENAI_BASE_URL

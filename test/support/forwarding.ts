@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Answer, Forwarder, ForwardRequest, ForwardSettings } from '../../src/domain/forwarding.js'
 import type { OAuthTokenRefresher } from '../../src/domain/ports.js'
 import type { NewProfile } from '../../src/domain/profiles.js'
@@ -156,6 +157,7 @@ export async function openForwarding(options: LabOptions = {}): Promise<Forwardi
     clock: handle.clock,
     timers: options.timers ?? timers,
     random: () => 0,
+    pseudonym: (id, value) => createHash('sha256').update(`${id} ${value}`).digest(),
     settings: options.settings,
     logger: { debug: log, info: log, warn: log, error: log },
   })

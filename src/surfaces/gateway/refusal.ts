@@ -33,6 +33,7 @@ const STATUS: Readonly<Record<string, number>> = {
   foreign_host: 400,
   invalid_value: 400,
   unsupported_coding: 415,
+  body_too_large: 413,
   vault_locked: 503,
   storage_unavailable: 503,
   storage_busy: 503,
