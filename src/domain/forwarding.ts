@@ -57,6 +57,11 @@ export interface ForwardRequest {
   /** The most upstream tries. No limit by default: every usable profile once, and a few retries. */
   readonly maxAttempts?: number | undefined
   readonly settings?: Partial<ForwardSettings> | undefined
+  /**
+   * Called when the request begins to wait for an account, once at most; what it gives is called when the wait is over,
+   * and told whether an account answered.
+   */
+  readonly held?: (() => (served: boolean) => void) | undefined
 }
 
 /** What a request for a WebSocket session asks for. */

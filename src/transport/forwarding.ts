@@ -296,7 +296,7 @@ export class Forwarding {
             Math.min(FIRST_PAUSE_MS * 2 ** round, LONGEST_PAUSE_MS),
           )
           if (busy.length === 0 || soonest > this.#maxWaitMs) return undefined
-          place ??= this.#holds.enter(this.#lane(), this.#heldBytes(), this.#maxWaitMs)
+          place ??= this.#holds.enter(this.#lane(), this.#heldBytes(), this.#maxWaitMs, this.#request.held)
           if (!(await place?.turn(soonest, this.#course.signal))) return undefined
           for (const { profileId } of busy) selection.forget(profileId)
         }

@@ -40,6 +40,43 @@ describe('room', () => {
   })
 })
 
+describe('who watches', () => {
+  function watched(held: Holds): { readonly place: Place | undefined; readonly seen: unknown[] } {
+    const seen: unknown[] = []
+    const place = held.enter('k', 1, 1_000, () => {
+      seen.push('in')
+      return (served) => seen.push(served)
+    })
+    return { place, seen }
+  }
+
+  test('is told once of each wait, and whether it was of use', async () => {
+    const { held, timers } = holds({ requests: 2, bytes: 10 })
+    const [first, second] = [watched(held), watched(held)]
+    expect(watched(held)).toEqual({ place: undefined, seen: [] })
+    const turns = [first.place?.turn(100, never), second.place?.turn(100, never)]
+    await timers.advance(100)
+    expect(await turns[0]).toBe(true)
+    expect([first.seen, second.seen]).toEqual([['in'], ['in']])
+    first.place?.served()
+    first.place?.leave()
+    expect(await turns[1]).toBe(true)
+    second.place?.leave()
+    expect([first.seen, second.seen]).toEqual([
+      ['in', true],
+      ['in', false],
+    ])
+  })
+
+  test('an answer that came without a turn counts as well', () => {
+    const { held } = holds()
+    const { place, seen } = watched(held)
+    place?.served()
+    place?.leave()
+    expect(seen).toEqual(['in', true])
+  })
+})
+
 describe('turns', () => {
   test('one goes first, two for each that was served', async () => {
     const { held, timers } = holds()

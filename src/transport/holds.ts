@@ -38,8 +38,14 @@ export class Holds {
    * @param key the same for requests that wait for the same accounts
    * @param bytes what its body takes
    * @param maxMs how long it waits at most
+   * @param entered called when there is room; what it gives is told whether the request was served, when it leaves
    */
-  enter(key: string, bytes: number, maxMs: number): Place | undefined {
+  enter(
+    key: string,
+    bytes: number,
+    maxMs: number,
+    entered?: () => (served: boolean) => void,
+  ): Place | undefined {
     const limits = this.#limits()
     const isFull = this.#requests >= limits.requests || this.#bytes + bytes > limits.bytes
     if (isFull || this.#closed) return undefined
@@ -47,9 +53,11 @@ export class Holds {
     this.#lanes.set(key, lane)
     this.#requests += 1
     this.#bytes += bytes
-    return new Place(lane, this.#timers, maxMs, () => {
+    const over = entered?.()
+    return new Place(lane, this.#timers, maxMs, (served) => {
       this.#requests -= 1
       this.#bytes -= bytes
+      over?.(served)
     })
   }
 
@@ -64,14 +72,15 @@ export class Holds {
 export class Place {
   readonly #lane: Lane
   readonly #order: number
-  readonly #left: () => void
+  readonly #left: (served: boolean) => void
   readonly #cancelExpiry: () => void
+  #served = false
   #expired = false
   #hasTurn = false
   #settle: ((isTurn: boolean) => void) | undefined
 
-  /** @param left called once it is left */
-  constructor(lane: Lane, timers: Timers, maxMs: number, left: () => void) {
+  /** @param left called once it is left, and told whether it was served */
+  constructor(lane: Lane, timers: Timers, maxMs: number, left: (served: boolean) => void) {
     this.#lane = lane
     this.#order = lane.join(this)
     this.#left = left
@@ -111,6 +120,7 @@ export class Place {
 
   /** The account has answered it: the next may go. */
   served(): void {
+    this.#served = true
     if (!this.#hasTurn) return
     this.#hasTurn = false
     this.#lane.served()
@@ -121,7 +131,7 @@ export class Place {
     if (this.#hasTurn) this.#lane.giveBack()
     this.#hasTurn = false
     this.#lane.leave(this)
-    this.#left()
+    this.#left(this.#served)
   }
 
   /** It is its turn. */

@@ -158,6 +158,50 @@ test('a path with and without the version of the API', async () => {
   expect(upstream.requests.map(({ url: seen }) => seen)).toEqual(paths.map(([, wanted]) => wanted))
 })
 
+test('requests that wait are counted: how many do, how many did, and how it ended', async () => {
+  const ask = ({ url, key }: Served, model: string, signal?: AbortSignal): Promise<number> =>
+    fetch(`${url}/openai/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model, messages: [] }),
+      signal: signal ?? null,
+    }).then((answer) => answer.status)
+  const figures = async ({ url, key }: Served): Promise<string[]> => {
+    const text = await (await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${key}` } })).text()
+    return text.split('\n').filter((line) => /^keymux_(?:requests_held|held_)/.test(line))
+  }
+  writeFileSync(join(sandbox, 'config.yaml'), 'gateway: { max_wait_seconds: 60 }\n')
+  const patient = await serve()
+  expect(await figures(patient)).toEqual([])
+  for (const account of [FIRST, SECOND]) upstream.respond(rateLimited({ retryAfter: 50 }), account)
+  const leaving = new AbortController()
+  const left = ask(patient, 'gpt-a', leaving.signal).catch(() => 'left')
+  await expect
+    .poll(() => figures(patient), { timeout: 20_000 })
+    .toEqual(['keymux_held_total{provider="openai"} 1', 'keymux_requests_held{provider="openai"} 1'])
+  leaving.abort()
+  expect(await left).toBe('left')
+  upstream.respond([rateLimited({ retryAfter: 1 }), ok()], SECOND)
+  expect(await ask(patient, 'gpt-b')).toBe(200)
+  expect(await figures(patient)).toEqual([
+    'keymux_held_total{provider="openai"} 2',
+    'keymux_held_ended_total{provider="openai",outcome="left"} 1',
+    'keymux_held_ended_total{provider="openai",outcome="served"} 1',
+    'keymux_requests_held{provider="openai"} 0',
+  ])
+  patient.child.kill()
+
+  writeFileSync(join(sandbox, 'config.yaml'), 'gateway: { max_wait_seconds: 1 }\n')
+  const impatient = await serve()
+  for (const account of [FIRST, SECOND]) upstream.respond(rateLimited({ retryAfter: 1 }), account)
+  expect(await ask(impatient, 'gpt-c')).toBe(429)
+  expect(await figures(impatient)).toEqual([
+    'keymux_held_total{provider="openai"} 1',
+    'keymux_held_ended_total{provider="openai",outcome="gave_up"} 1',
+    'keymux_requests_held{provider="openai"} 0',
+  ])
+})
+
 test('a WebSocket is answered with 426: the client goes on with HTTP', async () => {
   const { url, key } = await serve()
   const upgrade = request(`${url}/openai/v1/responses`, {

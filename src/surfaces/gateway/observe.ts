@@ -19,12 +19,19 @@ export interface RequestOutcome {
   readonly totalMs: number
 }
 
+/** How a request that waited for an account went on. */
+export type HoldOutcome = 'served' | 'gave_up' | 'left'
+
 /** What the gateway counts. No label holds anything a caller can choose freely. */
 export class GatewayMetrics {
   readonly #metrics = new Metrics()
   readonly #requests: Counter
   readonly #failures: Counter
   readonly #refusals: Counter
+  readonly #held: Counter
+  readonly #heldEnded: Counter
+  /** How many wait now, by provider. */
+  readonly #waiting = new Map<string, number>()
   readonly #head: Histogram
   readonly #total: Histogram
   readonly #attempts: Histogram
@@ -44,6 +51,14 @@ export class GatewayMetrics {
     this.#refusals = metrics.counter('keymux_refused_total', 'Requests the gateway refused by itself.', [
       'code',
     ])
+    this.#held = metrics.counter('keymux_held_total', 'Requests that began to wait for an account.', [
+      'provider',
+    ])
+    this.#heldEnded = metrics.counter(
+      'keymux_held_ended_total',
+      'Requests whose wait for an account is over: served, gave_up (answered without one), or left by their caller.',
+      ['provider', 'outcome'],
+    )
     this.#head = metrics.histogram(
       'keymux_response_head_seconds',
       'From a request’s head to the head of its answer.',
@@ -75,6 +90,20 @@ export class GatewayMetrics {
     this.#failures.add(provider, profile, reason)
   }
 
+  /** A request begins to wait; the function it gives is called when that is over. */
+  held(provider: string): (outcome: HoldOutcome) => void {
+    this.#held.add(provider)
+    this.#wait(provider, 1)
+    return (outcome) => {
+      this.#wait(provider, -1)
+      this.#heldEnded.add(provider, outcome)
+    }
+  }
+
+  #wait(provider: string, change: number): void {
+    this.#waiting.set(provider, (this.#waiting.get(provider) ?? 0) + change)
+  }
+
   refused(code: string): void {
     this.#refusals.add(code)
   }
@@ -90,6 +119,12 @@ export class GatewayMetrics {
       this.#metrics.render(),
       gauge('keymux_requests_in_flight', 'Requests under way.', [], [[[], underWay]]),
       gauge('keymux_tunnels', 'WebSocket sessions that are open.', [], [[[], tunnels]]),
+      gauge(
+        'keymux_requests_held',
+        'Requests that wait for an account.',
+        ['provider'],
+        [...this.#waiting].map(([provider, count]) => [[provider], count] as const),
+      ),
       gauge(
         'keymux_profiles',
         'Profiles by state.',

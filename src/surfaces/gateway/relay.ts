@@ -92,12 +92,13 @@ export class Relay {
         response.off('close', leave)
         return UNKNOWN_PROFILE
       }
+      const provider = target.kind === 'provider' ? target.provider : `@${target.chain}`
+      const held = this.#holdOf(provider, leaving)
       const asked =
         caller === undefined
-          ? await this.#asked(request, target, stages, leaving)
-          : this.#askedForSession(request, target, stages, leaving)
+          ? await this.#asked(request, target, stages, leaving, held)
+          : this.#askedForSession(request, target, stages, leaving, held)
       const answer = await this.#handle.forwarder.forward(asked)
-      const provider = target.kind === 'provider' ? target.provider : `@${target.chain}`
       answered = true
       const exchange = { provider, method: request.method ?? '', startedAt }
       if (caller !== undefined && answer.tunnel !== undefined) {
@@ -141,11 +142,19 @@ export class Relay {
     }
   }
 
+  #holdOf(provider: string, leaving: EndSignal): ForwardRequest['held'] {
+    return () => {
+      const over = this.#metrics.held(provider)
+      return (served) => over(served ? 'served' : leaving.aborted ? 'left' : 'gave_up')
+    }
+  }
+
   async #asked(
     request: IncomingMessage,
     target: UpstreamTarget,
     stages: readonly Stage[],
     signal: EndSignal,
+    held: ForwardRequest['held'],
   ): Promise<ForwardRequest> {
     const { gateway } = this.#handle.config
     const body = await bodyOf(request, gateway.replayLimitMb * BYTES_PER_MB, signal)
@@ -157,6 +166,7 @@ export class Relay {
       headers: request.rawHeaders,
       stages,
       signal,
+      held,
       settings: { maxWaitMs: gateway.maxWaitSeconds * MS_PER_SECOND },
       ...(body === undefined ? {} : { body }),
     }
@@ -167,6 +177,7 @@ export class Relay {
     target: UpstreamTarget,
     stages: readonly Stage[],
     signal: EndSignal,
+    held: ForwardRequest['held'],
   ): ForwardRequest {
     const { gateway } = this.#handle.config
     const provider = target.kind === 'provider' ? this.#handle.providers.get(target.provider) : undefined
@@ -178,6 +189,7 @@ export class Relay {
       headers: request.rawHeaders,
       stages,
       signal,
+      held,
       settings: { maxWaitMs: gateway.maxWaitSeconds * MS_PER_SECOND },
       model: modelIn(target.query, realtime),
       upgrade: upgradeOf(request, realtime),
