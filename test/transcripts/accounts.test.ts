@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -391,6 +391,22 @@ describe('resolve --helper', () => {
     const given: string[] = []
     for (let times = 0; times < 6; times += 1) given.push(await ask('3-300'))
     for (let at = 1; at < given.length; at += 1) expect(given[at]).not.toBe(given[at - 1])
+  })
+
+  test('does so too where the folder of the session is not there', async () => {
+    await add('openai:a', 'sk-a', '--priority', '2')
+    await add('openai:b', 'sk-b', '--priority', '1')
+    const absent = {
+      XDG_RUNTIME_DIR: path.join(runtime, 'absent'),
+      XDG_STATE_HOME: path.join(runtime, 'state'),
+    }
+    mkdirSync(absent.XDG_STATE_HOME)
+    const options = { caller: '4-400', env: absent }
+    const given: string[] = []
+    for (let times = 0; times < 2; times += 1) {
+      given.push((await vault.run(['resolve', 'openai', '--helper'], options)).stdout.trim())
+    }
+    expect(given).toEqual(['sk-a', 'sk-b'])
   })
 
   test('says like resolve when nobody can serve', async () => {

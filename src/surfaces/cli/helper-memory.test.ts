@@ -24,7 +24,7 @@ beforeEach(() => {
 afterEach(() => rmSync(above, { recursive: true, force: true }))
 
 const memory = (nowMs = 1_000, caller = '1-1'): HelperMemory =>
-  new HelperMemory(folder, { caller, vault: 'v', wanted: 'openai' }, nowMs)
+  new HelperMemory([folder], { caller, vault: 'v', wanted: 'openai' }, nowMs)
 
 /** The one file that a memory makes. */
 function made(): string {
@@ -39,6 +39,14 @@ describe('the memory of key helpers', () => {
     expect([...memory(6_000).tried()]).toEqual(['openai:a', 'openai:b'])
     expect(memory(6_001).tried().size).toBe(0)
     expect(memory(1_000, '2-2').tried().size).toBe(0)
+  })
+
+  test('is kept in the next folder where the first cannot be made, and found there', () => {
+    const folders = [join(above, 'absent', 'keymux'), folder]
+    const asking = { caller: '1-1', vault: 'v', wanted: 'openai' }
+    new HelperMemory(folders, asking, 1_000).remember(['openai:a'])
+    expect([...new HelperMemory(folders, asking, 1_000).tried()]).toEqual(['openai:a'])
+    expect(existsSync(join(above, 'absent'))).toBe(false)
   })
 
   const hostile: Record<string, (path: string) => void> = {

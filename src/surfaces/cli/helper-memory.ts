@@ -37,49 +37,63 @@ export interface Asking {
  * cannot be read or written is none, for a key helper must not fail for the want of it.
  */
 export class HelperMemory {
-  readonly #folder: string
-  readonly #path: string
+  readonly #folders: readonly string[]
+  readonly #name: string
   readonly #nowMs: number
 
-  /** @param folder The private runtime folder. */
-  constructor(folder: string, { caller, vault, wanted }: Asking, nowMs: number) {
+  /** @param folders Where it may be kept, the first that can be used: private ones of the user. */
+  constructor(folders: readonly string[], { caller, vault, wanted }: Asking, nowMs: number) {
     const name = createHash('sha256')
       .update(JSON.stringify([caller, vault, wanted]))
       .digest('hex')
       .slice(0, 32)
-    this.#folder = folder
-    this.#path = join(folder, `helper-${name}`)
+    this.#folders = folders
+    this.#name = `helper-${name}`
     this.#nowMs = nowMs
   }
 
   /** The profiles that the program was given and came back from. */
   tried(): ReadonlySet<string> {
+    return new Set(this.#folders.flatMap((folder) => this.#triedBy(folder)))
+  }
+
+  #triedBy(folder: string): readonly string[] {
     try {
-      const { at, ids } = JSON.parse(readPlainFile(this.#path)) as { at?: unknown; ids?: unknown }
+      const { at, ids } = JSON.parse(readPlainFile(join(folder, this.#name))) as {
+        at?: unknown
+        ids?: unknown
+      }
       const recent = typeof at === 'number' && Math.abs(this.#nowMs - at) <= AGAIN_WITHIN_MS
-      if (!recent || !Array.isArray(ids)) return new Set()
-      return new Set(ids.filter((id): id is string => typeof id === 'string'))
+      return recent && Array.isArray(ids) ? ids.filter((id): id is string => typeof id === 'string') : []
     } catch {
-      return new Set()
+      return []
     }
   }
 
   remember(ids: Iterable<string>): void {
-    const aside = `${this.#path}.${randomBytes(6).toString('hex')}`
+    const text = JSON.stringify({ at: this.#nowMs, ids: [...ids] })
+    this.#folders.some((folder) => this.#writeTo(folder, text))
+  }
+
+  #writeTo(folder: string, text: string): boolean {
+    const path = join(folder, this.#name)
+    const aside = `${path}.${randomBytes(6).toString('hex')}`
     try {
-      makeOwnFolder(this.#folder)
-      this.#forgetOld()
-      writeFileSync(aside, JSON.stringify({ at: this.#nowMs, ids: [...ids] }), { mode: 0o600, flag: 'wx' })
-      renameSync(aside, this.#path)
+      makeOwnFolder(folder)
+      this.#forgetOld(folder)
+      writeFileSync(aside, text, { mode: 0o600, flag: 'wx' })
+      renameSync(aside, path)
+      return true
     } catch {
       removeIfThere(aside)
+      return false
     }
   }
 
-  #forgetOld(): void {
-    for (const name of readdirSync(this.#folder)) {
+  #forgetOld(folder: string): void {
+    for (const name of readdirSync(folder)) {
       if (!FILE.test(name)) continue
-      const path = join(this.#folder, name)
+      const path = join(folder, name)
       const age = Math.abs(Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0))
       if (age > AGAIN_WITHIN_MS) rmSync(path, { force: true })
     }

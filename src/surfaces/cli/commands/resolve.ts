@@ -69,8 +69,10 @@ async function resolveAgain(
 ): Promise<Resolution> {
   const { vaultId } = await handle.vault.status()
   const wanted = members.map(({ text }) => text).join(',')
+  // The runtime folder that a variable names is not there after `su`, or in a container.
+  const folders = [keymuxFolder('runtime', host), keymuxFolder('state', host)]
   const asking = { caller: host.caller(), vault: vaultId, wanted }
-  const memory = new HelperMemory(keymuxFolder('runtime', host), asking, Number(host.clock.now()))
+  const memory = new HelperMemory(folders, asking, Number(host.clock.now()))
   const tried = memory.tried()
   try {
     const result = await resolveMembers(handle, members, { ...options, exclude: tried })
