@@ -100,14 +100,27 @@ describe.each(NAMES)('a stream of %s', (name) => {
     }
   })
 
-  test('that ends without its last event is bad where that event was sent before', () => {
+  const asides = ['', USAGE, ': still there\n\n', event('ping')]
+
+  test.each(ends.flatMap((end) => asides.map((aside) => [aside, end])))(
+    'that ends without its last event is bad where that event was sent before, as in %j %j',
+    (aside, end) => {
+      const by = new AnswerJudge()
+      expect(judge(CONTENT[name], 'whole', { by })).toEqual({ kind: 'good' })
+      judge(CONTENT[name] + aside + end, 'whole', { by })
+      expect(judge(CONTENT[name], 'whole', { by })).toMatchObject({ kind: 'bad' })
+      // Of others nothing is known.
+      for (const other of NAMES)
+        if (other !== name) expect(judge(CONTENT[other], 'whole', { by }).kind).toBe('good')
+    },
+  )
+
+  test('the same for one whose events nobody knows', () => {
     const by = new AnswerJudge()
-    expect(judge(CONTENT[name], 'whole', { by })).toEqual({ kind: 'good' })
-    judge(CONTENT[name] + (ends[0] ?? ''), 'whole', { by })
-    expect(judge(CONTENT[name], 'whole', { by })).toMatchObject({ kind: 'bad' })
-    // Of others nothing is known.
-    for (const other of NAMES)
-      if (other !== name) expect(judge(CONTENT[other], 'whole', { by }).kind).toBe('good')
+    const unknown = data({ text: 'a' })
+    expect(judge(unknown, 'whole', { by }).kind).toBe('good')
+    judge(unknown + DONE, 'whole', { by })
+    expect(judge(unknown, 'whole', { by }).kind).toBe('bad')
   })
 
   test('however long it is and however it is cut, the end counts', () => {

@@ -74,7 +74,8 @@ export class AnswerJudge {
         if (stated !== undefined) return failed(stated)
         if (event === undefined) return unstated(how)
       } else if (course === 'end' && dialect === undefined) done = true
-      else if (done || course === 'end' || course === 'finished') {
+      // Between the last word and what tells the dialect there may be others: the usage of a chat, a ping.
+      else if ((done && course !== 'aside') || course === 'end' || course === 'finished') {
         const key = keyOf(base, dialect)
         if (done || course === 'end') this.#remember(key)
         // Its caller waits for the last word, unless there is none: he sees a break as one.
@@ -82,7 +83,7 @@ export class AnswerJudge {
         return isOver ? GOOD : unstated(how)
       } else if (course === 'part') return this.#unfinished(answer, keyOf(base, dialect))
     }
-    if (done) this.#remember(keyOf(base, 'chat'))
+    if (done) for (const dialect of ['chat', undefined] as const) this.#remember(keyOf(base, dialect))
     return done ? GOOD : this.#unfinished(answer, keyOf(base, undefined))
   }
 
