@@ -55,14 +55,18 @@ const context = (headers: readonly string[]) => ({
 function judge(
   body: string | readonly Buffer[],
   how: HowOver,
-  { by = new AnswerJudge(), type = 'text/event-stream' }: { by?: AnswerJudge; type?: string } = {},
+  {
+    by = new AnswerJudge(),
+    type = 'text/event-stream',
+    seen = false,
+  }: { by?: AnswerJudge; type?: string; seen?: boolean } = {},
 ): AnswerVerdict {
   const watch = new AnswerWatch(context(['content-type', type]))
   for (const one of typeof body === 'string' ? [Buffer.from(body)] : body) watch.push(one)
   watch.end(how)
   const { over } = watch
   if (over === undefined) throw new Error('it is over')
-  return by.judge(over, BASE)
+  return by.judge(over, BASE, seen)
 }
 
 function cut(body: string | Buffer, sizes: readonly number[]): Buffer[] {
@@ -114,6 +118,16 @@ describe.each(NAMES)('a stream of %s', (name) => {
         if (other !== name) expect(judge(CONTENT[other], 'whole', { by }).kind).toBe('good')
     },
   )
+
+  test('that ends without its last event is bad where its caller has seen it, whatever was sent before', () => {
+    expect(judge(CONTENT[name], 'whole', { seen: true })).toMatchObject({
+      kind: 'bad',
+      reason: 'server_error',
+    })
+    expect(judge(CONTENT[name], 'unwanted', { seen: true })).toEqual({ kind: 'good' })
+    for (const end of ends)
+      expect(judge(CONTENT[name] + end, 'whole', { seen: true })).toEqual({ kind: 'good' })
+  })
 
   test('the same for one whose events nobody knows', () => {
     const by = new AnswerJudge()
@@ -223,6 +237,14 @@ test('a chat that has finished may lack its last word, and must not break', () =
   expect(judge(CONTENT.chat + chunk({}, 'stop'), 'broken')).toMatchObject({ kind: 'bad' })
 })
 
+test('a message of Anthropic’s that has stopped may lack its last word, and must not break', () => {
+  const stopped = `${CONTENT.anthropic}${event('message_delta', { delta: { stop_reason: 'end_turn' } })}`
+  for (const seen of [true, false]) expect(judge(stopped, 'whole', { seen })).toEqual({ kind: 'good' })
+  expect(judge(stopped, 'broken')).toMatchObject({ kind: 'bad' })
+  const goesOn = `${CONTENT.anthropic}${event('message_delta', { delta: { stop_reason: null } })}`
+  expect(judge(goesOn, 'whole', { seen: true })).toMatchObject({ kind: 'bad' })
+})
+
 test('other bodies are judged by their connection', () => {
   for (const type of ['audio/mpeg', 'application/octet-stream', 'application/json']) {
     expect(judge('xyz', 'whole', { type }).kind).toBe('good')
@@ -236,7 +258,7 @@ test('encoded streams are read; what cannot be is judged by its connection', asy
     const watch = new AnswerWatch(context(['content-type', 'text/event-stream', 'content-encoding', coding]))
     for (const one of cut(body, [7])) watch.push(one)
     watch.end(how)
-    return new Promise((resolve) => watch.follow((over) => resolve(by.judge(over, BASE))))
+    return new Promise((resolve) => watch.follow((over) => resolve(by.judge(over, BASE, false))))
   }
   const gzip = (text: string): Buffer => gzipSync(text)
   expect((await coded('gzip', gzip(CONTENT.chat + DONE), 'whole')).kind).toBe('good')

@@ -44,18 +44,23 @@ const GOOD: AnswerVerdict = { kind: 'good' }
 const MOST_KNOWN = 1_000
 
 /**
- * Judges answers by their end. A stream of events that ends without the event that ends its dialect has broken off,
- * unless its base URL has never sent one: not every server does.
+ * Judges answers by their end. A stream of events that ends without the event that ends its dialect has broken off: no
+ * client takes it for whole. As long as nobody has seen anything of it, and where its events are of no known dialect, it
+ * is given the benefit of the doubt while its base URL has never sent such an event: not every server does, and asking
+ * others in vain would leave the caller with nothing.
  */
 export class AnswerJudge {
   /** Base URLs and dialects of streams that came to their proper end. */
   readonly #ending = new Set<string>()
 
-  /** @param base where the request was sent */
-  judge(answer: AnswerOver, base: string): AnswerVerdict {
+  /**
+   * @param base where the request was sent
+   * @param seen whether its caller has seen it
+   */
+  judge(answer: AnswerOver, base: string, seen: boolean): AnswerVerdict {
     switch (answer.kind) {
       case 'events':
-        return this.#ofEvents(answer, base)
+        return this.#ofEvents(answer, base, seen)
       case 'json':
         return ofJson(answer)
       case 'other':
@@ -63,7 +68,7 @@ export class AnswerJudge {
     }
   }
 
-  #ofEvents(answer: AnswerOver, base: string): AnswerVerdict {
+  #ofEvents(answer: AnswerOver, base: string, seen: boolean): AnswerVerdict {
     const { tail, how, context } = answer
     if (tail === undefined) return byTransport(answer)
     const events = lastEvents(tail, how === 'whole')
@@ -81,16 +86,20 @@ export class AnswerJudge {
         // Its caller waits for the last word, unless there is none: he sees a break as one.
         const isOver = done || course === 'end' || how === 'whole' || how === 'unwanted'
         return isOver ? GOOD : unstated(how)
-      } else if (course === 'part') return this.#unfinished(answer, keyOf(base, dialect))
+      } else if (course === 'part') {
+        const isSure = seen && dialect !== undefined
+        return this.#unfinished(answer, isSure ? undefined : keyOf(base, dialect))
+      }
     }
     if (done) for (const dialect of ['chat', undefined] as const) this.#remember(keyOf(base, dialect))
     return done ? GOOD : this.#unfinished(answer, keyOf(base, undefined))
   }
 
-  /** There was no proper end. */
-  #unfinished({ how, tail }: AnswerOver, key: string): AnswerVerdict {
+  /** There was no proper end. @param key of what may never have had one */
+  #unfinished({ how, tail }: AnswerOver, key: string | undefined): AnswerVerdict {
     if (how === 'unwanted') return tail !== undefined && !hasContent(tail) ? { kind: 'nothing' } : GOOD
-    return how === 'whole' && !this.#ending.has(key) ? GOOD : unstated(how)
+    const isDoubtful = key !== undefined && !this.#ending.has(key)
+    return how === 'whole' && isDoubtful ? GOOD : unstated(how)
   }
 
   #remember(key: string): void {

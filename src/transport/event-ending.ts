@@ -30,6 +30,8 @@ const ENDS: ReadonlySet<string> = new Set([
 ])
 const ERRORS: ReadonlySet<string> = new Set(['error', 'response.failed'])
 const TYPE = /^\s*\{\s*"type"\s*:\s*"([\w.-]{1,64})"/
+/** The model has finished (docs.claude.com/en/docs/build-with-claude/streaming, `message_delta`). */
+const STOPPED = /^\s*\{\s*"type"\s*:\s*"message_delta".{0,64}"stop_reason"\s*:\s*"/s
 // An error that is none is written down as well: `"error":null`.
 const MAY_BE_ERROR = /"(?:error|base_resp)"\s*:\s*[{"]/
 
@@ -37,6 +39,8 @@ const MAY_BE_ERROR = /"(?:error|base_resp)"\s*:\s*[{"]/
 export function courseOf({ event, data }: ServerSentEvent): EventCourse {
   if (data.trim() === '[DONE]') return { course: 'end' }
   const typed = ofType(event) ?? ofType(TYPE.exec(data)?.[1])
+  if (typed?.dialect === 'anthropic' && STOPPED.test(data))
+    return { course: 'finished', dialect: 'anthropic' }
   if (typed !== undefined) return typed
   const value = parsed(data)
   const type = own(value, 'type')
