@@ -140,6 +140,15 @@ describe('items that an account has signed', () => {
     )
   })
 
+  test('are left out of a body that has tens of thousands of them', () => {
+    const one = { role: 'assistant', content: [{ type: 'thinking', thinking: 'x', signature: 's' }] }
+    const said = { role: 'user', content: 'go on' }
+    const messages = Array.from({ length: 80_000 }, (_, index) => (index % 2 === 0 ? one : said))
+    const items = new SignedItems('/v1/messages', new JsonText(Buffer.from(JSON.stringify({ messages }))))
+    const left: unknown = JSON.parse(items.without(items.count).toString())
+    expect(left).toEqual({ messages: messages.filter((each) => each === said) })
+  })
+
   test.each([
     '',
     '[]',

@@ -111,20 +111,23 @@ export class SignedItems {
   }
 
   #removed(gone: readonly Item[]): Edit[] {
-    const lists = new Map<readonly Span[], Set<number>>()
-    for (const { list, place } of gone) {
+    const lists = new Map<
+      readonly Span[],
+      { readonly places: Set<number>; readonly message: number | undefined }
+    >()
+    for (const { list, place, message } of gone) {
       if (list === undefined || place === undefined) continue
-      lists.set(list, (lists.get(list) ?? new Set()).add(place))
+      const known = lists.get(list)
+      if (known === undefined) lists.set(list, { places: new Set([place]), message })
+      else known.places.add(place)
     }
     // A message without content is refused: it goes as a whole.
     const empty = new Set<number>()
-    for (const { list, message } of gone) {
-      if (list !== undefined && message !== undefined && lists.get(list)?.size === list.length)
-        empty.add(message)
+    const edits: Edit[] = []
+    for (const [list, { places, message }] of lists) {
+      if (message !== undefined && places.size === list.length) empty.add(message)
+      else edits.push(...removals(list, places))
     }
-    const isLeft = (list: readonly Span[]): boolean =>
-      !gone.some((item) => item.list === list && item.message !== undefined && empty.has(item.message))
-    const edits = [...lists].flatMap(([list, places]) => (isLeft(list) ? removals(list, places) : []))
     return [...edits, ...removals(this.#messages, empty)]
   }
 }
