@@ -64,13 +64,18 @@ export function redactKnown(text: string, known: Iterable<string>): string {
   return withoutForms(text, formsOf(known, text.length))
 }
 
+/** Every way in which a secret may appear in a text: as it is, escaped, URL-encoded, in base64. */
+export function formsOfSecret(secret: string): readonly string[] {
+  return formsOf([secret], Number.POSITIVE_INFINITY)
+}
+
 /** A way to take a secret out of a text that comes in pieces. */
 export class RedactingStream {
   readonly #forms: readonly string[]
   #held = ''
 
   constructor(secret: string) {
-    this.#forms = formsOf([secret], Number.POSITIVE_INFINITY)
+    this.#forms = formsOfSecret(secret)
   }
 
   /** What of the text so far is certainly none of the secret's. */

@@ -120,6 +120,11 @@ describe('secrets', () => {
           .end(gzipSync(Buffer.concat([randomBytes(80_000), Buffer.from(KEY)]))),
     ],
     [
+      'a header of a success, in base64',
+      (response) =>
+        response.writeHead(200, { 'x-debug': `Basic ${FORMS[2]}`, 'x-link': `?k=${FORMS[3]}` }).end('{}'),
+    ],
+    [
       'a success',
       (response) =>
         response

@@ -1,6 +1,6 @@
 import type { Answer, AnswerBody, BodySink } from '../domain/forwarding.js'
 import type { ProviderFamily } from '../domain/provider.js'
-import { RedactingStream, redactKnown } from '../domain/redact.js'
+import { formsOfSecret, RedactingStream, redactKnown } from '../domain/redact.js'
 import { decodeBeginning } from './decode.js'
 import type { Exchange } from './exchange.js'
 import { answerHeaders, headerValue, without } from './headers.js'
@@ -79,10 +79,12 @@ function withText(parts: Parts, text: string): Parts {
 }
 
 function withoutCredential(headers: string[], credential: string): string[] {
-  if (isShort(credential)) return headers
-  const leaks = headers.some((text) => text.includes(credential))
-  if (!leaks) return headers
-  return headers.filter((_, index) => !(headers[index - (index % 2) + 1] ?? '').includes(credential))
+  // No form of it is shorter than it is itself: most answers have no header that long.
+  if (isShort(credential) || !headers.some((text) => text.length >= credential.length)) return headers
+  const forms = [credential, ...formsOfSecret(credential)]
+  const leaks = (text: string): boolean => forms.some((form) => text.includes(form))
+  if (!headers.some(leaks)) return headers
+  return headers.filter((_, index) => !leaks(headers[index - (index % 2) + 1] ?? ''))
 }
 
 function isShort(credential: string): boolean {
