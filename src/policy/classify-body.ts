@@ -21,7 +21,7 @@ const TITLE = /<(?:title|h1)\b[^>]{0,200}>([^<]{1,300})/i
 const BINARY = /[\0-\x08\x0e-\x1a\x1c-\x1f\ufffd]/
 
 // Without one of these an answer is a success for sure, and need not be parsed.
-const FAILURE_HINT = /"(?:error|base_resp)"|^event: ?(?:error|response\.failed)/m
+const FAILURE_HINT = /"(?:error|base_resp|success)"|^event: ?(?:error|response\.failed)/m
 
 /**
  * Reads a body of any kind: text, bytes, or a value parsed already. Only the first 64 KiB are looked at,
@@ -51,9 +51,10 @@ export function reportsFailure({ event, value }: BodyContent): boolean {
   const status = own(own(root, 'base_resp'), 'status_code')
   if (typeof status === 'number' && status !== 0) return true
   if (isAnswer(own(root, 'object')) && isFilled(own(root, 'error'))) return true
+  if (own(root, 'success') === false) return true
   // OpenRouter puts the failure of an upstream into the choice that it was to give.
   const [choice] = items(own(root, 'choices'), 1)
-  return isFilled(own(choice, 'error'))
+  return isFilled(own(choice, 'error')) || own(choice, 'finish_reason') === 'error'
 }
 
 /** Jobs and batches are fetched with success even where they tell of a failure of their own. */

@@ -168,6 +168,10 @@ function fromWording(
   // A page of a proxy in between says less about the key than the API itself would.
   if (stated === 'auth_permanent' && content.title !== undefined) return { reason: 'auth', certainty }
   if (!VAGUE.has(stated)) return { reason: stated, certainty }
+  // It says itself that it is no answer, and no more.
+  if (status < 300 && problem.message === '' && problem.codes.length === 0) {
+    return { reason: 'server_error', certainty: 'presumed' }
+  }
   const inCodes = reasonOfWords(problem.codes.join('; '))
   return inCodes === undefined ? { reason: stated, certainty } : { reason: inCodes, certainty: 'presumed' }
 }

@@ -195,7 +195,13 @@ describe('an object of one account', () => {
     [
       'a stored response',
       { path: '/responses', ...turn({ input: 'hello' }) },
-      json({ id: 'resp_0001', object: 'response', output: [], status: 'completed' }),
+      json({
+        id: 'resp_0001',
+        object: 'response',
+        output: [],
+        status: 'completed',
+        usage: { total_tokens: 3 },
+      }),
       { path: '/responses', ...turn({ previous_response_id: 'resp_0001', input: 'go on' }) },
     ],
     [

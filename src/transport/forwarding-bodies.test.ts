@@ -104,7 +104,7 @@ describe('streams', () => {
     const size = 50_000_000
     await using lab = await openForwarding({ script: hugeBody(size, 200) })
     await lab.add('a')
-    const answer = await lab.forward()
+    const answer = await lab.forward({ path: '/files/file-1/content' })
     let got = 0
     let atPause = 0
     await new Promise<void>((resolve, reject) => {

@@ -1,5 +1,7 @@
 import type { RawHeaders } from '../domain/forwarding.js'
 import type { ProviderFamily } from '../domain/provider.js'
+import { own } from '../policy/classify-fields.js'
+import { parseTolerantly } from '../policy/classify-json.js'
 import type { ResponseVerdict } from '../policy/classify-response.js'
 import { classifyResponse } from '../policy/classify-response.js'
 import { decodeBeginning } from './decode.js'
@@ -26,6 +28,14 @@ export interface GateContext {
   readonly status: number
   readonly headers: RawHeaders
   readonly now: () => Date
+  /** What is due where a model was asked, by the path and the body of the request. Absent: nobody knows. */
+  readonly due?: AnswerDue | undefined
+}
+
+/** An answer that is due is JSON or events, and says something. */
+export interface AnswerDue {
+  /** It may be empty: the request asked for nothing to be generated. */
+  readonly mayBeEmpty: boolean
 }
 
 /** Looks at an answer as it arrives, until it is clear what it is. */
@@ -54,9 +64,73 @@ export function gateFor(context: GateContext): Gate | Ruling {
     return { kind: 'senseless', message: `it answered with the status ${status}` }
   }
   const kind = bodyKind(headers)
+  if (context.due !== undefined && !BODILESS.has(status) && !isCoded(headers)) return new DueGate(context)
+  if (context.due !== undefined && HTML.test(headerValue(headers, 'content-type') ?? '')) return PAGE
+  return gateOfKind(context, kind)
+}
+
+function gateOfKind(context: GateContext, kind: BodyKind): Gate {
   if (kind === 'events') return new StreamGate(context)
-  if (kind === 'json') return new JsonGate(context, (headerValue(headers, 'content-type') ?? '') !== '')
+  if (kind === 'json')
+    return new JsonGate(context, (headerValue(context.headers, 'content-type') ?? '') !== '')
   return FIRST_BYTE
+}
+
+/** Statuses of answers without a body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5). */
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304])
+const HTML = /^\s*(?:text\/html|application\/xhtml\+xml)\b/i
+const STREAM_LINE = /^(?:data|event|id|retry)?:/
+const PAGE: Ruling = { kind: 'senseless', message: 'it answered with a web page' }
+const NO_ANSWER: Ruling = { kind: 'senseless', message: 'its answer is empty' }
+
+/**
+ * An answer of a model: what it consists of is told by how it begins, for some upstreams label errors as events and events
+ * as JSON. A page, a text and nothing at all are none.
+ */
+class DueGate implements Gate {
+  readonly #context: GateContext
+  #gate: Gate | undefined
+
+  constructor(context: GateContext) {
+    this.#context = context
+  }
+
+  data(chunk: Buffer, held: () => Buffer): Ruling {
+    if (this.#gate !== undefined) return this.#gate.data(chunk, held)
+    const begun = this.#begin(held(), false)
+    if (begun === undefined) return HOLD
+    if ('kind' in begun) return begun
+    this.#gate = begun
+    return begun.data(held(), held)
+  }
+
+  end(held: Buffer, complete: boolean): Ruling {
+    if (this.#gate !== undefined) return this.#gate.end(held, complete)
+    const begun = this.#begin(held, true)
+    if (begun === undefined) return complete ? NO_ANSWER : RELEASE
+    if ('kind' in begun) return begun
+    const ruling = begun.data(held, () => held)
+    return ruling.kind === 'hold' ? begun.end(held, complete) : ruling
+  }
+
+  /** `undefined` while there is nothing but space. */
+  #begin(held: Buffer, over: boolean): Gate | Ruling | undefined {
+    const text = held.toString('latin1', 0, 256).replace(/^(?:\xef\xbb\xbf)?\s+/, '')
+    if (text === '' && held.length < HELD_BYTES) return undefined
+    // So much tells a line of events from words.
+    if (text.length < 6 && !over && !/^[{["<:]/.test(text)) return undefined
+    if (text.startsWith('<')) return PAGE
+    if (STREAM_LINE.test(text)) return new StreamGate(this.#context)
+    if (/^[{[]/.test(text)) return new JsonGate(asJson(this.#context), true)
+    const kind = bodyKind(this.#context.headers)
+    if (kind !== 'other') return gateOfKind(this.#context, kind)
+    return { kind: 'senseless', message: 'it answered with a text where JSON was due' }
+  }
+}
+
+/** What an answer is read as is not always what it claims to be. */
+function asJson(context: GateContext): GateContext {
+  return { ...context, headers: ['content-type', 'application/json', ...context.headers] }
 }
 
 /** A body of another kind is passed on with its first bytes. */
@@ -115,8 +189,11 @@ class JsonGate implements Gate {
     if (this.#declared && complete && !isJsonLike(body)) {
       return { kind: 'senseless', message: 'its answer claims to be JSON and is not' }
     }
-    if (!body.includes('"error"') && !body.includes('"base_resp"')) return RELEASE
-    return judged(this.#context, body, true) ?? RELEASE
+    if (body.includes('"error"') || body.includes('"base_resp"') || body.includes('"success"')) {
+      const ruling = judged(this.#context, body, true)
+      if (ruling !== undefined) return ruling
+    }
+    return complete && saysNothing(this.#context, body.toString('utf8')) ? NO_ANSWER : RELEASE
   }
 }
 
@@ -151,6 +228,8 @@ class StreamGate implements Gate {
     for (const event of events) {
       const failure = this.#failure(event)
       if (failure !== undefined) return failure
+      if (/"response\.completed"/.test(event.data) && saysNothing(this.#context, event.data)) return NO_ANSWER
+      if (this.#context.due !== undefined && event.data.trim() === '[DONE]') return NO_ANSWER
       if (carriesContent(event)) return RELEASE
     }
     return HOLD
@@ -176,8 +255,21 @@ export function eventFailure(
   return classified({ ...context, headers }, Buffer.from(text))
 }
 
+/** A response that is complete, and has neither an output nor an account of it. */
+function saysNothing({ due }: GateContext, text: string): boolean {
+  if (due === undefined || due.mayBeEmpty || !/"output"\s*:\s*\[\s*\]/.test(text)) return false
+  const value = parseTolerantly(text)
+  const response = own(value, 'response') ?? value
+  const [output, usage] = [own(response, 'output'), own(response, 'usage')]
+  return (
+    own(response, 'status') === 'completed' && Array.isArray(output) && output.length === 0 && usage == null
+  )
+}
+
+type BodyKind = 'events' | 'json' | 'other'
+
 /** What the body of an answer consists of, by its head. */
-export function bodyKind(headers: RawHeaders): 'events' | 'json' | 'other' {
+export function bodyKind(headers: RawHeaders): BodyKind {
   const type = headerValue(headers, 'content-type') ?? ''
   if (EVENT_STREAM.test(type)) return 'events'
   return type === '' || JSON_TYPE.test(type) ? 'json' : 'other'

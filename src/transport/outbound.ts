@@ -3,6 +3,7 @@ import type { EndSignal, ForwardRequest, Stage } from '../domain/forwarding.js'
 import type { AuthProfile } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { Disguise } from './disguise.js'
+import type { AnswerDue } from './gate.js'
 import { newOffer, offerHeaders, withoutHandshake } from './handshake.js'
 import { callerHeaders, upstreamHeaders, without } from './headers.js'
 import { JsonText } from './json-walk.js'
@@ -19,6 +20,18 @@ export interface SendingProgress {
   sending(): void
   /** The next piece is still to come from the caller. */
   waiting(): void
+}
+
+/** Paths on which a model answers, in the dialects of OpenAI, Anthropic and Gemini. */
+const ASKS_MODEL =
+  /\/(?:chat\/completions|completions|responses|messages|messages\/count_tokens|embeddings)(?:\?|$)|:(?:generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)(?:\?|$)/
+
+function dueTo(body: JsonText | undefined): AnswerDue {
+  const generate = body?.find('generate')
+  return {
+    mayBeEmpty:
+      generate !== undefined && body?.bytes.toString('latin1', generate.start, generate.end) === 'false',
+  }
 }
 
 /** Items of a conversation that are left out for an account that cannot read them. */
@@ -38,6 +51,8 @@ const OTHERWISE: ReadonlySet<string | undefined> = new Set(['gemini', 'anthropic
 export class Outbound {
   /** The body as it can be read. */
   readonly readable: JsonText | undefined
+  /** What is due, where the path is that of a model in a known dialect. */
+  readonly due: AnswerDue | undefined
   readonly #request: ForwardRequest
   readonly #headers: readonly string[]
   readonly #model: string | undefined
@@ -68,6 +83,7 @@ export class Outbound {
     const bytes = decoded ?? (codingsOf(headers).length > 0 ? undefined : body?.bytes)
     this.readable = bytes && new JsonText(bytes)
     this.#model = requestedModel(request.path, this.readable) ?? request.model
+    this.due = request.method === 'POST' && ASKS_MODEL.test(request.path) ? dueTo(this.readable) : undefined
   }
 
   /** Whether the body is kept, so that it can be sent any number of times. */

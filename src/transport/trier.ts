@@ -129,6 +129,7 @@ export class Trier {
       provider: provider.name,
       family: provider.family,
       model: this.#outbound.model(stage),
+      due: this.#outbound.due,
       now: () => new Date(Number(clock.now())),
       timers,
       patienceMs: this.#patienceMs,
