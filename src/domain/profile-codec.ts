@@ -9,7 +9,14 @@ import { compareText } from './text-order.js'
 import type { BehindOthers, FailureRun, ModelCooldown, ProfileUsageStats, RunClass } from './usage.js'
 import { FAILURE_REASONS } from './usage.js'
 
-const RUN_CLASSES: readonly RunClass[] = ['auth', 'transient', 'overloaded', 'billing', 'auth_permanent']
+const RUN_CLASSES: readonly RunClass[] = [
+  'auth',
+  'transient',
+  'overloaded',
+  'billing',
+  'auth_permanent',
+  'presumed',
+]
 
 /**
  * A profile in the stored format: the original's field names, order and omissions (empty optional fields
@@ -91,6 +98,7 @@ export function usageToJson(stats: ProfileUsageStats): JsonObject {
     cooldown_reason: stats.cooldownReason,
     cooldown_stated: stats.cooldownStated || undefined,
     disabled_stated: stats.disabledStated || undefined,
+    disabled_presumed: stats.disabledPresumed || undefined,
     trial_at: optionalTime(stats.trialAt),
     model_cooldowns: modelsToJson(stats.modelCooldowns ?? {}),
     behind: behindToJson(stats.behind ?? {}),
@@ -119,6 +127,7 @@ export function usageFromJson(value: unknown, path = 'usage_stats'): ProfileUsag
     disabledUntil: fields.optionalTime('disabled_until'),
     disabledReason: fields.optionalOneOf('disabled_reason', FAILURE_REASONS),
     disabledStated: fields.optionalFlag('disabled_stated') || undefined,
+    disabledPresumed: fields.optionalFlag('disabled_presumed') || undefined,
     trialAt: fields.optionalTime('trial_at'),
     epoch: fields.optionalInteger('epoch', 0) || undefined,
     generation: fields.optionalInteger('generation', 0),

@@ -1,6 +1,6 @@
 import type { CallOptions, FailureOptions, ProfileManager } from './ports.js'
 import type { AuthMode, AuthProfile, OAuthCredential } from './profile.js'
-import type { FailureReason, FailureScope, OutcomeOrigin, ProfileUsageStats } from './usage.js'
+import type { Certainty, FailureReason, FailureScope, OutcomeOrigin, ProfileUsageStats } from './usage.js'
 
 /**
  * What can be said of a profile at an instant: `off` was switched off by its owner, `invalid` has no
@@ -123,6 +123,8 @@ export interface NotedFailure extends Omit<FailureOptions, 'signal'> {
    * counted.
    */
   readonly brokeOff?: 'stated' | 'unstated' | undefined
+  /** What an answer told the reason by. Absent: a caller's own word. */
+  readonly certainty?: Certainty | undefined
 }
 
 /** What accompanies a success. */

@@ -71,6 +71,8 @@ export interface ProfileUsageStats {
   disabledUntil?: Date
   disabledReason?: FailureReason
   disabledStated?: boolean
+  /** True when wording or a status alone led to it: it keeps the profile away only while another one can serve. */
+  disabledPresumed?: boolean
   /** When a request last went out to see whether a disable still holds. */
   trialAt?: Date
   errorCount: number
@@ -81,7 +83,8 @@ export interface ProfileUsageStats {
   behind?: Record<string, BehindOthers>
   /**
    * Consecutive failures by class: `auth`; `transient` (timeout and server_error together); `overloaded`;
-   * `billing` and `auth_permanent`, whose count is the exponent of the disable.
+   * `billing` and `auth_permanent`, whose count is the exponent of the disable; `presumed`, the same of those that wording
+   * or a status alone led to.
    */
   runs?: Partial<Record<RunClass, FailureRun>>
   /**
@@ -104,7 +107,10 @@ export interface OutcomeOrigin {
 }
 
 /** A class of failures that is counted together. */
-export type RunClass = 'auth' | 'transient' | 'overloaded' | 'billing' | 'auth_permanent'
+export type RunClass = 'auth' | 'transient' | 'overloaded' | 'billing' | 'auth_permanent' | 'presumed'
+
+/** Whether a documented code, type or header says what failed, or wording or a status alone. */
+export type Certainty = 'stated' | 'presumed'
 
 /** Fresh, empty statistics. */
 export function newUsageStats(): ProfileUsageStats {

@@ -1,11 +1,10 @@
 import type { ProviderFamily } from '../domain/provider.js'
 import { redactSecrets } from '../domain/redact.js'
-import type { FailureReason, FailureScope } from '../domain/usage.js'
+import type { Certainty, FailureReason, FailureScope } from '../domain/usage.js'
 import { type BodyContent, readContent, reportsFailure } from './classify-body.js'
 import { familiesOf } from './classify-families.js'
 import { type Problem, readProblem } from './classify-problem.js'
 import {
-  type Certainty,
   certaintyOf,
   type FailureRule,
   GENERIC_RULES,

@@ -1,7 +1,4 @@
-import type { FailureReason, FailureScope } from '../domain/usage.js'
-
-/** Whether a documented code, type or header says it, or wording or a status alone. */
-export type Certainty = 'stated' | 'presumed'
+import type { Certainty, FailureReason, FailureScope } from '../domain/usage.js'
 
 /** One rule about a failure. All conditions that it has must hold. Texts are compared as `wordsOf` gives them. */
 export interface FailureRule {

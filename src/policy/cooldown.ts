@@ -20,6 +20,13 @@ export const OVERLOADED_MAX_MS: number = 60 * SECOND_MS
 /** How long a model that a profile does not have is left alone: 12 h, in milliseconds. */
 export const MODEL_NOT_FOUND_MS: number = 12 * HOUR_MS
 
+/** How long a profile is first set aside on a presumption: 60 s, in milliseconds. */
+export const PRESUMED_BASE_MS: number = 60 * SECOND_MS
+/** The longest that it is where its credential is presumed to be refused: 10 min, in milliseconds. */
+export const PRESUMED_REFUSED_MAX_MS: number = 600 * SECOND_MS
+/** How long a model is that a profile is presumed not to have: 10 min, in milliseconds. */
+export const PRESUMED_MODEL_MS: number = 600 * SECOND_MS
+
 /** How long a profile first goes behind others after an answer that broke off: 30 s, in milliseconds. */
 export const BEHIND_BASE_MS: number = 30 * SECOND_MS
 /** The longest that it goes behind them: 5 min, in milliseconds. */

@@ -1,18 +1,22 @@
 import type { Random } from '../domain/ports.js'
 import type {
+  Certainty,
   FailureReason,
   FailureScope,
   ProfileCooldownConfig,
   ProfileUsageStats,
   RunClass,
 } from '../domain/usage.js'
-import { backoffMs } from './backoff.js'
+import { backoffMs, doubled } from './backoff.js'
 import {
   calculateBillingDisable,
   calculateRateLimitCooldown,
   MODEL_NOT_FOUND_MS,
   OVERLOADED_BASE_MS,
   OVERLOADED_MAX_MS,
+  PRESUMED_BASE_MS,
+  PRESUMED_MODEL_MS,
+  PRESUMED_REFUSED_MAX_MS,
   SHORT_PAUSE_MS,
   statedWaitMs,
 } from './cooldown.js'
@@ -56,6 +60,14 @@ export interface FailureContext {
    * answer says why, which then has its effect; otherwise there is no window, and no run grows.
    */
   readonly brokeOff?: 'stated' | 'unstated' | undefined
+  /**
+   * What the reason was told by. A presumption sets a profile aside for 60 s, doubling to 10 min where its credential seems
+   * to be refused and to the first length of a disable where it seems to be unpaid, and a model for 10 min. Absent: a
+   * caller's own word, which has the original's effect.
+   */
+  readonly certainty?: Certainty | undefined
+  /** Nothing renews the credential: its first refusal sets the profile aside for 60 s. Counts with a `certainty` alone. */
+  readonly isStatic?: boolean | undefined
   /** Jitter of the backoff when a provider is overloaded; none without it. */
   readonly random?: Random | undefined
 }
@@ -93,15 +105,32 @@ export function withEffect(
   if (slot === undefined) return stats
   const stated = statedWindow(reason, context)
   const old = readWindow(stats, slot)
-  if (isOpen(old, context.now) && !yields(old, reason, context.provider)) {
+  const isPresumed = context.certainty === 'presumed' && runClassOf(reason) !== undefined && slot === DISABLE
+  // What is known for sure goes before what was presumed.
+  const isOutranked = old?.presumed === true && !isPresumed
+  if (isOpen(old, context.now) && !yields(old, reason, context.provider) && !isOutranked) {
     if (stated === undefined || yields(stated, old.reason, context.provider)) return stats
     return withWindow(stats, slot, old.stated ? laterWindow(old, stated) : stated)
   }
-  const counted = { ...stats, runs: { ...stats.runs, ...lengthenedRuns(stats, reason, context.now) } }
-  const estimate = estimateMs(reason, counted.runs, context)
+  const longer = isPresumed
+    ? { presumed: lengthened(stats.runs, 'presumed', context.now) }
+    : lengthenedRuns(stats, reason, context.now)
+  const counted = { ...stats, runs: { ...stats.runs, ...longer } }
+  const estimate = isPresumed
+    ? presumedMs(reason, counted.runs, context)
+    : estimateMs(reason, counted.runs, context)
   if (estimate === undefined) return counted
-  const own: Window = { until: instantAfter(context.now, estimate), reason: recordedReason(reason) }
-  return withWindow(counted, slot, stated ?? own)
+  const until = instantAfter(context.now, estimate)
+  const isFirst = reason === 'auth' && (counted.runs.auth?.count ?? 0) < RUN_LIMIT
+  const own: Window = { until, reason: isPresumed || isFirst ? reason : recordedReason(reason) }
+  return withWindow(counted, slot, stated ?? (isPresumed || isFirst ? { ...own, presumed: true } : own))
+}
+
+/** How long a profile is set aside on a presumption. */
+function presumedMs(reason: FailureReason, runs: Runs, { config, provider }: FailureContext): number {
+  const longest =
+    reason === 'billing' ? calculateBillingDisable(1, config, provider) : PRESUMED_REFUSED_MAX_MS
+  return doubled(PRESUMED_BASE_MS, runs.presumed?.count ?? 1, longest)
 }
 
 function slotOf(reason: FailureReason, model: string | undefined): WindowSlot | undefined {
@@ -178,7 +207,7 @@ function estimateMs(reason: FailureReason, runs: Runs, context: FailureContext):
     case 'session_expired':
       return SHORT_PAUSE_MS
     case 'model_not_found':
-      return MODEL_NOT_FOUND_MS
+      return context.certainty === 'presumed' ? PRESUMED_MODEL_MS : MODEL_NOT_FOUND_MS
     case 'overloaded':
       return backoffMs(length('overloaded'), { baseMs: OVERLOADED_BASE_MS, maxMs: OVERLOADED_MAX_MS, random })
     case 'timeout':
@@ -187,10 +216,11 @@ function estimateMs(reason: FailureReason, runs: Runs, context: FailureContext):
     case 'billing':
     case 'auth_permanent':
       return calculateBillingDisable(length(reason), config, provider)
-    case 'auth':
-      return length('auth') >= RUN_LIMIT
-        ? calculateBillingDisable(length('auth_permanent'), config, provider)
-        : undefined
+    case 'auth': {
+      if (length('auth') >= RUN_LIMIT)
+        return calculateBillingDisable(length('auth_permanent'), config, provider)
+      return context.certainty !== undefined && context.isStatic === true ? PRESUMED_BASE_MS : undefined
+    }
     default:
       return undefined
   }

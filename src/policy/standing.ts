@@ -57,6 +57,8 @@ export interface Standing {
   readonly reason?: FailureReason
   /** The token or access token has passed its expiry (an OAuth one 5 minutes before); it may be renewable. */
   readonly expired: boolean
+  /** It is set aside on a presumption alone: it serves where nobody else can. */
+  readonly presumed?: boolean
   /** The next instant at which the standing may differ by the passing of time alone. */
   readonly nextChangeAt?: Date
 }
@@ -78,7 +80,11 @@ export function standing(facts: StandingFacts, now: Date): Standing {
   const disabled = disable.reduce<Window | undefined>(laterWindow, undefined)
   const cooling = cooldown.reduce<Window | undefined>(laterWindow, undefined)
   const until = laterWindow(disabled, cooling)?.until
-  if (disabled !== undefined) return describe('disabled', expired, changes, until, disabled.reason)
+  if (disabled !== undefined) {
+    const made = describe('disabled', expired, changes, until, disabled.reason)
+    const isPresumed = cooling === undefined && disable.every(({ presumed }) => presumed === true)
+    return isPresumed ? { ...made, presumed: true } : made
+  }
   if (cooling !== undefined)
     return describe('cooling', expired, changes, until, cooling.reason ?? 'rate_limit')
   return describe('available', expired, changes)

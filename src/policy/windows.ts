@@ -21,6 +21,8 @@ export interface Window {
   readonly reason?: FailureReason
   /** True when the provider itself named the time. */
   readonly stated?: boolean
+  /** True of a disable that wording or a status alone led to. */
+  readonly presumed?: boolean
 }
 
 /** Where a window is kept: each slot holds at most one. */
@@ -100,7 +102,7 @@ export function readWindow(stats: ProfileUsageStats, slot: WindowSlot): Window |
     case 'cooldown':
       return windowOf(stats.cooldownUntil, stats.cooldownReason, stats.cooldownStated)
     case 'disable':
-      return windowOf(stats.disabledUntil, stats.disabledReason, stats.disabledStated)
+      return windowOf(stats.disabledUntil, stats.disabledReason, stats.disabledStated, stats.disabledPresumed)
     case 'model':
       return stats.modelCooldowns && Object.hasOwn(stats.modelCooldowns, slot.model)
         ? stats.modelCooldowns[slot.model]
@@ -130,6 +132,7 @@ export function withWindow(
         disabledUntil: until,
         disabledReason: reason,
         disabledStated: stated,
+        disabledPresumed: window?.presumed || undefined,
       })
     case 'model':
       return withModel(stats, slot.model, window)
@@ -226,8 +229,9 @@ function windowOf(
   until: Date | undefined,
   reason: FailureReason | undefined,
   stated: boolean | undefined,
+  presumed?: boolean | undefined,
 ): Window | undefined {
-  return until && withoutUndefined({ until, reason, stated })
+  return until && withoutUndefined({ until, reason, stated, presumed })
 }
 
 type ModelEntry = readonly [model: string, window: ModelCooldown]

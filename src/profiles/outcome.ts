@@ -45,8 +45,17 @@ export function failureOutcome(
   error: Pick<ProfileState, 'lastError' | 'lastErrorAt'> = {},
 ): Outcome {
   const chance = random()
-  const { model, retryAfterMs, origin = entry.origin, brokeOff } = options
-  const effect = { now, provider: entry.provider, config, random: () => chance, model, retryAfterMs }
+  const { model, retryAfterMs, origin = entry.origin, brokeOff, certainty } = options
+  const effect = {
+    now,
+    provider: entry.provider,
+    config,
+    random: () => chance,
+    model,
+    retryAfterMs,
+    certainty,
+    isStatic: entry.mode !== 'oauth',
+  }
   const failed = (
     stats: ProfileUsageStats,
     epoch: number,

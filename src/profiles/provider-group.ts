@@ -49,6 +49,8 @@ export class ProviderGroup {
   #lastStamp = 0
   #nextAlarm = Number.POSITIVE_INFINITY
   readonly #pooled = new Set<Entry>()
+  /** Those that are set aside on a presumption alone. */
+  readonly #presumed = new Set<Entry>()
 
   /** @param byUid every entry, those of other providers included */
   constructor(context: StandingContext, byUid: ReadonlyMap<string, Entry>) {
@@ -127,7 +129,7 @@ export class ProviderGroup {
 
   /**
    * The first available entry in the order of preference that may be chosen; those whose answers broke off after all
-   * others. Call `advance` before.
+   * others, and those that are set aside on a presumption after these. Call `advance` before.
    */
   pick(
     request: PickRequest,
@@ -147,7 +149,25 @@ export class ProviderGroup {
       if (!entry.isBehind(model, nowMs)) return entry
       behind ??= entry
     }
-    return behind
+    return behind ?? this.#firstPresumed(request, now, { passed, allows })
+  }
+
+  /** A presumption costs nobody his only account. */
+  #firstPresumed(
+    { preference, mode, model }: PickRequest,
+    now: Date,
+    { passed, allows }: PickFrom,
+  ): Entry | undefined {
+    if (this.#presumed.size === 0) return undefined
+    return [...this.#presumed]
+      .filter(
+        (entry) =>
+          !passed?.has(entry) &&
+          allows?.(entry) !== false &&
+          (mode === undefined || mode === entry.mode) &&
+          (model === undefined || entry.serves(model, now)),
+      )
+      .sort(compareBy(preference))[0]
   }
 
   /** The first entry in the order of preference that is wanted, whether it is set aside for a while or not. */
@@ -194,6 +214,7 @@ export class ProviderGroup {
   #enlist(entry: Entry): void {
     for (const view of this.#views.values()) if (holds(view, entry)) view.list.add(entry)
     if (entry.record.meta.pool !== undefined) this.#pooled.add(entry)
+    if (entry.standing.presumed === true) this.#presumed.add(entry)
     const next = entry.standing.nextChangeAt
     if (next !== undefined) {
       this.#alarms.set(entry, next.getTime())
@@ -205,6 +226,7 @@ export class ProviderGroup {
     for (const view of this.#views.values()) if (holds(view, entry)) view.list.delete(entry)
     this.#alarms.delete(entry)
     this.#pooled.delete(entry)
+    this.#presumed.delete(entry)
   }
 }
 

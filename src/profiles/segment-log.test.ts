@@ -46,6 +46,14 @@ describe('a segment', () => {
     )
   })
 
+  test('takes whatever a clock says', () => {
+    for (const atMs of [-1, 0, 5e15, Number.MAX_SAFE_INTEGER]) {
+      expect([
+        ...entriesOf(withEntries(undefined, [['d'.repeat(DIGEST_BYTES), { uid: 'u', atMs }]])),
+      ]).toHaveLength(1)
+    }
+  })
+
   test.each([
     { uids: [], entries: 'AAAA' },
     { uids: [], entries: Buffer.alloc(60).toString('base64') },

@@ -24,6 +24,8 @@ export const ENTRY_BYTES: number = 2 * DIGEST_BYTES + 4 + 2
 export const SEGMENT_ENTRIES = 256
 
 const NO_MARK = '\0'.repeat(DIGEST_BYTES)
+/** In the year 2106; a clock that is wrong may say anything. */
+const LAST_SECOND = 0xffff_ffff
 const EMPTY: Segment = { uids: [], entries: '' }
 
 /** How many entries a segment has. */
@@ -45,7 +47,7 @@ export function withEntries(
     const entry = Buffer.alloc(ENTRY_BYTES)
     entry.write(digest, 0, 'latin1')
     entry.write(mark, DIGEST_BYTES, 'latin1')
-    entry.writeUInt32BE(Math.floor(atMs / 1_000), 2 * DIGEST_BYTES)
+    entry.writeUInt32BE(Math.min(Math.max(0, Math.floor(atMs / 1_000)), LAST_SECOND), 2 * DIGEST_BYTES)
     entry.writeUInt16BE(place, 2 * DIGEST_BYTES + 4)
     pieces.push(entry)
   }

@@ -340,6 +340,25 @@ describe('an object of one account', () => {
     }
   })
 
+  test('is found in no time, however a body is nested', async () => {
+    await using forwarding = await lab({ scripts: { 'key-a': created } })
+    await favour(forwarding, 'a')
+    await who(forwarding.forward({ path: '/files' }))
+    const deep = `${'{"file_id":['.repeat(60_000)}${']}'.repeat(60_000)}`
+    const wide = `[${'{"file_id":"file-other1"},'.repeat(60_000)}{"file_id":"file-abc123"}]`
+    for (const nested of [deep, wide]) {
+      const bytes = Buffer.from(`{"model":"m","messages":[],"m":${nested}}`)
+      expect(['a', 'b']).toContain(await who(forwarding.forward({ ...turn({}), body: { bytes } })))
+    }
+  })
+
+  test('is not named by what somebody has put into a file', async () => {
+    await using forwarding = await lab({ scripts: { 'key-a': json({ id: 'thing-1234' }) } })
+    await favour(forwarding, 'a')
+    await who(forwarding.forward({ method: 'GET', path: '/files/file-abc123/content', body: undefined }))
+    expect(forwarding.handle.profiles.affinity?.hasOwners).toBe(false)
+  })
+
   test('what says who asks is no object', async () => {
     await using forwarding = await lab({
       scripts: {
@@ -496,40 +515,89 @@ describe('what an account has signed', () => {
     expect(await send()).toBe('a')
   })
 
-  test('thinking is left out of messages', async () => {
-    await using forwarding = await openForwarding({
-      scripts: {
-        'key-a': [strict('a', 'messages'), rateLimited({ retryAfter: 30 })],
-        'key-b': strict('b', 'messages'),
-      },
+  /** A request of somebody whose model thinks, in the middle of using a tool. */
+  const thinker = (
+    forwarding: ForwardingLab,
+    by: readonly string[],
+    fields: object = {},
+  ): Promise<Answer> => {
+    const used = (index: number): object[] => [
+      { type: 'thinking', thinking: 'hm', signature: `made-by-${by[index]}` },
+      { type: 'tool_use', id: `t${index}`, name: 'x', input: { signature: 'none of ours' } },
+    ]
+    const turns = by.flatMap((_, index) => [
+      { role: 'assistant', content: used(index) },
+      { role: 'user', content: [{ type: 'tool_result', tool_use_id: `t${index}`, content: 'done' }] },
+    ])
+    const body = { ...fields, messages: [{ role: 'user', content: 'hello' }, ...turns] }
+    return forwarding.forward({
+      ...turn(body, 'one'),
+      path: '/v1/messages',
+      stages: [{ provider: 'anthropic' }],
     })
+  }
+  const anthropic = async (options: LabOptions): Promise<ForwardingLab> => {
+    const forwarding = await openForwarding(options)
     for (const name of ['a', 'b']) {
       await forwarding.add(name, { provider: 'anthropic', baseUrl: forwarding.upstream.url })
     }
     await forwarding.handle.profiles.markSuccess('anthropic:a')
-    const send = (messages: object[]): Promise<string | number> =>
-      who(
-        forwarding.forward({
-          ...turn({ messages }, 'one'),
-          path: '/v1/messages',
-          stages: [{ provider: 'anthropic' }],
-        }),
-      )
-    const first = { role: 'user', content: 'hello' }
-    const thought = (by: string): object => ({ type: 'thinking', thinking: 'hm', signature: `made-by-${by}` })
-    const used = { type: 'tool_use', id: 't1', name: 'x', input: {} }
-    expect(await send([first])).toBe('a')
-    const turns = [
-      first,
-      { role: 'assistant', content: [thought('a'), used] },
-      { role: 'user', content: 'done' },
-    ]
-    expect(await send(turns)).toBe('b')
-    expect(forwarding.upstream.requests.at(-1)?.json).toMatchObject({
-      messages: [first, { role: 'assistant', content: [used] }, { role: 'user', content: 'done' }],
+    return forwarding
+  }
+  /** As Anthropic's API does: thinking that is asked for must begin the turn that goes on. */
+  const demanding = (account: string): ((request: RecordedRequest) => Reply) => {
+    const judged = strict(account, 'messages')
+    return (request) => {
+      const { thinking, messages } = request.json as {
+        thinking?: object
+        messages: { role: string; content: unknown }[]
+      }
+      const last = messages.findLast(({ role }) => role === 'assistant')
+      const first = Array.isArray(last?.content) ? (last.content[0] as { type: string }) : undefined
+      const message =
+        'messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.'
+      return thinking !== undefined && first?.type === 'tool_use'
+        ? json({ type: 'error', error: { type: 'invalid_request_error', message } }, 400)
+        : judged(request)
+    }
+  }
+
+  test('thinking goes to another account as it is, and is left out where that refuses it', async () => {
+    await using forwarding = await anthropic({
+      scripts: { 'key-a': [demanding('a'), rateLimited({ retryAfter: 30 })], 'key-b': demanding('b') },
     })
-    expect(await send([...turns, { role: 'assistant', content: [thought('b')] }, first])).toBe('b')
-    expect(forwarding.upstream.requests).toHaveLength(4)
+    const fields = { thinking: { type: 'adaptive' }, max_tokens: 5 }
+    expect(await who(thinker(forwarding, [], fields))).toBe('a')
+    expect(await who(thinker(forwarding, ['a'], fields))).toBe('b')
+    expect(forwarding.credentials()).toEqual(['key-a', 'key-a', 'key-b', 'key-b'])
+    const last = forwarding.upstream.requests.at(-1)?.json
+    expect(last).not.toHaveProperty('thinking')
+    expect(last).toMatchObject({ max_tokens: 5, messages: [{}, { content: [{ type: 'tool_use' }] }, {}] })
+    // What this one makes stays, and it is asked at once.
+    expect(await who(thinker(forwarding, ['a', 'b'], fields))).toBe('b')
+    expect(forwarding.credentials()).toHaveLength(5)
+    expect(forwarding.upstream.requests.at(-1)?.json).toMatchObject({
+      thinking: { type: 'adaptive' },
+      messages: [{}, { content: [{ type: 'tool_use' }] }, {}, { content: [{ type: 'thinking' }, {}] }, {}],
+    })
+  })
+
+  test('thinking that another account takes is not touched', async () => {
+    await using forwarding = await anthropic({
+      scripts: { 'key-a': [ok(), rateLimited({ retryAfter: 30 })] },
+    })
+    expect(await who(thinker(forwarding, []))).toBe('a')
+    expect(await who(thinker(forwarding, ['a']))).toBe('b')
+    expect(forwarding.upstream.requests.at(-1)?.text).toBe(forwarding.upstream.requests.at(-2)?.text)
+  })
+
+  test('an account that refuses for ever is asked two times', async () => {
+    const refusing = strict('nobody', 'messages')
+    await using forwarding = await anthropic({
+      script: (request) => (request.index > 8 ? ok() : refusing({ ...request, text: 'made-by-x' })),
+    })
+    const answer = await thinker(forwarding, ['a'])
+    expect(answer).toMatchObject({ status: 400, attempts: 2 })
   })
 
   test('nothing is changed where it is at home', async () => {
@@ -600,6 +668,44 @@ describe('concurrency', () => {
     expect(await who(waiting)).toBe('b')
     slow.open()
     expect(await Promise.all(held.map((one) => who(one)))).toEqual(['a', 'b'])
+  })
+
+  test('whoever is served elsewhere keeps nobody out', async () => {
+    const [first, second] = [gated(), gated()]
+    await using forwarding = await openForwarding({
+      scripts: { 'key-a': [first.script, rateLimited({ retryAfter: 5 }), ok()], 'key-b': second.script },
+    })
+    await forwarding.add('a', { priority: 2, concurrency: 1 })
+    const holding = forwarding.forward(turn({ messages: [] }, 'one'))
+    await forwarding.upstream.received(1)
+    const waiting = forwarding.forward(turn({ messages: [] }, 'two'))
+    await forwarding.handle.profiles.list()
+    await forwarding.add('b', { priority: 1 })
+    first.open()
+    expect(await who(holding)).toBe('a')
+    // It was called, met a limit, and is with the other one now.
+    await forwarding.upstream.received(3)
+    forwarding.handle.clock.advance(6_000)
+    expect(await who(forwarding.forward(turn({ messages: [] }, 'three')))).toBe('a')
+    second.open()
+    expect(await who(waiting)).toBe('b')
+  })
+
+  test('lets in whoever waits when its owner raises it, or takes it away', async () => {
+    for (const concurrency of [2, null]) {
+      const held = gated()
+      await using forwarding = await openForwarding({ scripts: { 'key-a': [held.script, ok()] } })
+      await forwarding.add('a', { concurrency: 1 })
+      const first = forwarding.forward(turn({ messages: [] }, 'one'))
+      await forwarding.upstream.received(1)
+      const waiting = forwarding.forward(turn({ messages: [] }, 'two'))
+      await until(() => forwarding.timers.pending >= 4)
+      await forwarding.handle.profiles.update('openai:a', { concurrency })
+      const next = forwarding.forward(turn({ messages: [] }, 'three'))
+      expect(await who(waiting)).toBe('a')
+      held.open()
+      expect([await who(next), await who(first)]).toEqual(['a', 'a'])
+    }
   })
 
   test('says when to ask again where no place has come free by the deadline', async () => {

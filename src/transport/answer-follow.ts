@@ -54,12 +54,12 @@ export class Follower {
   #bad({ profileId, credential, model, origin }: PassedOn, { reason, stated, message }: BadAnswer): void {
     const { profiles, logger } = this.#parts
     const said = redactKnown(message, [credential])
-    const { scope = 'provider', retryAfterMs } = stated ?? {}
+    const { scope = 'provider', retryAfterMs, certainty } = stated ?? {}
     const failedModel = modelOf({ reason, scope }, model)
     const how: NotedFailure['brokeOff'] = stated === undefined ? 'unstated' : 'stated'
     // What lies in the request itself is held against nobody, and who is set aside as a whole need not go behind.
     const brokeOff = scope === 'request' || failedModel !== model ? undefined : how
-    const details = { message: said, retryAfterMs, origin, brokeOff, model: failedModel }
+    const details = { message: said, retryAfterMs, certainty, origin, brokeOff, model: failedModel }
     profiles.noteFailure(profileId, reason, withoutUndefined(details))
     this.#failures.push({ profileId, reason })
     logger?.warn('an answer broke off', { profile: profileId, reason, said })

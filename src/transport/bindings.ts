@@ -11,7 +11,7 @@ import {
   refersToItems,
   requestIds,
 } from './object-ids.js'
-import { mayBeSigned, SignedItems } from './signed-items.js'
+import { isBoundToAccount, mayBeSigned, SignedItems } from './signed-items.js'
 
 /** An account that served a conversation is preferred for so long after the last time, in milliseconds. */
 const WARM_MS = 3_600_000
@@ -75,8 +75,10 @@ export class Bindings {
   foreignItems({ provider }: Stage, profileId: string): number {
     if (this.#refusing.has(profileId)) return this.#signedCount()
     const known = this.#conversation(provider)
-    if (known === undefined) return this.#first === profileId ? 0 : this.#signedCount()
-    if (!this.#isOfAccount(known.profileId, profileId)) return this.#signedCount()
+    const isHome =
+      known === undefined ? this.#first === profileId : this.#isOfAccount(known.profileId, profileId)
+    if (!isHome) return isBoundToAccount(this.#request.path) ? this.#signedCount() : 0
+    if (known === undefined) return 0
     const { foreignUpTo } = known
     return foreignUpTo === undefined || this.#signedCount() === 0 ? 0 : this.#placeOf(foreignUpTo) + 1
   }

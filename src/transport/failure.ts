@@ -1,6 +1,6 @@
 import type { CandidateReason } from '../domain/errors.js'
 import type { FailedTry } from '../domain/forwarding.js'
-import type { FailureReason, FailureScope } from '../domain/usage.js'
+import type { Certainty, FailureReason, FailureScope } from '../domain/usage.js'
 import type { ResponseVerdict } from '../policy/classify-response.js'
 import type { BadAnswer } from './answer-verdict.js'
 import type { Exchange, Outcome } from './exchange.js'
@@ -17,6 +17,8 @@ export interface Failure {
   readonly kind: FailureKind
   readonly reason: FailureReason
   readonly scope: FailureScope
+  /** What an answer told the reason by; absent where there was none. */
+  readonly certainty?: Certainty
   readonly retryAfterMs?: number
   /** One sentence, without a secret. */
   readonly message: string

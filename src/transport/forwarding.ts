@@ -223,8 +223,8 @@ export class Forwarding {
   }
 
   #note({ resolution, origin }: TriedProfile, failure: Failure, model: string | undefined): void {
-    const { reason, message, retryAfterMs } = failure
-    const details = { message, retryAfterMs, origin, model: modelOf(failure, model) }
+    const { reason, message, retryAfterMs, certainty } = failure
+    const details = { message, retryAfterMs, certainty, origin, model: modelOf(failure, model) }
     this.#parts.profiles.noteFailure(resolution.profile.id, reason, withoutUndefined(details))
   }
 

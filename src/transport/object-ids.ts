@@ -5,6 +5,9 @@ const ID = /^(?=[^\s]*\d)[\w.:@-]{6,256}$/
 const MOST_IDS = 64
 const MOST_NAMED = 200
 const DEEPEST = 4
+/** So many places of a body are looked at, and so much of each. */
+const MOST_LOOKED = 256
+const MOST_BYTES = 8_192
 /** Members below the first level that name objects of the account, by what bodies of a dialect may have. */
 const NESTED_GEMINI = ['"fileUri"', '"file_uri"'].map((key) => Buffer.from(key))
 const NESTED = ['"file_id"', '"file_ids"', '"vector_store_ids"', '"container"'].map((key) => Buffer.from(key))
@@ -16,6 +19,7 @@ const COLLECTION =
 const BEGUN = /:(?:batchGenerateContent|asyncBatchEmbedContent|predictLongRunning)(?:\?|$)/
 /** Calls over WebRTC, which are named by the address that the answer gives (OpenAI's Realtime API). */
 const CALLS = /\/realtime\/calls(?:\?|$)/
+const CONTENT = /\/(?:content|results|download)(?:\?|$)|[?&]alt=media\b/
 const RESPONSES = /\/responses(?:\?|$)/
 const CHAT = /\/chat\/completions(?:\?|$)/
 const MESSAGES = /\/messages(?:\?|$)/
@@ -68,6 +72,8 @@ export function answerIds(
   { location, beginning }: NamingAnswer,
 ): string[] {
   if (CALLS.test(path)) return idsIn(location())
+  // What somebody has put into a file says nothing of objects.
+  if (CONTENT.test(path)) return []
   if (COLLECTION.test(path) || BEGUN.test(path)) return allIds(beginning())
   // Responses are stored unless a request forbids it, chat completions where it asks for it.
   const keeps = RESPONSES.test(path) ? stored() !== false : CHAT.test(path) && stored() === true
@@ -105,13 +111,15 @@ function idsInBody(
     const inner = member(bytes, one.start, 'id')
     if (inner !== undefined) take(stringAt(bytes, inner.start, inner.end))
   }
+  let looked = 0
   for (const key of path.includes('/models/') ? NESTED_GEMINI : NESTED) {
     for (let at = bytes.indexOf(key); at >= 0; at = bytes.indexOf(key, at + key.length)) {
       const value = /^\s*:\s*/.exec(bytes.toString('latin1', at + key.length, at + key.length + 16))?.[0]
       if (value === undefined) continue
       const start = at + key.length + value.length
-      if (isString(bytes, start)) take(stringAt(bytes, start, endOfShort(bytes, start)))
-      else for (const one of elements(bytes, start)) take(stringAt(bytes, one.start, one.end))
+      for (const text of shortTexts(bytes, start)) take(text)
+      looked += 1
+      if (looked >= MOST_LOOKED) return
     }
   }
 }
@@ -127,9 +135,19 @@ function takeValue(body: Buffer, { start, end }: Member, take: (text: string | u
   }
 }
 
-function endOfShort(body: Buffer, start: number): number {
-  const end = body.indexOf('"', start + 1)
-  return end < 0 ? body.length : end + 1
+/** A short string, or a list of them up to what is none: no more is looked at, whatever follows. */
+function* shortTexts(body: Buffer, start: number): Generator<string> {
+  const end = Math.min(body.length, start + MOST_BYTES)
+  const text = body.toString('utf8', start, end)
+  const list = /^\[\s*/.exec(text)?.[0] ?? ''
+  let at = list.length
+  for (let count = 0; count < MOST_IDS; count += 1) {
+    const found = /^"((?:[^"\\]|\\.){0,256})"\s*,?\s*/.exec(text.slice(at, at + 300))
+    if (found === null) return
+    yield found[1] ?? ''
+    if (list === '') return
+    at += found[0].length
+  }
 }
 
 /** Gemini names objects by paths and whole URLs: what counts is their last part. */

@@ -23,7 +23,8 @@ export class Rooms {
     const room = this.#rooms.get(id) ?? { inside: 0, places: concurrency, queue: [] }
     room.places = concurrency
     this.#rooms.set(id, room)
-    const isFree = room.inside < room.places && (called || room.queue.length === 0)
+    const isNobodys = room.queue.length === 0 && room.called === undefined
+    const isFree = room.inside < room.places && (called || isNobodys)
     if (isFree) room.inside += 1
     this.#look(id, room)
     if (!isFree) return undefined
@@ -34,6 +35,14 @@ export class Rooms {
       room.inside -= 1
       this.#next(id, room)
     }
+  }
+
+  /** Its owner may have changed how many it takes. */
+  note({ id, concurrency = Number.POSITIVE_INFINITY }: AuthProfile): void {
+    const room = this.#rooms.get(id)
+    if (room === undefined || room.places === concurrency) return
+    room.places = concurrency
+    this.#next(id, room)
   }
 
   /**

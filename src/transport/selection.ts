@@ -96,6 +96,7 @@ export class Selection {
         const resolution = await this.#pick(stage, new Set([...this.#tried, ...found]))
         if (resolution === undefined) break
         found.add(resolution.profile.id)
+        this.#of.rooms.note(resolution.profile)
       }
     }
     this.#refusals = said
@@ -186,7 +187,8 @@ export class Selection {
   #enter({ profile }: Resolution): (() => void) | undefined {
     const isTurn = this.#turn === profile.id
     const leave = this.#of.rooms.enter(profile, isTurn)
-    if (isTurn) this.pass()
+    // Whoever is served elsewhere keeps nobody out.
+    this.pass()
     return leave
   }
 }

@@ -1,6 +1,7 @@
 import {
   elements,
   endOfString,
+  isKey,
   isObject,
   isString,
   type JsonText,
@@ -49,6 +50,16 @@ export function mayBeSigned(path: string, body: Buffer): boolean {
   return MARKS[dialectOf(path)].some((mark) => body.includes(mark))
 }
 
+/**
+ * Whether what is signed there is known to be of use to the account alone that made it: OpenAI's encrypted reasoning
+ * (openai/codex, `invalid_encrypted_content`). Signatures of Anthropic's and Gemini's are not said to be, and leaving them
+ * out has a price: a model that thinks wants its thinking back in the middle of using tools. They go as they are until an
+ * account refuses them.
+ */
+export function isBoundToAccount(path: string): boolean {
+  return dialectOf(path) === 'responses'
+}
+
 /** Whether the text of an error refuses what a request carries of another account. */
 export function refusesSigned(text: string): boolean {
   return REFUSAL.test(text)
@@ -59,12 +70,14 @@ export function refusesSigned(text: string): boolean {
  * thinking of Anthropic's Messages API, and signatures of thoughts of Gemini's API. In the order of the body.
  */
 export class SignedItems {
+  readonly #text: JsonText
   readonly #body: Buffer
   readonly #dialect: Dialect
   readonly #items: readonly Item[]
   readonly #messages: readonly Span[]
 
   constructor(path: string, body: JsonText) {
+    this.#text = body
     this.#body = body.bytes
     this.#dialect = dialectOf(path)
     this.#messages = this.#dialect === 'messages' ? listOf(body, 'messages') : []
@@ -128,8 +141,28 @@ export class SignedItems {
       if (message !== undefined && places.size === list.length) empty.add(message)
       else edits.push(...removals(list, places))
     }
-    return [...edits, ...removals(this.#messages, empty)]
+    return [...edits, ...removals(this.#messages, empty), ...this.#withoutThinking(gone)]
   }
+
+  /**
+   * A model that is to think must find its thinking at the beginning of the turn that it is in the middle of
+   * (docs.claude.com/en/docs/build-with-claude/extended-thinking): where that is left out, it goes on without.
+   */
+  #withoutThinking(gone: readonly Item[]): Edit[] {
+    const members = this.#text.members
+    const place = members.findIndex((one) => isKey(this.#body, one, 'thinking'))
+    const thinking = members[place]
+    const last = this.#messages.findLastIndex(({ start }) => roleAt(this.#body, start) === 'assistant')
+    if (thinking === undefined || !gone.some(({ message }) => message === last)) return []
+    const [before, after] = [members[place - 1], members[place + 1]]
+    if (before !== undefined) return [{ start: before.end, end: thinking.end, by: '' }]
+    return [{ start: thinking.keyStart, end: after?.keyStart ?? thinking.end, by: '' }]
+  }
+}
+
+function roleAt(body: Buffer, start: number): string | undefined {
+  const role = member(body, start, 'role')
+  return role && stringAt(body, role.start, role.end)
 }
 
 function dialectOf(path: string): Dialect {
