@@ -1,6 +1,6 @@
 import type { CandidateReason, KeymuxError } from './errors.js'
 import type { AuthMode, AuthProfile, OAuthCredential, OAuthToken } from './profile.js'
-import type { FailureReason, OutcomeOrigin } from './usage.js'
+import type { Certainty, FailureReason, OutcomeOrigin } from './usage.js'
 
 /** A source of time. The system's, or the fake one of `keymux/testing`. */
 export interface Clock {
@@ -113,6 +113,8 @@ export interface FailureOptions extends CallOptions {
   readonly model?: string | undefined
   /** A message for `last_error`; it is redacted before it is stored. */
   readonly message?: string | undefined
+  /** What an answer or a message told the reason by. Absent: a caller's own word, which has its full effect. */
+  readonly certainty?: Certainty | undefined
   /**
    * Which credential the request was sent with: of a {@link Resolution}. A failure of one that was replaced or reset
    * since has no effect. Absent: the present one.

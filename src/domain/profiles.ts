@@ -63,6 +63,8 @@ export interface ProfileView {
   readonly state: ProfileState
   readonly unusableUntil?: Date
   readonly unusableReason?: FailureReason
+  /** `presumed` where wording or a status alone set it aside: it serves where nobody else can. */
+  readonly certainty?: Certainty
   readonly modelCooldowns: readonly ModelCooldownView[]
   /** Absent where there is none. */
   readonly behind?: readonly BehindView[]
@@ -111,6 +113,7 @@ export interface OutcomeReport {
   readonly profileId: string
   readonly reason: FailureReason
   readonly scope: FailureScope
+  readonly certainty: Certainty
   readonly state: ProfileState
   readonly unusableUntil?: Date
 }
@@ -123,8 +126,6 @@ export interface NotedFailure extends Omit<FailureOptions, 'signal'> {
    * counted.
    */
   readonly brokeOff?: 'stated' | 'unstated' | undefined
-  /** What an answer told the reason by. Absent: a caller's own word. */
-  readonly certainty?: Certainty | undefined
 }
 
 /** What accompanies a success. */

@@ -17,6 +17,8 @@ export interface ProfileStatusJson extends LoginJson {
   readonly expired?: boolean
   readonly unusable_until?: string
   readonly reason?: string
+  /** `presumed`: it serves where nobody else can. */
+  readonly certainty?: string
   readonly pool?: string
   readonly model_cooldowns: readonly ModelCooldownJson[]
   readonly behind?: readonly { readonly model: string; readonly until: string }[]
@@ -79,6 +81,7 @@ export function toProfileStatusJson(view: ProfileView): ProfileStatusJson {
     ...(view.expired ? { expired: true } : {}),
     ...time('unusable_until', view.unusableUntil),
     ...optional('reason', view.unusableReason),
+    ...optional('certainty', view.certainty),
     model_cooldowns: view.modelCooldowns.map(({ model, until, reason }) => ({
       model,
       until: formatTime(until),

@@ -54,6 +54,7 @@ export class Outcomes {
       profileId: entry.id,
       reason,
       scope: scopeOf(reason, options.model),
+      certainty: options.certainty ?? 'stated',
       state,
       ...(unusableUntil === undefined ? {} : { unusableUntil }),
     }

@@ -11,7 +11,7 @@ import { renewalAdvice } from './renewal-advice.js'
 export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): ProfileView {
   const { meta } = entry.record
   const { stats } = entry.state
-  const { state, until, reason, expired } = entry.standing
+  const { state, until, reason, expired, presumed } = entry.standing
   return withoutUndefined({
     id: entry.id,
     provider: entry.provider,
@@ -47,6 +47,7 @@ export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): Prof
     state,
     unusableUntil: until,
     unusableReason: reason,
+    certainty: presumed === true ? ('presumed' as const) : undefined,
     modelCooldowns: modelCooldowns(entry, now),
     behind: behind(entry, now),
     errorCount: stats.errorCount,

@@ -230,11 +230,12 @@ describe('resolve', () => {
       profile_id: 'openai:work',
       reason: 'rate_limit',
       scope: 'credential',
+      certainty: 'presumed',
       state: 'cooling',
       unusable_until: '2026-01-31T12:01:30Z',
     })
     expect((await vault.run(['resolve', 'openai'])).stdout).toBe('sk-home\n')
-    await vault.run(['report', 'failure', 'openai:home', '--message', 'insufficient_quota'])
+    await vault.run(['report', 'failure', 'openai:home', '--reason', 'billing'])
     const none = await vault.run(['resolve', 'openai', '--json'])
     expect(none).toMatchObject({ code: 5, stdout: '' })
     expect(json(none.stderr)).toMatchObject({

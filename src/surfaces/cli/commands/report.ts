@@ -3,7 +3,7 @@ import { parseProfileId, quote } from '../../../domain/ids.js'
 import type { OutcomeReport } from '../../../domain/profiles.js'
 import type { ProviderFamily } from '../../../domain/provider.js'
 import { formatTime } from '../../../domain/rfc3339.js'
-import { FAILURE_REASONS, type FailureReason } from '../../../domain/usage.js'
+import { type Certainty, FAILURE_REASONS, type FailureReason } from '../../../domain/usage.js'
 import { classifyFailureMessage } from '../../../policy/classify-message.js'
 import { classifyResponse } from '../../../policy/classify-response.js'
 import { readSecretFile } from '../../../system/safe-file.js'
@@ -62,6 +62,7 @@ const failure: CommandSpec = {
       retryAfterMs: told.retryAfterMs,
       model: told.model,
       message: told.message,
+      certainty: told.certainty,
     })
     print(context, report)
     return undefined
@@ -85,6 +86,8 @@ interface Outcome {
   readonly retryAfterMs?: number | undefined
   readonly model?: string | undefined
   readonly message?: string | undefined
+  /** Absent where the reason was given. */
+  readonly certainty?: Certainty | undefined
 }
 
 async function readOutcome(
@@ -107,7 +110,13 @@ async function readOutcome(
     })
   }
   if (statusCode === undefined && body === undefined) {
-    return { reason: classifyFailureMessage(message ?? ''), retryAfterMs: stated, model, message }
+    return {
+      reason: classifyFailureMessage(message ?? ''),
+      retryAfterMs: stated,
+      model,
+      message,
+      certainty: 'presumed',
+    }
   }
   const verdict = classifyResponse({
     provider,
@@ -123,9 +132,10 @@ async function readOutcome(
       hint: 'use keymux report success, or name the --reason',
     })
   }
-  const { reason, scope } = verdict
+  const { reason, scope, certainty } = verdict
   return {
     reason,
+    certainty,
     retryAfterMs: stated ?? verdict.retryAfterMs,
     // What sets the whole credential aside must not be narrowed to one model.
     model: scope === 'credential' ? undefined : model,
@@ -146,7 +156,7 @@ function retryAfter(input: CommandInput): number | undefined {
 
 function print(
   { output }: CliContext,
-  { profileId, reason, scope, state, unusableUntil }: OutcomeReport,
+  { profileId, reason, scope, certainty, state, unusableUntil }: OutcomeReport,
 ): void {
   const until = unusableUntil === undefined ? undefined : formatTime(unusableUntil)
   output.result(
@@ -154,6 +164,7 @@ function print(
       profile_id: profileId,
       reason,
       scope,
+      certainty,
       state,
       ...(until === undefined ? {} : { unusable_until: until }),
     },

@@ -31,7 +31,11 @@ export function untilWords(view: ProfileView, now: Date): string {
 
 /** The failure behind the state; empty when there is none. */
 export function whyWords(view: ProfileView): string {
-  const { renewal, unusableReason = '' } = view
+  const { renewal, certainty } = view
+  const unusableReason =
+    certainty === undefined
+      ? (view.unusableReason ?? '')
+      : `${view.unusableReason ?? ''} (${certainty})`.trim()
   if (renewal === undefined || !renewalFailed(view)) return unusableReason
   const other = view.state !== 'available' && unusableReason !== renewal.reason
   return other ? unusableReason : `renewal failed: ${renewal.reason}`
