@@ -57,6 +57,8 @@ export interface Rotated {
   readonly term: number
   /** How many rows were sealed anew. */
   readonly rows: number
+  /** How many rows of state had no effect, because somebody damaged them or put them back, and were emptied. */
+  readonly emptied: number
 }
 
 /** Options of {@link Vault.removeSlot}. */

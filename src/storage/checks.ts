@@ -3,6 +3,12 @@ import { KeymuxError } from '../domain/errors.js'
 /** Length of a row id in bytes. */
 export const ROW_ID_LENGTH = 16
 
+/** What a number reads as that no writer counts to: one below its least, one beyond JavaScript's, or none at all. */
+export const IMPOSSIBLE: number = Number.MAX_SAFE_INTEGER
+
+/** How far anything is counted: to get there by itself takes longer than anybody has. */
+export const HIGHEST_COUNT: number = 2 ** 48
+
 /** How many changes a deletion is remembered for; a cursor older than that gets a full listing. */
 export const DELETIONS_REMEMBERED = 100_000
 

@@ -91,7 +91,7 @@ export interface StoredRow {
 
 /** One line of the append-only log. */
 export interface LogRow {
-  /** 1, 2, 3, … without gaps. */
+  /** 1, 2, 3, … without gaps. 2^53 - 1 stands for a number that no writer counts to. */
   readonly sequence: number
   readonly body: Uint8Array
 }
@@ -100,7 +100,7 @@ export interface LogRow {
 export interface StateRow {
   /** 16 bytes. */
   readonly id: Uint8Array
-  /** From 1, and one higher with every change, deletions included. */
+  /** From 1, and one higher with every change, deletions included. 2^53 - 1 stands for a number that no writer counts to. */
   readonly revision: number
   readonly body: Uint8Array
 }
@@ -215,7 +215,10 @@ export interface StoreReader {
   getState(id: Uint8Array): Promise<StateRow | undefined>
   /** Live rows of state. Order is unspecified. */
   scanState(): Promise<StateRow[]>
-  /** The term that {@link StateBatch.term} must name; 0 in a new store. */
+  /**
+   * The term that {@link StateBatch.term} must name; 0 in a new store. 2^53 - 1 stands for a number that no writer
+   * counts to.
+   */
   term(): Promise<number>
   /** Lines of a writer's chain with `sequence >= from`, ascending, at most `limit`. */
   readChain(writer: Uint8Array, from: number, limit: number): Promise<LogRow[]>
@@ -240,4 +243,9 @@ export interface StoreTransaction extends StoreReader {
   setTerm(term: number): Promise<void>
   /** Removes a writer's chain; its next line is the first again. Deleting what is not there is no error. */
   deleteChain(writer: Uint8Array): Promise<void>
+  /**
+   * Removes what no writer leaves behind, and lines of the log with a higher number than `lastLine`: what
+   * {@link Store.integrityProblems} tells of, as far as no record, row of state or line up to there is lost by it.
+   */
+  mend(lastLine: number): Promise<void>
 }

@@ -1,5 +1,5 @@
 import { KeymuxError } from '../domain/errors.js'
-import { assertRowId } from './checks.js'
+import { assertRowId, HIGHEST_COUNT, IMPOSSIBLE } from './checks.js'
 import type { StateBatch, StateConflict, StateRow, StateWrite, StateWritten } from './contract.js'
 
 /** The state rows of a transaction, as a driver offers them to {@link applyWrites}. */
@@ -17,12 +17,9 @@ export interface AppliedWrites {
   readonly conflicts: StateConflict[]
 }
 
-/** No row gets this far by itself: somebody has put the number there, and counting begins anew. */
-const HIGHEST_REVISION = 2 ** 48
-
-/** The revision after this one. */
+/** The revision after this one. Where somebody has put an impossible number, counting begins anew. */
 export function nextRevision(revision: number): number {
-  return revision >= HIGHEST_REVISION ? 1 : revision + 1
+  return revision >= HIGHEST_COUNT ? 1 : revision + 1
 }
 
 /** The compare-and-swap of every driver, within a transaction that nobody else can disturb. */
@@ -57,7 +54,7 @@ function copyWrite({ id, expected, body }: StateWrite): StateWrite {
 export function assertWrites(writes: readonly StateWrite[]): void {
   for (const { id, expected, body } of writes) {
     assertRowId(id)
-    if (expected !== Number.MAX_SAFE_INTEGER) assertCount('revision', expected)
+    if (expected !== IMPOSSIBLE) assertCount('revision', expected)
     if (body === undefined && expected === 0) {
       throw new KeymuxError('internal_error', 'a state row that is not there cannot be deleted')
     }
@@ -66,7 +63,7 @@ export function assertWrites(writes: readonly StateWrite[]): void {
 
 /** Refuses what counts nothing. @throws KeymuxError `internal_error` */
 export function assertCount(what: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 0 || value === Number.MAX_SAFE_INTEGER) {
+  if (!Number.isSafeInteger(value) || value < 0 || value === IMPOSSIBLE) {
     throw new KeymuxError('internal_error', `a ${what} is a whole number, not ${value}`)
   }
 }

@@ -5,6 +5,7 @@ import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { Clock } from '../domain/ports.js'
 import type { AuditEntry, VaultProblem } from '../domain/vault.js'
+import { IMPOSSIBLE } from '../storage/checks.js'
 import type { StoreReader, StoreTransaction } from '../storage/contract.js'
 import { CHAIN_ENDED, CHAIN_NOTED, notedHead } from './writer-chain.js'
 
@@ -85,6 +86,15 @@ export class AuditLog {
     return entries
   }
 
+  /** The last line that a member of the vault wrote for its place, whatever stands before and after it. */
+  async end(reader: StoreReader): Promise<ChainHead | undefined> {
+    let end: ChainHead | undefined
+    for await (const { sequence, body } of lines(reader)) {
+      if (this.#line(sequence, body) !== undefined) end = { sequence, mac: entryMac(body) }
+    }
+    return end
+  }
+
   /** How far chains of writers had come when the audit was told, by writer in hexadecimal. */
   async chainHeads(reader: StoreReader): Promise<Map<string, ChainHead[]>> {
     const heads = new Map<string, ChainHead[]>()
@@ -131,7 +141,8 @@ async function* lines(reader: StoreReader): AsyncGenerator<{ sequence: number; b
     const rows = await reader.readLog(from, READ_AT_ONCE)
     yield* rows
     const last = rows.at(-1)
-    if (last === undefined || rows.length < READ_AT_ONCE) return
+    // Beyond an impossible number there is nothing to ask for.
+    if (last === undefined || rows.length < READ_AT_ONCE || last.sequence >= IMPOSSIBLE) return
     from = last.sequence + 1
   }
 }

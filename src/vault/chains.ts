@@ -3,6 +3,7 @@ import { type ChainReport, openEntry, verifyChain } from '../crypto/audit.js'
 import type { Keyring } from '../crypto/keyring.js'
 import { isKeymuxError } from '../domain/errors.js'
 import type { VaultProblem } from '../domain/vault.js'
+import { IMPOSSIBLE } from '../storage/checks.js'
 import type { ChainHead, LogRow, StoreReader } from '../storage/contract.js'
 import type { AuditLog } from './audit-log.js'
 import type { CoreTransaction } from './rows.js'
@@ -106,7 +107,8 @@ async function readWhole(reader: StoreReader, writer: Uint8Array): Promise<LogRo
   for (;;) {
     const page = await reader.readChain(writer, (lines.at(-1)?.sequence ?? 0) + 1, READ_AT_ONCE)
     lines.push(...page)
-    if (page.length < READ_AT_ONCE) return lines
+    // Beyond an impossible number there is nothing to ask for.
+    if (page.length < READ_AT_ONCE || (page.at(-1)?.sequence ?? 0) >= IMPOSSIBLE) return lines
   }
 }
 

@@ -289,7 +289,7 @@ export class VaultHandle implements Vault {
       (head) => head !== undefined,
     )
     const problems = await this.#core.store.read((reader) => this.#parts.audit.verify(reader, known))
-    return [...problems, ...(await this.#core.chainProblems())]
+    return [...problems, ...(await this.#core.stateProblems())]
   }
 
   #takeSecret(rowId: string, row: OpenedRow | undefined): void {

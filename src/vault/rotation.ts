@@ -88,7 +88,7 @@ export async function rotateVault(
       }),
     )
     await tx.setTerm(term)
-    return { keyring: next, rotated: { term, rows: records.count + states } }
+    return { keyring: next, rotated: { term, rows: records.count + states.sealed, emptied: states.emptied } }
   } catch (error) {
     next.wipe(present.keyset)
     throw error
@@ -121,15 +121,20 @@ async function resealRecords(
   return { accumulator: markBytes(wrap(after)), count }
 }
 
-/** The lane of state. What has no effect there is blanked. Gives the number of rows that were sealed anew. */
-async function resealState(tx: StoreTransaction, present: Keyring, next: Keyring): Promise<number> {
+/** The lane of state. What has no effect there is emptied. Gives the numbers of rows. */
+async function resealState(
+  tx: StoreTransaction,
+  present: Keyring,
+  next: Keyring,
+): Promise<{ readonly sealed: number; readonly emptied: number }> {
   const rows = await tx.scanState()
-  let sealed = 0
+  let [sealed, emptied] = [0, 0]
   for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
     const writes = rows.slice(at, at + ROWS_AT_ONCE).map(({ id, revision, body }): StateWrite => {
       const { row } = readRow(present, 'state', id, body)
       const sound = row?.revision === revision
       if (sound) sealed += 1
+      else emptied += 1
       const meta = sound ? row.meta : BLANK_STATE
       return { id, expected: revision, body: sealState(next, id, nextRevision(revision), meta).body }
     })
@@ -137,7 +142,7 @@ async function resealState(tx: StoreTransaction, present: Keyring, next: Keyring
     if (conflicts.length > 0) throw new KeymuxError('internal_error', 'a rotation was not alone')
     await nextTurn()
   }
-  return sealed
+  return { sealed, emptied }
 }
 
 function reseal(

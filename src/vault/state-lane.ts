@@ -13,6 +13,8 @@ import type { WriterChain } from './writer-chain.js'
 export interface StateLaneHost {
   /** Takes over what others wrote. */
   sync(): Promise<void>
+  /** Writes into the store of which term the keys are. */
+  mend(): Promise<void>
   /** Rows of state are others now; the store is at `cursor` where that was an own commit. */
   changed(changes: readonly RowChange[], cursor: number | undefined): void
 }
@@ -67,6 +69,7 @@ export class StateLane {
   async change(edits: readonly StateEdit[]): Promise<void> {
     let open = edits
     let refusedIn = 0
+    let mended = false
     while (open.length > 0) {
       open = await this.#turns.run(async () => {
         const term = this.#keyring.term.number
@@ -77,9 +80,10 @@ export class StateLane {
         }
         const { refused, conflicts, cursor } = await this.#write(attempts, term)
         if (refused !== undefined) {
-          if (refusedIn === term) throw tampered('its term is not that of its keys')
+          if (refusedIn === term && mended) throw tampered('its term is not that of its keys')
+          mended = refusedIn === term
           refusedIn = term
-          await this.#host.sync()
+          await (mended ? this.#host.mend() : this.#host.sync())
           return open
         }
         const again = this.#settle(attempts, conflicts, cursor)

@@ -1,4 +1,4 @@
-import { type ChainHead, entryMac, isLineOf } from '../crypto/audit.js'
+import { type ChainHead, isLineOf } from '../crypto/audit.js'
 import type { VaultHeader } from '../crypto/header.js'
 import type { Manifest } from '../crypto/manifest.js'
 import { digestHeader, sealManifest } from '../crypto/manifest.js'
@@ -148,13 +148,14 @@ export class VaultTransaction implements CoreTransaction {
     for (const { writer } of await this.#tx.chains()) await this.#tx.deleteChain(writer)
     this.#floor = beyond
     this.#headerDigest = headerDigest
-    const last = await this.#tx.lastLog()
-    this.#audit = last === undefined ? undefined : { sequence: last.sequence, mac: entryMac(last.body) }
+    this.#audit = await this.#parts.audit.end(this.#tx)
+    await this.#tx.mend(this.#audit?.sequence ?? 0)
   }
 
   /** Writes the manifest, if anything it speaks of has changed, and gives the one that holds now. */
   async finish(): Promise<Manifest> {
     await this.#writeStates()
+    await this.#mendTerm()
     const untouched = this.marks.size === 0 && this.header === undefined && this.#audit === this.#before.audit
     if (untouched && !this.#rebased) return this.#before
     await this.noteChain()
@@ -166,6 +167,14 @@ export class VaultTransaction implements CoreTransaction {
     }
     await this.#tx.putBlob(MANIFEST_BLOB, sealManifest(this.#parts.keyring, manifest))
     return manifest
+  }
+
+  /** The number in clear is there for who sees no keyset: somebody has changed it, and the keyset tells the true one. */
+  async #mendTerm(): Promise<void> {
+    const { number } = this.#parts.keyring.term
+    if ((await this.#tx.term()) === number) return
+    await this.#tx.setTerm(number)
+    await this.audit('term_mended', undefined, `term ${number}`)
   }
 
   /** Rows of state are written together at the end, each on the revision that this process has seen. */

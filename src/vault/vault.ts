@@ -38,6 +38,12 @@ const NOTE_AFTER_MS = 10 * 60_000
 /** Other rotations of the vault end within that. */
 const ROTATION_WAIT_MS = 60_000
 
+/** The next write of a record puts that right. */
+const OTHER_TERM: VaultProblem = {
+  code: 'state_term',
+  message: 'the number of the term, which writers of state ask for, is not that of the keys',
+}
+
 /** What is remembered outside the vault, read no later than the snapshot it is compared with was opened. */
 type Pinned = () => Promise<Remembered>
 
@@ -73,6 +79,7 @@ export class VaultCore {
       { ...parts, damaged: this.#damaged },
       {
         sync: () => this.sync(),
+        mend: () => this.write(async () => {}),
         changed: (changes, cursor) => {
           if (cursor === this.#cursor + 1) this.#cursor = cursor
           this.#tell({ full: false, changes, damaged: this.damaged })
@@ -271,10 +278,13 @@ export class VaultCore {
     })
   }
 
-  /** What is wrong with the chains of who writes state. */
-  chainProblems(): Promise<VaultProblem[]> {
+  /** What is wrong with the chains of who writes state, and with the term that they are to write under. */
+  stateProblems(): Promise<VaultProblem[]> {
     const { store, keyring, audit } = this.#parts
-    return store.read((reader) => chainProblems(reader, keyring, audit))
+    return store.read(async (reader) => {
+      const term = (await reader.term()) === keyring.term.number ? [] : [OTHER_TERM]
+      return [...term, ...(await chainProblems(reader, keyring, audit))]
+    })
   }
 
   /** Remembers the present position outside the database now, whatever was remembered before. */

@@ -223,7 +223,7 @@ AUDIT_FIELDS = "at ev sub by pid det".split()
 EVENTS = """vault_created slot_added slot_removed passphrase_changed rotated binding_renewed created changed renamed
 removed imported revealed exported used refreshed login logout failure success reset secret_created secret_changed
 secret_removed secret_revealed provider_added provider_changed provider_removed backup rollback_accepted
-damaged_removed chain chain_ended""".split()
+damaged_removed term_mended chain chain_ended""".split()
 
 
 def row_id(keys, table, name):

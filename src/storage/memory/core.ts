@@ -25,6 +25,8 @@ export interface Chain {
 export interface Staged {
   readonly rows: Iterable<StagedRow>
   readonly blobs: Iterable<readonly [string, Uint8Array]>
+  /** How many lines of before stay. */
+  readonly keptLines: number
   readonly log: readonly Uint8Array[]
   readonly states: Iterable<readonly [string, StoredState]>
   readonly deletedChains: Iterable<string>
@@ -41,6 +43,8 @@ export interface FoundRow extends StagedRow {
 export interface Snapshot {
   readonly change: number
   readonly horizon: number
+  /** Later lines are added to it; where some are removed another array takes its place. */
+  readonly log: readonly Uint8Array[]
   readonly logLength: number
   readonly term: number
 }
@@ -61,7 +65,7 @@ export class MemoryCore {
   readonly writers: SerialQueue = new SerialQueue()
   readonly #tables = new Map<string, VersionedMap<Uint8Array | undefined>>()
   readonly #blobs = new VersionedMap<Uint8Array>()
-  readonly #log: Uint8Array[] = []
+  #log: Uint8Array[] = []
   readonly #states = new VersionedMap<StoredState>()
   readonly #chains = new VersionedMap<Chain>()
   /** The arrays of the present chains, by writer. */
@@ -81,7 +85,7 @@ export class MemoryCore {
   /** Pins the present until it is given back to {@link release}. */
   snapshot(): Snapshot {
     const [change, horizon, term] = [this.#change, this.#horizon, this.#term]
-    const snapshot = { change, horizon, term, logLength: this.#log.length }
+    const snapshot = { change, horizon, term, log: this.#log, logLength: this.#log.length }
     this.#open.add(snapshot)
     return snapshot
   }
@@ -110,7 +114,7 @@ export class MemoryCore {
 
   /** The line with this sequence number. */
   logLine(snapshot: Snapshot, sequence: number): Uint8Array | undefined {
-    return sequence <= snapshot.logLength ? this.#log[sequence - 1] : undefined
+    return sequence <= snapshot.logLength ? snapshot.log[sequence - 1] : undefined
   }
 
   /** The state row under a key, or its deletion. */
@@ -143,6 +147,7 @@ export class MemoryCore {
       if (body === undefined) this.#deletions.push({ from: rows, key, change })
     }
     for (const [name, value] of staged.blobs) this.#blobs.set(name, value, change, keep)
+    if (staged.keptLines < this.#log.length) this.#log = this.#log.slice(0, staged.keptLines)
     for (const line of staged.log) this.#log.push(line)
     for (const [key, state] of staged.states) {
       this.#states.set(key, state, change, keep)

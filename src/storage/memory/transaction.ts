@@ -19,6 +19,8 @@ export class MemoryTransaction extends MemoryReader implements StoreTransaction 
   readonly #log: Uint8Array[] = []
   readonly #states = new Map<string, StoredState>()
   readonly #deletedChains = new Set<string>()
+  /** Lines of before that stay. */
+  #keptLines: number = this.snapshot.logLength
   #line: Staged['line']
   #term: number = this.snapshot.term
 
@@ -27,6 +29,7 @@ export class MemoryTransaction extends MemoryReader implements StoreTransaction 
     return {
       rows: [...this.#rows.values()].flatMap((rows) => [...rows.values()]),
       blobs: this.#blobs,
+      keptLines: this.#keptLines,
       log: this.#log,
       states: this.#states,
       deletedChains: this.#deletedChains,
@@ -80,6 +83,13 @@ export class MemoryTransaction extends MemoryReader implements StoreTransaction 
     if (this.findChain(key).length > 0) this.#deletedChains.add(key)
   }
 
+  async mend(lastLine: number): Promise<void> {
+    this.assertOpen()
+    assertCount('sequence', lastLine)
+    this.#keptLines = Math.min(this.#keptLines, lastLine)
+    this.#log.length = Math.min(this.#log.length, lastLine - this.#keptLines)
+  }
+
   /** Writes a batch, line included, unless the store is in another term. */
   applyBatch({ term, writes, line }: StateBatch): AppliedWrites | undefined {
     if (term !== this.snapshot.term) return undefined
@@ -110,8 +120,8 @@ export class MemoryTransaction extends MemoryReader implements StoreTransaction 
   }
 
   protected override present(): ReturnType<MemoryReader['present']> {
-    const { change, logLength } = this.snapshot
-    return { position: change + 1, logLength: logLength + this.#log.length, term: this.#term }
+    const logLength = this.#keptLines + this.#log.length
+    return { position: this.snapshot.change + 1, logLength, term: this.#term }
   }
 
   protected override findRow(table: string, key: string): Uint8Array | undefined {
@@ -135,7 +145,7 @@ export class MemoryTransaction extends MemoryReader implements StoreTransaction 
   }
 
   protected override findLine(sequence: number): Uint8Array | undefined {
-    return super.findLine(sequence) ?? this.#log[sequence - 1 - this.snapshot.logLength]
+    return sequence <= this.#keptLines ? super.findLine(sequence) : this.#log[sequence - 1 - this.#keptLines]
   }
 
   protected override findState(key: string): StoredState | undefined {

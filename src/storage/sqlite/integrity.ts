@@ -1,11 +1,20 @@
 import type { KeymuxError } from '../../domain/errors.js'
+import { HIGHEST_COUNT } from '../checks.js'
 import { asColumns, type Database } from './driver.js'
+import { noId, possible } from './statements.js'
 
 const LIMIT = 100
 
 /** What our own writers never leave behind. SQLite itself checks types, lengths, keys and indexes. */
 const INVARIANTS: readonly (readonly [problem: string, sql: string])[] = [
   ['the change counter is missing', 'SELECT 1 WHERE (SELECT count(*) FROM state) <> 1'],
+  ['a row has a name that no row has', `SELECT 1 FROM rows WHERE ${noId('id')} OR tbl = '' LIMIT 1`],
+  ['a state row has a name that no row has', `SELECT 1 FROM states WHERE ${noId('id')} LIMIT 1`],
+  [
+    'a state row has a revision that no row gets to',
+    `SELECT 1 FROM states WHERE NOT ${possible('revision', 1, HIGHEST_COUNT)} LIMIT 1`,
+  ],
+  ['a chain has a name that no writer has', `SELECT 1 FROM chains WHERE ${noId('writer')} LIMIT 1`],
   [
     'a row is newer than the last change',
     'SELECT 1 FROM rows WHERE change > (SELECT change FROM state) OR change < 1 LIMIT 1',

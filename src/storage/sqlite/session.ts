@@ -1,6 +1,6 @@
 import { KeymuxError } from '../../domain/errors.js'
 import { printable } from '../../domain/printable.js'
-import { DELETIONS_REMEMBERED } from '../checks.js'
+import { DELETIONS_REMEMBERED, HIGHEST_COUNT } from '../checks.js'
 import { type Connection, connect } from './connection.js'
 import { asColumns, asInteger, DamagedValueError, type Driver } from './driver.js'
 import { busyError, storageError } from './errors.js'
@@ -84,7 +84,7 @@ export class Session {
     this.#checkedAt = version
     const [first, second, third] = asColumns(sql.state.get())
     const [change, horizon, term] = [asInteger(first), asInteger(second), asInteger(third)]
-    if (change < 0 || horizon > change || term < 0) throw new DamagedValueError()
+    if (change >= HIGHEST_COUNT || horizon > change) throw new DamagedValueError()
     return { sql, change, horizon, term, version, mapError: this.mapError }
   }
 

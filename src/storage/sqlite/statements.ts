@@ -1,7 +1,26 @@
+import { HIGHEST_COUNT, IMPOSSIBLE, ROW_ID_LENGTH } from '../checks.js'
 import type { Database, SqlValue, Statement } from './driver.js'
 
 /** Rows that one step of a listing fetches. */
 export const CHUNK_ROWS = 64
+
+/** Whether a column holds a number that a writer counts to. */
+export function possible(column: string, least: number, most: number = IMPOSSIBLE): string {
+  return `(typeof(${column}) = 'integer' AND ${column} BETWEEN ${least} AND ${most})`
+}
+
+/**
+ * A column that counts. What no writer counts to reads as {@link IMPOSSIBLE}: the binding would fail at a number beyond
+ * JavaScript's, and nobody could say what is wrong.
+ */
+function counted(column: string, least = 1): string {
+  return `iif(${possible(column, least)}, ${column}, ${IMPOSSIBLE})`
+}
+
+/** What is no id of 16 bytes. */
+export function noId(column: string): string {
+  return `(typeof(${column}) <> 'blob' OR length(${column}) <> ${ROW_ID_LENGTH})`
+}
 
 /** A statement whose rows come as arrays. */
 export type PreparedStatement = Omit<Statement, 'setReturnArrays'>
@@ -40,6 +59,12 @@ export interface Statements {
   readonly readChain: PreparedStatement
   readonly appendChain: PreparedStatement
   readonly deleteChain: PreparedStatement
+  readonly cutLog: PreparedStatement
+  readonly dropRows: PreparedStatement
+  readonly dropStates: PreparedStatement
+  readonly dropChains: PreparedStatement
+  readonly renumberRows: PreparedStatement
+  readonly renumberStates: PreparedStatement
 }
 
 /**
@@ -58,7 +83,9 @@ export function prepareStatements(database: Database): Statements {
     dataVersion: prepare('PRAGMA data_version'),
     schemaVersion: prepare('PRAGMA user_version'),
     schemaCookie: prepare('PRAGMA schema_version'),
-    state: prepare('SELECT change, horizon, term FROM state WHERE one = 1'),
+    state: prepare(
+      `SELECT ${['change', 'horizon', 'term'].map((each) => counted(each, 0)).join(', ')} FROM state WHERE one = 1`,
+    ),
     setState: prepare('UPDATE state SET change = ?1, horizon = ?2 WHERE one = 1'),
     setTerm: prepare('UPDATE state SET term = ?1 WHERE one = 1'),
     getBlob: prepare('SELECT value FROM blobs WHERE name = ?1'),
@@ -79,31 +106,45 @@ export function prepareStatements(database: Database): Statements {
       FROM (SELECT id, body FROM rows WHERE tbl = ?1 AND id > ?2 ORDER BY id LIMIT ${CHUNK_ROWS})`),
     changed: prepare('SELECT tbl, id, body FROM rows WHERE change > ?1'),
     forgetRows: prepare('DELETE FROM rows WHERE body IS NULL AND change <= ?1'),
-    lastLog: prepare('SELECT sequence, body FROM log ORDER BY sequence DESC LIMIT 1'),
-    readLog: prepare('SELECT sequence, body FROM log WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2'),
-    appendLog: prepare(
-      'INSERT INTO log (sequence, body) VALUES ((SELECT coalesce(max(sequence), 0) + 1 FROM log), ?1)',
+    lastLog: prepare(`SELECT ${counted('sequence')}, body FROM log ORDER BY sequence DESC LIMIT 1`),
+    readLog: prepare(
+      `SELECT ${counted('sequence')}, body FROM log WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2`,
     ),
-    stateRevision: prepare('SELECT revision FROM states WHERE id = ?1'),
-    getState: prepare('SELECT revision, body FROM states WHERE id = ?1 AND body IS NOT NULL'),
+    appendLog: prepare(
+      `INSERT INTO log (sequence, body)
+        VALUES ((SELECT coalesce(min(max(sequence), ${IMPOSSIBLE}), 0) + 1 FROM log), ?1)`,
+    ),
+    stateRevision: prepare(`SELECT ${counted('revision')} FROM states WHERE id = ?1`),
+    getState: prepare(`SELECT ${counted('revision')}, body FROM states WHERE id = ?1 AND body IS NOT NULL`),
     putState: prepare(`INSERT INTO states (id, revision, change, body) VALUES (?1, ?2, ?3, ?4)
       ON CONFLICT (id) DO UPDATE SET revision = ?2, change = ?3, body = ?4`),
     stateChunk: prepare(`SELECT
-        CAST(group_concat(printf('%08x%016x', length(body), revision) || id || body, '') FILTER (
+        CAST(group_concat(printf('%08x%016x', length(body), ${counted('revision')}) || id || body, '') FILTER (
           WHERE typeof(id) = 'blob' AND length(id) = 16 AND typeof(body) = 'blob'
-            AND typeof(revision) = 'integer' AND revision BETWEEN 1 AND ${Number.MAX_SAFE_INTEGER}
         ) AS BLOB),
         count(*), max(id)
       FROM (SELECT id, revision, body FROM states WHERE id > ?1 ORDER BY id LIMIT ${CHUNK_ROWS})`),
-    changedStates: prepare('SELECT id, revision, body FROM states WHERE change > ?1'),
+    changedStates: prepare(`SELECT id, ${counted('revision')}, body FROM states WHERE change > ?1`),
     forgetStates: prepare('DELETE FROM states WHERE body IS NULL AND change <= ?1'),
-    lastOfChain: prepare('SELECT max(sequence) FROM chains WHERE writer = ?1'),
-    nextChain: prepare('SELECT min(writer) FROM chains WHERE writer > ?1'),
+    lastOfChain: prepare(
+      `SELECT ${counted('sequence')} FROM chains WHERE writer = ?1 ORDER BY sequence DESC LIMIT 1`,
+    ),
+    nextChain: prepare(
+      `SELECT writer FROM chains WHERE writer > ?1 AND NOT ${noId('writer')} ORDER BY writer LIMIT 1`,
+    ),
     readChain: prepare(
-      'SELECT sequence, body FROM chains WHERE writer = ?1 AND sequence >= ?2 ORDER BY sequence LIMIT ?3',
+      `SELECT ${counted('sequence')}, body FROM chains
+        WHERE writer = ?1 AND sequence >= ?2 ORDER BY sequence LIMIT ?3`,
     ),
     appendChain: prepare('INSERT INTO chains (writer, sequence, body) VALUES (?1, ?2, ?3)'),
     deleteChain: prepare('DELETE FROM chains WHERE writer = ?1'),
+    cutLog: prepare('DELETE FROM log WHERE sequence > ?1 OR sequence < 1'),
+    dropRows: prepare(`DELETE FROM rows WHERE ${noId('id')} OR tbl = '' OR body IS NULL AND change <= ?1`),
+    dropStates: prepare(`DELETE FROM states WHERE ${noId('id')}
+      OR body IS NULL AND (change <= ?1 OR NOT ${possible('revision', 1, HIGHEST_COUNT)})`),
+    dropChains: prepare(`DELETE FROM chains WHERE ${noId('writer')}`),
+    renumberRows: prepare('UPDATE rows SET change = ?1 WHERE change NOT BETWEEN 1 AND ?1'),
+    renumberStates: prepare('UPDATE states SET change = ?1 WHERE change NOT BETWEEN 1 AND ?1'),
   }
 }
 

@@ -44,7 +44,7 @@ export function listChains(sql: Statements): ChainHead[] {
   let last: Uint8Array = new Uint8Array(0)
   for (;;) {
     const [next] = asColumns(sql.nextChain.get(last))
-    if (next === null) return heads
+    if (next === undefined) return heads
     last = further(asBlob(next), last)
     heads.push({ writer: last, last: lastOfChain(sql, last) })
   }
@@ -53,7 +53,7 @@ export function listChains(sql: Statements): ChainHead[] {
 /** Sequence of a writer's last line, 0 where there is none. @throws DamagedValueError */
 export function lastOfChain(sql: Statements, writer: Uint8Array): number {
   const [last] = asColumns(sql.lastOfChain.get(writer))
-  return last === null ? 0 : asInteger(last)
+  return last === undefined ? 0 : asInteger(last)
 }
 
 /** A damaged tree may lead backwards; never follow it in a circle. */

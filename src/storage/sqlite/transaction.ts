@@ -91,6 +91,16 @@ export class SqliteTransaction extends SqliteReader implements StoreTransaction 
     await this.#change((sql) => sql.deleteChain.run(writer))
   }
 
+  async mend(lastLine: number): Promise<void> {
+    assertCount('sequence', lastLine)
+    await this.#change((sql) => {
+      sql.cutLog.run(lastLine)
+      for (const drop of [sql.dropRows, sql.dropStates]) drop.run(this.context.horizon)
+      sql.dropChains.run()
+      for (const number of [sql.renumberRows, sql.renumberStates]) number.run(this.position())
+    })
+  }
+
   /** Writes a batch, line included, unless the store is in another term. What it throws fails the transaction. */
   applyBatch({ term, writes, line }: StateBatch): AppliedWrites | undefined {
     if (term !== this.context.term) return undefined

@@ -20,7 +20,7 @@ export function renderProblems(problems: readonly VaultProblem[], style: Style):
 
 /** Whether somebody may have put back what is remembered of the use of accounts, and of nothing else. */
 export function isOfState({ code }: VaultProblem): boolean {
-  return code === 'state_rolled_back' || code.startsWith('chain_')
+  return code === 'state_rolled_back' || code === 'state_term' || code.startsWith('chain_')
 }
 
 /** Whether somebody may have put another state of the vault in its place, or cut its audit: its owner must say. */

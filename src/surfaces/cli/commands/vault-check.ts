@@ -95,7 +95,9 @@ function print({ problems, accepted, loginNeeded, dropped }: Findings, context: 
 
 function hints(problems: readonly VaultProblem[]): string[] {
   const disputed = problems.some(isDisputed)
-  const damaged = problems.some(({ code, record }) => code === 'vault_corrupt' && record !== undefined)
+  const damaged = problems.some(
+    ({ code, record }) => code === 'storage' || (code === 'vault_corrupt' && record !== undefined),
+  )
   return [
     ...(disputed
       ? [

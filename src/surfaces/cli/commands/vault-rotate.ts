@@ -7,12 +7,17 @@ export const vaultRotate: CommandSpec = {
   examples: [{ line: 'keymux vault rotate', does: 'once a year, or after somebody may have seen the keys' }],
   async run(context) {
     const { vault } = await context.open()
-    const { term, rows } = await vault.rotate({ signal: context.signal })
+    const { term, rows, emptied } = await vault.rotate({ signal: context.signal })
     context.output.result(
-      { term, rows },
+      { term, rows, ...(emptied === 0 ? {} : { emptied }) },
       () =>
         `${context.style.good('✓')} The vault has new keys (term ${term}); ${rows} record${rows === 1 ? ' is' : 's are'} sealed under them.`,
     )
+    if (emptied > 0) {
+      context.output.note(
+        `${emptied} damaged record(s) of what is remembered of use were emptied: cooldowns may have been forgotten, and no credential.`,
+      )
+    }
     return undefined
   },
 }
