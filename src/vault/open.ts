@@ -9,12 +9,13 @@ import type { SlotSecret } from '../crypto/slot.js'
 import { createOpenSlot, openAnySlot } from '../crypto/slots.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { Clock, Logger } from '../domain/ports.js'
-import type { Store } from '../storage/contract.js'
+import type { Store, StoreReader } from '../storage/contract.js'
 import { AuditLog } from './audit-log.js'
 import type { PinStore } from './pin-keeper.js'
 import { PinKeeper } from './pin-keeper.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
 import { type OwnSlot, type Reopen, SlotKeeper } from './slot-keeper.js'
+import { tampered } from './tampered.js'
 import { VaultCore } from './vault.js'
 import { WriterChain } from './writer-chain.js'
 
@@ -45,7 +46,7 @@ export interface OpenedVault {
   readonly slot: SlotKeeper
 }
 
-/** Whether the store holds a vault already. */
+/** Whether the store holds a vault already. @throws KeymuxError `vault_tampered` where it holds one without a header */
 export async function hasVault(store: Store): Promise<boolean> {
   return (await readHeader(store)) !== undefined
 }
@@ -53,7 +54,7 @@ export async function hasVault(store: Store): Promise<boolean> {
 /**
  * The vault's header as stored: which slots there are. Nothing in it is authenticated yet.
  *
- * @throws KeymuxError `vault_not_found`, `vault_corrupt`, `vault_too_new`, `vault_too_old`
+ * @throws KeymuxError `vault_not_found`, `vault_corrupt`, `vault_tampered`, `vault_too_new`, `vault_too_old`
  */
 export async function inspectVault(store: Store): Promise<VaultHeader> {
   const bytes = await readHeader(store)
@@ -64,7 +65,7 @@ export async function inspectVault(store: Store): Promise<VaultHeader> {
 /**
  * Makes a new vault with one slot.
  *
- * @throws KeymuxError `vault_exists`
+ * @throws KeymuxError `vault_exists`; `vault_tampered` where there is a vault without a header
  */
 export async function createVault(parts: OpenParts): Promise<OpenedVault> {
   const now = new Date(Number(parts.clock.now()))
@@ -95,6 +96,8 @@ export async function createVault(parts: OpenParts): Promise<OpenedVault> {
         hint: 'use it, or name another place with --vault',
       })
     }
+    // Inside a write the position is that after it.
+    await refuseRest(tx, (await tx.cursor()) - 1)
     await tx.putBlob(HEADER_BLOB, bytes)
     await tx.setTerm(keyring.term.number)
     const head = await audit.append(tx, undefined, 'vault_created', slot.id, slot.type)
@@ -163,7 +166,25 @@ async function started(
 }
 
 function readHeader(store: Store): Promise<Uint8Array | undefined> {
-  return store.read((reader) => reader.getBlob(HEADER_BLOB))
+  return store.read(async (reader) => {
+    const bytes = await reader.getBlob(HEADER_BLOB)
+    if (bytes === undefined) await refuseRest(reader, await reader.cursor())
+    return bytes
+  })
+}
+
+/**
+ * Where there is no header, there is no vault, but maybe what is left of one.
+ *
+ * @param position how many changes there have been
+ */
+async function refuseRest(reader: StoreReader, position: number): Promise<void> {
+  const left =
+    position > 0 ||
+    (await reader.getBlob(MANIFEST_BLOB)) !== undefined ||
+    (await reader.lastLog()) !== undefined ||
+    [await reader.scan(), await reader.scanState(), await reader.chains()].some(({ length }) => length > 0)
+  if (left) throw tampered('its header is gone')
 }
 
 function noSuchSlot(header: VaultHeader, type: string): KeymuxError {
