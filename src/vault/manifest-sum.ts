@@ -1,3 +1,9 @@
+/**
+ * Of a row whose head says nothing that could be true: it is one more than the manifest speaks of, or, where it was one
+ * of them, its mark is missing from the sum.
+ */
+export const NO_MARK = 0n
+
 /** The marks of the rows the manifest covers, and their sum: what the manifest is compared with. */
 export class ManifestSum {
   readonly #marks = new Map<string, bigint>()

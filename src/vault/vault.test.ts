@@ -290,6 +290,47 @@ describe('damage beside a roll-back', () => {
   })
 })
 
+describe('a row that somebody without the key has added', () => {
+  const cases = ['profile', 'secret', 'provider', 'anything'].flatMap((table) =>
+    [0, 1, ROW_HEAD - 1, ROW_HEAD, 61, 300].map((length) => [table, length] as const),
+  )
+
+  test.each(cases)('%s, %d bytes: is refused, named, and gone after a salvage', async (table, length) => {
+    const { memory, attacker } = await victim()
+    const running = await openTestHandle({ store: memory.connect(), clock })
+    const id = new Uint8Array(16).fill(9)
+    await put(attacker, { table, id, body: undefined }, new Uint8Array(length).fill(2))
+    const refusal = { code: 'vault_tampered', exitCode: 6 }
+    await expect(openTestHandle({ store: memory.connect(), clock })).rejects.toMatchObject(refusal)
+    await expect(running.vault.set('NAMED', 'another')).rejects.toMatchObject(refusal)
+    const lenient = await openTestHandle({ store: memory.connect(), clock, lenient: true })
+    const record = `${table}/${Buffer.from(id).toString('hex')}`
+    const named = await lenient.vault.check()
+    expect(named.map(({ code }) => code).sort()).toEqual(['vault_corrupt', 'vault_tampered'])
+    expect(named.find(({ code }) => code === 'vault_corrupt')).toMatchObject({ record })
+    await salvage(lenient)
+    const opened = await openTestHandle({ store: memory.connect(), clock })
+    expect(await opened.vault.check()).toEqual([])
+    expect(await opened.vault.get('NAMED')).toBe('a named secret')
+    expect((await rowsOf(attacker)).map((row) => row.table)).not.toContain('anything')
+  })
+
+  test('and its owner accepted: is named, and hinders nobody', async () => {
+    const { memory, attacker } = await victim()
+    const id = new Uint8Array(16).fill(9)
+    await put(attacker, { table: 'profile', id, body: undefined }, new Uint8Array(300))
+    const lenient = await openTestHandle({ store: memory.connect(), clock, lenient: true })
+    await lenient.vault.acceptRollback(async () => {})
+    const opened = await openTestHandle({ store: memory.connect(), clock })
+    await opened.vault.set('NAMED', 'another')
+    expect((await opened.vault.check()).map(({ code }) => code)).toEqual(['vault_corrupt'])
+    await opened.vault.dropDamaged()
+    expect(await opened.vault.check()).toEqual([])
+    await put(attacker, { table: 'profile', id, body: undefined }, new Uint8Array(300))
+    await expect(openTestHandle({ store: memory.connect(), clock })).rejects.toMatchObject({ exitCode: 6 })
+  })
+})
+
 describe('a row of state that somebody without the key has touched', () => {
   type Touch = (rows: readonly StateRow[], older: readonly StateRow[]) => Uint8Array | undefined
   const touches: Record<string, Touch> = {

@@ -16,7 +16,7 @@ import type { Rotated, VaultProblem } from '../domain/vault.js'
 import type { Store, StoredRow, StoreReader } from '../storage/contract.js'
 import { ROTATION_LOCK } from '../storage/locks.js'
 import { chainProblems, endChains } from './chains.js'
-import { ManifestSum, markNumber } from './manifest-sum.js'
+import { ManifestSum, markNumber, NO_MARK } from './manifest-sum.js'
 import { pinDisagreement, type Remembered, rolledBack } from './pin-keeper.js'
 import { type RotationPlan, rotateVault } from './rotation.js'
 import type { CoreDelta, CoreParts, CoreTransaction, RowChange, StateEdit, TableName } from './rows.js'
@@ -387,7 +387,7 @@ export class VaultCore {
     const { body } = row
     const read = body === undefined ? undefined : readRow(this.#parts.keyring, table, row.id, body)
     if (body !== undefined && read?.row === undefined) this.#damaged.add(key)
-    this.#ledger.set(key, read?.mark && markNumber(read.mark))
+    this.#ledger.set(key, read && (read.mark === undefined ? NO_MARK : markNumber(read.mark)))
     this.#highestRevision = Math.max(this.#highestRevision, read?.row?.revision ?? 0)
     changes.push({ table, rowId, row: read?.row })
   }
