@@ -148,6 +148,8 @@ export interface ProfileBackend {
   transact<T>(body: (tx: ProfileTransaction) => Promise<T>): Promise<T>
   /** Changes what is remembered, each on its own. Durable when it resolves; the sink has been told by then. */
   changeState(edits: readonly StateEdit[]): Promise<void>
+  /** Whether a record lies under this id that cannot be read. Absent where none is ever damaged. */
+  damages?(id: string): boolean
   /** A keyed hash that stays the same: 16 bytes. Absent where nothing outlives the process. */
   digest?(text: string): Buffer
   /** Sets who is told. Called once, before anything else. */

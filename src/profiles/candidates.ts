@@ -2,7 +2,7 @@ import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import type { CallOptions, ProfileResolutionResult, ResolutionOptions } from '../domain/ports.js'
 import type { Entry } from './entry.js'
-import type { ProfileIndex } from './profile-index.js'
+import { damagedProfile, type ProfileIndex } from './profile-index.js'
 import type { FailedAttempt } from './refusal.js'
 import { refusal } from './refusal.js'
 import { afterColon, scopeOf } from './scope.js'
@@ -138,6 +138,8 @@ export class CandidateSource {
     const group = this.#index.catalogue.groups.get(provider)
     const { named, missing, pool, allows } = scopeOf(group, request)
     if (missing !== undefined) {
+      const id = `${provider}:${missing}`
+      if (this.#index.config.backend.damages?.(id) === true) return damagedProfile(id)
       return new KeymuxError('profile_not_found', `there is no profile ${quote(`${provider}:${missing}`)}`, {
         hint: 'see keymux list',
       })
@@ -148,6 +150,8 @@ export class CandidateSource {
         (request.strict !== true || entry === named) &&
         allows?.(entry) !== false,
     )
+    const broken = failed.find(({ entry, error }) => entry === named && error.code === 'vault_corrupt')
+    if (broken !== undefined && request.strict === true) return damagedProfile(broken.entry.id, broken.error)
     const { providers } = this.#index.config
     return refusal(asked, { request, failed, pool, providers, now: new Date(this.nowMs()) })
   }

@@ -34,7 +34,7 @@ export class ProfileEdits {
   async save(profile: AuthProfile, options: CallOptions = {}): Promise<void> {
     checkProfile(profile, this.#index.config.providers)
     await this.#endLogins(options, async (tx, ended) => {
-      const known = this.#index.find(profile.id)
+      const known = this.#known(profile.id)
       refuseOutdated(profile, known)
       await this.#store(tx, { ...profile, updatedAt: this.#index.now() }, known, ended)
       await tx.audit(known === undefined ? 'created' : 'changed', profile.id)
@@ -47,7 +47,7 @@ export class ProfileEdits {
     options: ChangeOptions = {},
   ): Promise<AuthProfile> {
     await this.#endLogins(options, async (tx, ended) => {
-      const known = this.#index.find(id)
+      const known = this.#known(id)
       const profile = decide(known?.freshProfile())
       checkProfile(profile, this.#index.config.providers)
       await this.#store(tx, { ...profile, updatedAt: this.#index.now() }, known, ended)
@@ -59,7 +59,7 @@ export class ProfileEdits {
   async add(input: NewProfile, options: AddOptions = {}): Promise<AuthProfile> {
     const profile = buildProfile(input, this.#index.config.providers, this.#index.now())
     await this.#endLogins(options, async (tx, ended) => {
-      const known = this.#index.find(profile.id)
+      const known = this.#known(profile.id, options)
       if (known !== undefined && options.replace !== true) {
         throw new KeymuxError('profile_exists', `${profile.id} exists already`, {
           hint: 'use --replace to overwrite it, or another name',
@@ -79,7 +79,7 @@ export class ProfileEdits {
     const clean =
       lastError === undefined ? profile : { ...profile, lastError: cleanMessage(lastError, secrets) }
     await this.#endLogins(options, async (tx, ended) => {
-      const known = this.#index.find(profile.id)
+      const known = this.#known(profile.id, options)
       if (known !== undefined && options.replace !== true) {
         throw new KeymuxError('profile_exists', `${profile.id} exists already`, {
           hint: 'use --replace to overwrite it',
@@ -132,7 +132,7 @@ export class ProfileEdits {
       const fresh = newProfileId(entry.provider, parseProfileName(name))
       renamedId = fresh
       if (fresh === entry.id) return
-      if (this.#index.find(fresh) !== undefined) {
+      if (this.#known(fresh) !== undefined) {
         throw new KeymuxError('profile_exists', `${fresh} exists already`, { hint: 'choose another name' })
       }
       const { lastUsedAt: _used, lastError: _error, lastErrorAt: _at, ...profile } = entry.freshProfile()
@@ -168,6 +168,17 @@ export class ProfileEdits {
     await this.#index.transact(options, async (tx) => {
       for (const each of [id].flat()) await tx.audit(event, this.#index.mustFind(each).id)
     })
+  }
+
+  /**
+   * The profile that has this id, if any has.
+   *
+   * @throws KeymuxError `vault_corrupt` for one that cannot be read, and would be lost unless that is meant
+   */
+  #known(id: string, { replace }: AddOptions = {}): Entry | undefined {
+    const known = this.#index.find(id)
+    if (known === undefined && replace !== true) this.#index.refuseDamaged(id)
+    return known
   }
 
   /** Files what is remembered of a profile under another uid, where a profile's name is its uid. */

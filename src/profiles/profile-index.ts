@@ -1,5 +1,5 @@
 import { KeymuxError } from '../domain/errors.js'
-import { newProfileId, quote } from '../domain/ids.js'
+import { newProfileId, type ProfileId, quote } from '../domain/ids.js'
 import type { CallOptions, Clock, Logger, Random } from '../domain/ports.js'
 import type { ProviderLookup } from '../domain/providers.js'
 import type { ProfileCooldownConfig } from '../domain/usage.js'
@@ -19,6 +19,14 @@ import { OutcomeLog } from './outcome-log.js'
 import type { ReferenceReader } from './references.js'
 import { SegmentLog } from './segment-log.js'
 import { UseLog, type WriteUses } from './use-log.js'
+
+/** What is there and cannot be read is neither absent nor free to be taken. */
+export function damagedProfile(id: string, cause?: unknown): KeymuxError {
+  return new KeymuxError('vault_corrupt', `${id} is damaged and cannot be read`, {
+    hint: `restore a backup, or overwrite it with keymux add ${id} --replace`,
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
 
 /** What a manager is made of. */
 export interface ManagerConfig {
@@ -121,18 +129,23 @@ export class ProfileIndex {
   }
 
   find(id: string): Entry | undefined {
-    const colon = id.lastIndexOf(':')
-    const normal = colon < 0 ? newProfileId(id) : newProfileId(id.slice(0, colon), id.slice(colon + 1))
-    return this.catalogue.entries.get(normal)
+    return this.catalogue.entries.get(normalId(id))
   }
 
-  /** @throws KeymuxError `profile_not_found` */
+  /** @throws KeymuxError `profile_not_found`; `vault_corrupt` where it is there and cannot be read */
   mustFind(id: string): Entry {
     const entry = this.find(id)
     if (entry !== undefined) return entry
+    this.refuseDamaged(id)
     throw new KeymuxError('profile_not_found', `there is no profile ${quote(id)}`, {
       hint: 'see keymux list',
     })
+  }
+
+  /** Refuses an id that is taken by a profile that cannot be read. @throws KeymuxError `vault_corrupt` */
+  refuseDamaged(id: string): void {
+    const normal = normalId(id)
+    if (this.config.backend.damages?.(normal) === true) throw damagedProfile(normal)
   }
 
   /** The entry as it stands now: windows that have ended are over. */
@@ -171,6 +184,11 @@ export class ProfileIndex {
     }
     this.catalogue.apply(delta, this.now())
   }
+}
+
+function normalId(id: string): ProfileId {
+  const colon = id.lastIndexOf(':')
+  return colon < 0 ? newProfileId(id) : newProfileId(id.slice(0, colon), id.slice(colon + 1))
 }
 
 const NOTHING_RENEWS: RenewalObstacle = { missing: 'renewer', problem: 'nothing here renews logins' }

@@ -64,6 +64,10 @@ export class SealedBackend implements ProfileBackend {
     )
   }
 
+  damages(id: string): boolean {
+    return this.#core.damages('profile', id)
+  }
+
   digest(text: string): Buffer {
     return this.#core.keyring.rowId('digest', text)
   }

@@ -70,6 +70,7 @@ export class ProviderShelf implements CustomProviders {
     const metadata = this.#parse(name, value)
     options.signal?.throwIfAborted()
     await this.#core.write(async (tx) => {
+      if (options.replace !== true) this.#refuseDamaged(metadata.name)
       const own = [...this.#namesByRow.values()].includes(metadata.name)
       if (this.#register.get(metadata.name) !== undefined && !(own && options.replace === true)) {
         throw new KeymuxError('provider_exists', `there is a provider ${quote(metadata.name)} already`, {
@@ -85,6 +86,7 @@ export class ProviderShelf implements CustomProviders {
     const wanted = name.toLowerCase()
     options.signal?.throwIfAborted()
     await this.#core.write(async (tx) => {
+      this.#refuseDamaged(wanted)
       if (![...this.#namesByRow.values()].includes(wanted)) {
         throw new KeymuxError('provider_not_found', `the vault keeps no provider ${quote(name)}`, {
           hint:
@@ -95,6 +97,14 @@ export class ProviderShelf implements CustomProviders {
       }
       await tx.delete('provider', wanted)
       await tx.audit('provider_removed', wanted)
+    })
+  }
+
+  /** @throws KeymuxError `vault_corrupt` for a name that is taken by a provider that cannot be read */
+  #refuseDamaged(name: string): void {
+    if (!this.#core.damages('provider', name)) return
+    throw new KeymuxError('vault_corrupt', `the provider ${quote(name)} is damaged and cannot be read`, {
+      hint: 'restore a backup, or overwrite it with keymux providers add --replace',
     })
   }
 

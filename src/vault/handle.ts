@@ -89,6 +89,11 @@ export class VaultHandle implements Vault {
     await this.#ready(options)
     const row = this.#secrets.get(name)
     const bytes = row?.openSecret()
+    if (bytes === undefined && this.#core.damages('secret', name)) {
+      throw new KeymuxError('vault_corrupt', `the secret ${quote(name)} is damaged and cannot be read`, {
+        hint: `restore a backup, or overwrite it with keymux secret set`,
+      })
+    }
     if (bytes === undefined) {
       throw new KeymuxError('secret_not_found', `there is no secret ${quote(name)}`, {
         hint: 'see keymux secret list',

@@ -19,7 +19,15 @@ import { chainProblems, endChains } from './chains.js'
 import { ManifestSum, markNumber, NO_MARK } from './manifest-sum.js'
 import { pinDisagreement, type Remembered, rolledBack } from './pin-keeper.js'
 import { type RotationPlan, rotateVault } from './rotation.js'
-import type { CoreDelta, CoreParts, CoreTransaction, RowChange, StateEdit, TableName } from './rows.js'
+import type {
+  CoreDelta,
+  CoreParts,
+  CoreTransaction,
+  RecordTable,
+  RowChange,
+  StateEdit,
+  TableName,
+} from './rows.js'
 import { HEADER_BLOB, MANIFEST_BLOB } from './rows.js'
 import type { Followed, SlotKeeper } from './slot-keeper.js'
 import { StateLane } from './state-lane.js'
@@ -113,6 +121,12 @@ export class VaultCore {
 
   get damaged(): readonly string[] {
     return [...this.#damaged].sort()
+  }
+
+  /** Whether a record lies under this name that cannot be opened. */
+  damages(table: RecordTable, name: string): boolean {
+    if (this.#damaged.size === 0) return false
+    return this.#damaged.has(`${table}/${this.keyring.rowId(table, name).toString('hex')}`)
   }
 
   isUnlocked(): boolean {

@@ -1,10 +1,11 @@
-import type { KeymuxError } from '../../../domain/errors.js'
+import { isKeymuxError, type KeymuxError } from '../../../domain/errors.js'
 import { parseProfileId } from '../../../domain/ids.js'
 import type { Keymux } from '../../../domain/keymux.js'
 import type { ProfileView } from '../../../domain/profiles.js'
 import { askProvider, type LiveResult } from '../../../operations/live-test.js'
 import { problemOf, type Remedies } from '../../../operations/validity.js'
 import { credentialJson } from '../../../profiles/json-views.js'
+import { damagedProfile } from '../../../profiles/profile-index.js'
 import type { CliContext } from '../context.js'
 import { isForever } from '../render/state.js'
 import { formatUntil } from '../render/time.js'
@@ -52,9 +53,27 @@ async function testOne(
     view: one,
     problem: problemOf(one, clock.now(), remedies(one)),
   })
+  const damaged = await damageOf(handle, view, context)
+  if (damaged !== undefined) return { view, problem: damaged }
   if (!live || !view.valid) return judged(view)
   const answer = await askProvider(handle, view.id, { signal: context.signal, now: clock.now() })
   return { ...judged(await handle.profiles.view(view.id, { signal: context.signal })), live: answer }
+}
+
+/** What is stored may be damaged, which shows when it is opened. */
+async function damageOf(
+  { profiles }: Keymux,
+  { id }: ProfileView,
+  { signal }: CliContext,
+): Promise<KeymuxError | undefined> {
+  const profile = await profiles.get(id, { signal })
+  try {
+    void [profile?.apiKey?.key, profile?.token?.token, profile?.oauth?.accessToken]
+    return undefined
+  } catch (error) {
+    if (isKeymuxError(error, 'vault_corrupt')) return damagedProfile(id, error)
+    throw error
+  }
 }
 
 function remedies({ id }: ProfileView): Remedies {
