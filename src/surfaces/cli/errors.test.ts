@@ -17,6 +17,30 @@ describe('an error', () => {
     })
   })
 
+  it('names records and files as keymux calls them, and no key beside them', () => {
+    const names = fc.oneof(
+      fc.constantFrom('profile', 'secret', 'provider', 'state').map((table) => `the record ${table}/`),
+      fc
+        .constantFrom('v.db-locks/', 'keymux/pins/', 'keymux/locks/', 'v.db-spill/')
+        .map((folder) => `/srv/vaults/${folder}`),
+    )
+    const hash = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((id) => Buffer.from(id).toString('hex'))
+    const codes = fc.constantFrom('vault_corrupt', 'vault_tampered', 'storage_unavailable', 'storage_busy')
+    fc.assert(
+      fc.property(codes, names, hash, hash, (code, name, id, other) => {
+        const said = `${name}${id} cannot be used`
+        const report = reportError(new KeymuxError(code, `${said}, nor ${KEY}`, { hint: `see ${said}` }))
+        expect(report.line).toBe(`keymux: ${said}, nor [redacted]: see ${said}`)
+        // A hash in any other place, and in an error that may repeat what others said, may be a key.
+        fc.pre(/[0-9]/.test(other) && /[a-f]/.test(other))
+        expect(reportError(new KeymuxError(code, `it was ${other}`)).line).not.toContain(other)
+        expect(
+          reportError(new KeymuxError('refresh_failed', `the record secret/${other}`)).line,
+        ).not.toContain(other)
+      }),
+    )
+  })
+
   it('has the exit status of its code', () => {
     for (const [code, exitCode] of Object.entries(ERROR_CODES)) {
       expect(reportError(new KeymuxError(code as keyof typeof ERROR_CODES, 'x')).exitCode).toBe(exitCode)

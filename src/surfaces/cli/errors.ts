@@ -16,11 +16,20 @@ export interface ErrorReport {
 const LOOKED_AT = 65_536
 const LONGEST = 2_000
 
+/**
+ * What keymux itself calls records and files by in errors of the vault and of its storage: hashes, which say nothing,
+ * and without which nobody can tell what is meant.
+ */
+const OWN_NAME =
+  /((?<=\brecord )[a-z]{1,20}\/[0-9a-f]{32}\b|(?<=[-/])(?:locks|pins|gateways|spill)\/[0-9a-f]{32}\b)/
+const OF_VAULT = /^(?:vault|storage)_|^unsafe_permissions$/
+
 /** Turns anything thrown into what people and programs are shown. Never a stack, never a secret. */
 export function reportError(error: unknown): ErrorReport {
   const known = error instanceof KeymuxError ? error : unexpected(error)
-  const message = clean(known.message)
-  const hint = known.hint === undefined ? undefined : clean(known.hint)
+  const own = OF_VAULT.test(known.code) ? OWN_NAME : undefined
+  const message = clean(known.message, own)
+  const hint = known.hint === undefined ? undefined : clean(known.hint, own)
   const fields = {
     code: known.code,
     message,
@@ -76,8 +85,13 @@ function systemCode(error: unknown): string | undefined {
 }
 
 /** One line without secrets, whatever was in it. */
-function clean(text: string): string {
-  const flat = redactSecrets(text.slice(0, LOOKED_AT))
+function clean(text: string, own: RegExp | undefined): string {
+  const looked = text.slice(0, LOOKED_AT)
+  // Splitting by a group keeps what it matched, at every second place.
+  const parts = own === undefined ? [looked] : looked.split(own)
+  const flat = parts
+    .map((part, at) => (at % 2 === 1 ? part : redactSecrets(part)))
+    .join('')
     .replace(/\s*[\r\n]+\s*/g, ' ')
     .trim()
   return printable(flat.length > LONGEST ? `${flat.slice(0, LONGEST)}…` : flat)
