@@ -38,6 +38,8 @@ export interface ComposeOptions extends Omit<OpenKeymuxOptions, 'config'> {
   /** Open although the vault looks rolled back or tampered with. */
   readonly lenient?: boolean
   readonly env?: Environment
+  /** Told once, for people, what hinders nobody now and should be put right. */
+  readonly notice?: (text: string) => void
   readonly kdf?: KdfCost
   readonly signal?: AbortSignal
 }

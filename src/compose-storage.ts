@@ -63,6 +63,7 @@ export async function composeVault(
     // What ends with the process cannot be put back in an older state.
     pins: store.ephemeral === true ? undefined : pinsOf(env),
     logger: options.logger,
+    notice: options.notice,
     shortLived: options.shortLived,
     lenient: options.lenient,
     kdf: options.kdf,

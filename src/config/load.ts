@@ -1,4 +1,4 @@
-import type { BigIntStats } from 'node:fs'
+import { type BigIntStats, constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { KeymuxConfig } from '../domain/config.js'
@@ -69,7 +69,12 @@ interface Content {
 async function read(file: string, required: boolean): Promise<Content | undefined> {
   let handle: FileHandle | undefined
   try {
-    handle = await open(file, 'r')
+    // A named pipe would block for ever.
+    handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    const kind = await handle.stat()
+    if (kind.isFIFO() || kind.isSocket()) {
+      throw new KeymuxError('config_unreadable', `the config file ${quote(file)} is not a regular file`)
+    }
     const bytes = await readUpTo(handle, MAX_CONFIG_BYTES + 1)
     if (bytes.length > MAX_CONFIG_BYTES) {
       throw new ConfigError([`${file}: expected at most 1 MiB`])

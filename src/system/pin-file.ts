@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { isKeymuxError } from '../domain/errors.js'
+import { makeFolders } from '../storage/folders.js'
+import { readSecretFile } from './safe-file.js'
+
+/** In bytes: many times as long as a pin is. */
+const LARGEST = 4096
 
 /** Runs `body` while no other process runs one under the same name. */
 export type Exclusively = (name: string, body: () => Promise<void>) => Promise<void>
@@ -16,9 +22,16 @@ export class PinFiles {
     this.#exclusively = exclusively
   }
 
-  /** `undefined` when there is none or it cannot be read: whoever can damage it could delete it as well. */
+  /**
+   * `undefined` when there is none. What cannot be read is an empty text, which is no pin: whoever can damage it could
+   * delete it as well.
+   */
   async read(vaultId: string): Promise<string | undefined> {
-    return readFile(this.#path(vaultId), 'utf8').catch(() => undefined)
+    try {
+      return (await readSecretFile(this.#path(vaultId), { largest: LARGEST })).toString()
+    } catch (error) {
+      return isKeymuxError(error, 'file_not_found') ? undefined : ''
+    }
   }
 
   /** Replaces the file as a whole by what `next` makes of it, with no other process in between. */
@@ -34,7 +47,7 @@ export class PinFiles {
   async #write(vaultId: string, text: string): Promise<void> {
     const path = this.#path(vaultId)
     const temporary = `${path}.${randomBytes(6).toString('hex')}`
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    makeFolders(dirname(path))
     try {
       await writeFile(temporary, `${text}\n`, { mode: 0o600, flag: 'wx' })
       await rename(temporary, path)

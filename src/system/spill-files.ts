@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { KeymuxError } from '../domain/errors.js'
+import { isKeymuxError, KeymuxError } from '../domain/errors.js'
+import { makeFolders } from '../storage/folders.js'
+import { readSecretFile } from './safe-file.js'
 
 /** Small 0600 files in the first of several folders that takes them. Each folder is made when needed, 0700. */
 export class SpillFolder {
@@ -32,7 +34,7 @@ export class SpillFolder {
   /** @throws KeymuxError `storage_unavailable` when it cannot be said whether the file is there */
   async read(name: string): Promise<Uint8Array | undefined> {
     for (const folder of this.#folders) {
-      const bytes = await readFile(join(folder, name)).catch(absent)
+      const bytes = await readSecretFile(join(folder, name)).catch(absent)
       if (bytes !== undefined) return bytes
     }
     return undefined
@@ -47,13 +49,15 @@ export class SpillFolder {
 const ABSENT: readonly string[] = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM']
 
 function absent(error: unknown): undefined {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  if (isKeymuxError(error, 'file_not_found')) return undefined
+  const cause = isKeymuxError(error) ? error.cause : error
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'no regular file'
   if (ABSENT.includes(code)) return undefined
   throw new KeymuxError('storage_unavailable', `a spill file cannot be read (${code})`, { cause: error })
 }
 
 async function replace(folder: string, name: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  makeFolders(folder)
   const temporary = join(folder, `${name}.${randomBytes(6).toString('hex')}`)
   try {
     const file = await open(temporary, 'wx', 0o600)

@@ -30,6 +30,8 @@ export interface OpenParts {
   readonly surface: string
   readonly pins?: PinStore | undefined
   readonly logger?: Logger | undefined
+  /** Told once, for people, what hinders nobody now and should be put right. */
+  readonly notice?: ((text: string) => void) | undefined
   /** The process ends in a moment: it leaves lines of audit, and no chain of its own. Default false. */
   readonly shortLived?: boolean | undefined
   /** Open although the vault looks rolled back or tampered with. */
@@ -146,7 +148,7 @@ async function started(
   own: OwnSlot,
 ): Promise<OpenedVault> {
   const slot = new SlotKeeper(own, parts.reopen)
-  const pins = new PinKeeper(keyring, parts.pins, parts.logger)
+  const pins = new PinKeeper(keyring, parts.pins, parts.logger, parts.notice)
   const lenient = parts.lenient === true
   const { store, clock } = parts
   const chain = lenient || parts.shortLived === true ? undefined : new WriterChain(keyring, clock)

@@ -25,6 +25,10 @@ export interface Remembered {
 
 const WRITE_AFTER_MS = 1_000
 
+const UNREADABLE = 'what was remembered of the vault cannot be read; an older copy would not be noticed'
+const UNWRITABLE =
+  'how far the vault has come cannot be remembered outside of it; an older copy would not be noticed'
+
 /**
  * Remembers outside the database how far the vault had come, so that an older copy put in its place is
  * noticed. The memory lags behind by at most a second: a copy no older than that passes.
@@ -36,13 +40,21 @@ export class PinKeeper {
   #latest: Manifest | undefined
   #written = -1
   #accepted = false
-  #saidUnreadable = false
+  readonly #notice: ((text: string) => void) | undefined
+  #said = new Set<string>()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(keyring: Keyring, store: PinStore | undefined, logger: Logger | undefined) {
+  /** @param notice Told once, for people, that an older copy would not be noticed. */
+  constructor(
+    keyring: Keyring,
+    store: PinStore | undefined,
+    logger: Logger | undefined,
+    notice?: (text: string) => void,
+  ) {
     this.#keyring = keyring
     this.#store = store
     this.#logger = logger
+    this.#notice = notice
   }
 
   /**
@@ -62,12 +74,7 @@ export class PinKeeper {
   decode({ text }: Remembered, keyring: Keyring = this.#keyring): Pin | ForeignPin | undefined {
     if (text === undefined) return undefined
     const pin = decodePin(keyring, text)
-    if (pin === undefined && !this.#saidUnreadable) {
-      this.#saidUnreadable = true
-      this.#logger?.warn(
-        'what was remembered of the vault cannot be read; an older copy would not be noticed',
-      )
-    }
+    if (pin === undefined) this.#say(UNREADABLE, () => this.#logger?.warn(UNREADABLE))
     return pin
   }
 
@@ -127,7 +134,15 @@ export class PinKeeper {
       this.#logger?.warn('the vault position could not be remembered outside the vault', {
         error: error instanceof Error ? error.name : 'unknown',
       })
+      this.#say(UNWRITABLE)
     }
+  }
+
+  #say(text: string, log: () => void = () => {}): void {
+    if (this.#said.has(text)) return
+    this.#said.add(text)
+    log()
+    this.#notice?.(text)
   }
 
   #vaultId(): string {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { closeSync, lstatSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, lstatSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KeymuxError } from '../../domain/errors.js'
 import { printable } from '../../domain/printable.js'
+import { makeFolders } from '../folders.js'
 import type { HeldLock, LockOptions, RefreshLocks } from '../locks.js'
 import { fileUrl } from './connection.js'
 import { type Database, loadDriver } from './driver.js'
@@ -49,7 +50,7 @@ export class SqliteLocks implements RefreshLocks {
   }
 
   #prepare(path: string): void {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    makeFolders(this.#folder)
     if (lstatSync(this.#folder).isSymbolicLink()) {
       throw new KeymuxError('unsafe_permissions', `${printable(this.#folder)} is a symbolic link`, {
         hint: 'remove it',

@@ -7,12 +7,12 @@ import {
   fsyncSync,
   linkSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   rmSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { makeFolders } from '../folders.js'
 import { systemCode } from './errors.js'
 
 /** What is left of an attempt that was killed is swept away by a later one after this time. */
@@ -47,8 +47,7 @@ export async function publishNewFile(
 /** Makes the folder of `path`, private to its owner, where there is none. */
 export function ensureFolder(path: string): void {
   const folder = dirname(path)
-  const made = mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (made !== undefined) chmodSync(folder, 0o700)
+  if (makeFolders(folder)) chmodSync(folder, 0o700)
 }
 
 function prefixOf(path: string): string {

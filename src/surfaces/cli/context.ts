@@ -29,6 +29,8 @@ export interface CliContext {
   readonly style: Style
   /** Aborted when the person or the system ends the command; pass it to every call that waits. */
   readonly signal: AbortSignal
+  /** What opening the vault has shown to be put right, although nothing fails. */
+  readonly notices: string[]
   /**
    * The vault, unlocked in the order of the contract and opened once; closed when the command ends.
    *

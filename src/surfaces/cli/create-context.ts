@@ -20,6 +20,7 @@ export function createContext(host: CliHost, flags: Readonly<Record<string, unkn
     output: new Output(host.stdout, host.stderr, settings),
     style: createStyle(colors),
     signal: host.interrupts.signal,
+    notices: [],
     open(options) {
       handle ??= openVault(context, options).then((opened) => {
         // A refresh token that has been spent must not be lost with what it was spent for.
@@ -40,5 +41,9 @@ export function createContext(host: CliHost, flags: Readonly<Record<string, unkn
 
 async function openVault(context: CliContext, options: OpenOptions | undefined): Promise<Keymux> {
   const { openWithUnlock } = await import('./passphrase.js')
-  return openWithUnlock(context, options)
+  const notice = (text: string): void => {
+    context.notices.push(text)
+    context.output.note(`keymux: ${text}`)
+  }
+  return openWithUnlock(context, { notice, ...options })
 }

@@ -162,7 +162,9 @@ async function contents(context: CliContext, { header }: LockedVault): Promise<F
 }
 
 /** Where positions of vaults are remembered, so that an older copy is noticed. */
-function memory({ host }: CliContext): Finding {
+function memory({ host, notices }: CliContext): Finding {
+  const [notice] = notices
+  if (notice !== undefined) return warning('memory', notice)
   const folder = keymuxFolder('state', host)
   try {
     let nearest = folder

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { makeFolders } from '../../storage/folders.js'
 import { slotSecretOf } from '../../system/slot-secret.js'
 
 /** A key file that can open a new slot. */
@@ -19,7 +20,7 @@ export interface PreparedKeyFile {
  */
 export async function prepareKeyFile(path: string): Promise<PreparedKeyFile> {
   const made = !existsSync(path)
-  if (made) await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch(() => {})
+  if (made) attempt(() => makeFolders(dirname(path)))
   const secret = await slotSecretOf({ keyFile: path }, 'new slot')
   if (secret.type === 'key_file') secret.key.fill(0)
   return {
@@ -29,4 +30,11 @@ export async function prepareKeyFile(path: string): Promise<PreparedKeyFile> {
       if (made) await rm(path, { force: true })
     },
   }
+}
+
+/** What is wrong with the folder is told by who makes the file. */
+function attempt(work: () => unknown): void {
+  try {
+    work()
+  } catch {}
 }

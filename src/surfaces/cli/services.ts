@@ -10,6 +10,8 @@ export interface OpenOptions {
   readonly lenient?: boolean
   /** Where it is told what happens meanwhile; nowhere by default. */
   readonly logger?: Logger
+  /** Told once, for people, what hinders nobody now and should be put right. */
+  readonly notice?: (text: string) => void
   /** For who goes on serving. Default: a command that ends in a moment. */
   readonly longLived?: boolean
 }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isKeymuxError } from '../../domain/errors.js'
 import { fileError } from '../../domain/file-errors.js'
+import { makeFolders } from '../../storage/folders.js'
 
 /** Reads a file, or refuses one that others may read (`unsafe_permissions`). */
 export type ReadPrivateFile = (path: string) => Promise<Buffer>
@@ -87,7 +88,7 @@ export class GatewayFiles {
   async #write(path: string, text: string): Promise<void> {
     const temporary = `${path}.${randomBytes(6).toString('hex')}`
     try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+      makeFolders(this.#folder)
       if (process.platform !== 'win32') await chmod(this.#folder, 0o700)
       await writeFile(temporary, text, { mode: 0o600, flag: 'wx' })
       await rename(temporary, path)

@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises'
+import { chmod, lstat, unlink } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { dirname, resolve } from 'node:path'
@@ -6,6 +6,7 @@ import { refuseMistrusted } from '../../config/trusted-path.js'
 import { KeymuxError } from '../../domain/errors.js'
 import { shellQuote } from '../../domain/shell.js'
 import { isLoopbackHost } from '../../providers/url.js'
+import { makeFolders } from '../../storage/folders.js'
 
 /** `sun_path` of unix(7) on macOS, with its closing zero; Linux takes 4 bytes more. Longer ones are cut silently. */
 const LONGEST_SOCKET_PATH = 103
@@ -67,7 +68,7 @@ async function listenOnSocket(server: Server, path: string): Promise<Listening> 
 /** Makes the folder (0700), refuses one that others can enter, and removes a socket nobody listens on. */
 async function prepareSocket(path: string): Promise<void> {
   const folder = dirname(path)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  makeFolders(folder)
   const stats = await lstat(folder, { bigint: true })
   if ((stats.mode & 0o077n) !== 0n) {
     throw new KeymuxError('unsafe_permissions', `others can enter ${folder}, where the socket is to be`, {

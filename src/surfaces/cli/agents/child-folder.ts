@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileError } from '../../../domain/file-errors.js'
+import { makeFolders } from '../../../storage/folders.js'
 
 /** Files that last as long as a program that keymux runs. */
 export class ChildFolder {
@@ -21,7 +22,7 @@ export class ChildFolder {
   write(files: ReadonlyMap<string, string>): void {
     if (files.size === 0) return
     try {
-      mkdirSync(this.path, { recursive: true, mode: 0o700 })
+      makeFolders(this.path)
       if (process.platform !== 'win32') chmodSync(this.#parent, 0o700)
       for (const [name, text] of files)
         writeFileSync(join(this.path, name), text, { mode: 0o600, flag: 'wx' })
