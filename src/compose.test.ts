@@ -1,11 +1,14 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from '@photostructure/sqlite'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { composeKeymux, openKeymux } from './compose.js'
 import { newStore, Resolver } from './compose-compat.js'
 import type { OpenKeymuxOptions } from './compose-options.js'
 import type { Keymux } from './domain/keymux.js'
+import { ROTATION_LOCK } from './storage/locks.js'
+import { openSqliteStore } from './storage/sqlite/index.js'
 import { createMemoryVault } from './testing/memory-vault.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'keymux-compose-'))
@@ -22,6 +25,28 @@ async function opened(options: OpenKeymuxOptions): Promise<Keymux> {
   handles.push(keymux)
   return keymux
 }
+
+describe('a command that ends', () => {
+  test('does not wait for a rotation that does not get on', async () => {
+    const path = join(folder, 'stopped', 'vault.db')
+    const unlock = { keyFile: join(folder, 'stopped-key') }
+    const owner = await openKeymux({ vault: path, unlock, create: true })
+    await owner.profiles.add({ provider: 'openai', name: 'a', secret: 'sk-a' })
+    await owner.close()
+    const store = await openSqliteStore(path, { busyTimeoutMs: 60 })
+    const command = await composeKeymux({ vault: store, unlock, shortLived: true, surface: 'cli' })
+    const rotation = await store.locks.acquire(ROTATION_LOCK, { timeoutMs: 0 })
+    const rotator = new DatabaseSync(path)
+    rotator.exec('BEGIN IMMEDIATE')
+    const begun = performance.now()
+    expect((await command.resolver.resolve('openai')).credential).toBe('sk-a')
+    await command.close()
+    // Who writes waits for it for a minute.
+    expect(performance.now() - begun).toBeLessThan(20_000)
+    rotator.close()
+    await rotation?.release()
+  })
+})
 
 describe('openKeymux', () => {
   test('creates what is absent, opens what is there, and refuses a wrong passphrase', async () => {

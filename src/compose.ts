@@ -125,7 +125,7 @@ async function assemble(
   })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closing ??= shutDown(forwarder, profiles, resolver, renewer, opened, store)
+    closing ??= shutDown(forwarder, profiles, resolver, renewer, opened, store, options.shortLived === true)
     return closing
   }
   try {
@@ -165,11 +165,14 @@ async function shutDown(
   renewer: ComposedLogins['renewer'],
   { core }: OpenedVault,
   store: Store,
+  shortLived: boolean,
 ): Promise<void> {
   try {
     await forwarder.close()
     // Tokens that are on their way must be stored before anything is shut.
     await renewer.close()
+    // What is left are times of use: whoever waits for a command's end need not wait for somebody's rotation.
+    if (shortLived) store.hurry?.()
     await profiles.close()
   } finally {
     resolver.invalidateCache()

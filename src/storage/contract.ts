@@ -71,6 +71,12 @@ export interface Store {
    */
   backup?(path: string): Promise<void>
 
+  /**
+   * The process is about to end: from here on it waits for others as for any write, not for as long as one has announced
+   * that he will take. Absent where nobody does.
+   */
+  hurry?(): void
+
   /** Releases everything. Pending writes finish first; later calls reject with `storage_unavailable`. */
   close(): Promise<void>
 }

@@ -15,6 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { FileStore } from '../contract.js'
+import { ROTATION_LOCK } from '../locks.js'
 import { connect } from './connection.js'
 import { loadDriver } from './driver.js'
 import { openSqliteStore, type SqliteStoreOptions } from './index.js'
@@ -61,6 +62,22 @@ describe('waiting for a lock', () => {
     raw.exec('ROLLBACK')
     await put(1)
     expect(await count()).toBe(1)
+  })
+
+  it('of a rotation lasts longer, unless the process is about to end', async () => {
+    const rotation = await store.locks.acquire(ROTATION_LOCK, { timeoutMs: 0 })
+    raw.exec('BEGIN IMMEDIATE')
+    const writing = put(1)
+    const ended = writing.then(
+      () => 'written',
+      (error: unknown) => error,
+    )
+    expect(await Promise.race([ended, sleep(500).then(() => 'waits')])).toBe('waits')
+    store.hurry?.()
+    await expect(writing).rejects.toMatchObject({ code: 'storage_busy' })
+    raw.exec('ROLLBACK')
+    await rotation?.release()
+    await put(1)
   })
 
   it('goes on as soon as the lock is free', async () => {

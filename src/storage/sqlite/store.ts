@@ -36,6 +36,7 @@ export class SqliteStore implements FileStore {
   /** What the last transaction that succeeded saw. */
   #seen: DataVersion
   #readingSince: number | undefined
+  #hurried = false
 
   constructor(parts: SqliteStoreParts) {
     this.#parts = parts
@@ -43,7 +44,7 @@ export class SqliteStore implements FileStore {
     this.file = parts.path
     this.locks = new SqliteLocks(`${parts.path}-locks`)
     this.#mustBeFirst = parts.mustBeFirst
-    this.#session = new Session({ ...parts, announced: () => isHeld(this.locks, ROTATION_LOCK) })
+    this.#session = new Session({ ...parts, announced: () => this.#isAnnounced() })
     this.#seen = this.#session.version()
     this.#watch = new ChangeWatch((now) => this.#lookForChanges(now), parts.now)
   }
@@ -70,6 +71,14 @@ export class SqliteStore implements FileStore {
       this.#session.assertInPlace()
       return findProblems(this.#session.connection.database, this.#session.mapError)
     })
+  }
+
+  hurry(): void {
+    this.#hurried = true
+  }
+
+  async #isAnnounced(): Promise<boolean> {
+    return !this.#hurried && (await isHeld(this.locks, ROTATION_LOCK)) && !this.#hurried
   }
 
   backup(path: string): Promise<void> {
