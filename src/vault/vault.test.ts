@@ -672,13 +672,15 @@ describe('a damaged record', () => {
     const before = new Set((await owner.profiles.list()).map((profile) => profile.name))
     const lost = ['a', 'b', 'c'].find((name) => !before.has(name)) ?? ''
     expect(before.size).toBe(2)
-    await owner.profiles.add({ provider: 'openai', name: lost, secret: 'sk-again' })
+    const again = { provider: 'openai', name: lost, secret: 'sk-again' }
+    await expect(owner.profiles.add(again)).rejects.toMatchObject({ code: 'vault_corrupt', exitCode: 6 })
+    await owner.profiles.add(again, { replace: true })
     expect(owner.profiles.damaged()).toEqual([])
     expect(await owner.vault.check()).toEqual([])
     await owner.close()
-    const again = await openTestHandle({ store: memory.connect(), clock })
-    expect(await again.profiles.list()).toHaveLength(3)
-    expect(await again.vault.check()).toEqual([])
+    const opened = await openTestHandle({ store: memory.connect(), clock })
+    expect(await opened.profiles.list()).toHaveLength(3)
+    expect(await opened.vault.check()).toEqual([])
   })
 
   test('can be dropped', async () => {
