@@ -195,6 +195,28 @@ export function storeContract(driver: StoreDriver): void {
         expect(await store.read((reader) => reader.lastLog())).toEqual({ sequence: 3, body: bytes(3) })
       })
 
+      it.each([0, 1, 3, 4, 5, 9])('ends after line %d once it is mended, for later readers', async (last) => {
+        const lines = (reader: Pick<StoreTransaction, 'readLog'>): Promise<number[]> =>
+          reader.readLog(1, 100).then((rows) => rows.map(({ body }) => body[0] ?? 0))
+        await store.write(async (tx) => {
+          for (let n = 1; n <= 3; n++) await tx.appendLog(bytes(n))
+        })
+        const kept = [1, 2, 3, 4, 5].slice(0, last)
+        const other = await connect()
+        await other.read(async (before) => {
+          expect(await lines(before)).toEqual([1, 2, 3])
+          await store.write(async (tx) => {
+            for (const n of [4, 5]) await tx.appendLog(bytes(n))
+            await tx.mend(last)
+            expect(await lines(tx)).toEqual(kept)
+            expect(await tx.appendLog(bytes(7))).toBe(kept.length + 1)
+          })
+          expect(await lines(before)).toEqual([1, 2, 3])
+        })
+        expect(await store.read(lines)).toEqual([...kept, 7])
+        expect(await store.integrityProblems()).toEqual([])
+      })
+
       it('reads a range, whatever is asked for', async () => {
         await store.write(async (tx) => {
           for (let n = 1; n <= 5; n++) await tx.appendLog(bytes(n))
