@@ -8,7 +8,15 @@ import type { ForwarderParts } from './transport/types.js'
 export interface ForwarderContext
   extends Pick<
     ForwarderParts,
-    'resolver' | 'profiles' | 'affinity' | 'renewer' | 'providers' | 'clock' | 'pseudonym' | 'logger'
+    | 'resolver'
+    | 'profiles'
+    | 'affinity'
+    | 'renewer'
+    | 'providers'
+    | 'clock'
+    | 'pseudonym'
+    | 'failureRules'
+    | 'logger'
   > {
   /** The limits that count now. */
   readonly gateway: () => GatewayConfig

@@ -120,6 +120,7 @@ async function assemble(
     providers: registry,
     clock,
     gateway: () => live.current.gateway,
+    failureRules: () => live.current.failureRules,
     pseudonym: (id, value) => core.keyring.pseudonym(profiles.uidOf(id), value),
     logger,
   })

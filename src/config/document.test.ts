@@ -71,6 +71,7 @@ describe('parseConfigText', () => {
         hold: { requests: 8, megabytes: 64 },
         privacy: true,
       },
+      failureRules: [],
       references: { exec: true },
     })
     expect(providers.corp?.settings).toEqual({

@@ -38,6 +38,7 @@ describe('loadConfig', () => {
         privacy: false,
       },
       references: { exec: false },
+      failureRules: [],
     })
     expect(await loadConfig(path.join(folder, 'absent.yaml'))).toEqual(config)
     expect(await loadConfig(path.join(await file(''), 'below-a-file.yaml'))).toEqual(config)

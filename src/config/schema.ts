@@ -6,8 +6,15 @@ import type {
   ProviderDeclaration,
   ReferencesConfig,
 } from '../domain/config.js'
+import { withoutUndefined } from '../domain/defined.js'
 import { PROFILE_PREFERENCES } from '../domain/ports.js'
-import type { ProfileCooldownConfig, ProviderCooldownOverride } from '../domain/usage.js'
+import {
+  FAILURE_REASONS,
+  type FailureScope,
+  type OwnFailureRule,
+  type ProfileCooldownConfig,
+  type ProviderCooldownOverride,
+} from '../domain/usage.js'
 import {
   boolean,
   type ConfigProblem,
@@ -17,6 +24,7 @@ import {
   matching,
   number,
   oneOf,
+  type Parser,
   type Path,
   passed,
   providerKey,
@@ -54,6 +62,32 @@ const member = matching('`provider` or `provider:model`', CHAIN_MEMBER, (text) =
   return provider.toLowerCase() + text.slice(provider.length)
 })
 
+const FAILURE_SCOPES: readonly FailureScope[] = ['request', 'model', 'credential', 'provider']
+
+const ruleFields = record<OwnFailureRule>({
+  provider: matching('a provider name, or "*" for all', /^(?:\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63})$/, (text) =>
+    text.toLowerCase(),
+  ),
+  status: number('a status', { min: 400, max: 599, whole: true }),
+  message: matching('a part of a message, 1 to 500 characters', /^[\s\S]{1,500}$/),
+  reason: oneOf(FAILURE_REASONS),
+  scope: oneOf(FAILURE_SCOPES),
+})
+
+/** A rule says whom it is about, what it looks at, and what that means. */
+const failureRule: Parser<OwnFailureRule> = (value, spot) => {
+  const { provider, reason, status, message, scope } = ruleFields(value, spot) ?? {}
+  const given = new Set(Object.keys(Object(value)))
+  for (const field of ['provider', 'reason'] as const) {
+    if (!given.has(field)) spot.report({ path: spot.path, message: `${field} is missing` })
+  }
+  if (!given.has('status') && !given.has('message')) {
+    spot.report({ path: spot.path, message: 'status or message is missing: it would match every failure' })
+  }
+  if (provider === undefined || reason === undefined) return undefined
+  return withoutUndefined({ provider, status, message, reason, scope })
+}
+
 const root = record<KeymuxConfigInput>({
   defaultPreference: oneOf(PROFILE_PREFERENCES),
   cooldown: record<ProfileCooldownConfig>({
@@ -83,6 +117,7 @@ const root = record<KeymuxConfigInput>({
     privacy: boolean,
   }),
   references: record<ReferencesConfig>({ exec: boolean }),
+  failureRules: listOf(failureRule, { min: 0, max: 1_000 }),
 })
 
 /** How the keys of a source are written: as in memory, or as in YAML. */
@@ -121,6 +156,7 @@ function complete(input: KeymuxConfigInput, where: (path: Path) => string): Keym
       hold: { ...DEFAULT_GATEWAY.hold, ...input.gateway?.hold },
     },
     references: { exec: false, ...input.references },
+    failureRules: input.failureRules ?? [],
   }
 }
 
@@ -139,6 +175,7 @@ const STEERING: Readonly<Record<keyof KeymuxConfig, (config: KeymuxConfig) => re
       .filter((key) => gateway[key] !== DEFAULT_GATEWAY[key])
       .map((key) => `gateway.${key}`),
   references: ({ references }) => (references.exec ? ['references.exec'] : []),
+  failureRules: NOTHING,
 }
 
 /** The settings in a configuration that nobody else may make, as YAML names them. */
@@ -160,6 +197,9 @@ export function describeConfig(config: KeymuxConfig): Record<string, unknown> {
     chains: { ...config.chains },
     gateway: snakeCaseKeys(config.gateway),
     references: { ...config.references },
+    ...(config.failureRules.length > 0 && {
+      failure_rules: config.failureRules.map((rule) => ({ ...rule })),
+    }),
   }
 }
 

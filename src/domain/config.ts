@@ -1,5 +1,5 @@
 import type { ProfilePreference } from './ports.js'
-import type { ProfileCooldownConfig } from './usage.js'
+import type { OwnFailureRule, ProfileCooldownConfig } from './usage.js'
 
 /** Settings of the gateway. */
 export interface GatewayConfig {
@@ -54,6 +54,8 @@ export interface KeymuxConfig {
   readonly chains: Readonly<Record<string, readonly string[]>>
   readonly gateway: GatewayConfig
   readonly references: ReferencesConfig
+  /** Rules of the owner's own about failures, which go before keymux's. */
+  readonly failureRules: readonly OwnFailureRule[]
 }
 
 /** What a program may pass as configuration: every part optional, keys in camelCase. */
@@ -64,4 +66,5 @@ export interface KeymuxConfigInput {
   readonly chains?: Readonly<Record<string, readonly string[]>>
   readonly gateway?: Partial<Omit<GatewayConfig, 'hold'>> & { readonly hold?: Partial<HoldConfig> }
   readonly references?: Partial<ReferencesConfig>
+  readonly failureRules?: readonly OwnFailureRule[]
 }

@@ -1,6 +1,7 @@
+import { withoutUndefined } from '../domain/defined.js'
 import type { ProviderFamily } from '../domain/provider.js'
 import { redactSecrets } from '../domain/redact.js'
-import type { Certainty, FailureReason, FailureScope } from '../domain/usage.js'
+import type { Certainty, FailureReason, FailureScope, OwnFailureRule } from '../domain/usage.js'
 import { type BodyContent, readContent, reportsFailure } from './classify-body.js'
 import { familiesOf } from './classify-families.js'
 import { type Problem, readProblem } from './classify-problem.js'
@@ -8,11 +9,12 @@ import {
   certaintyOf,
   type FailureRule,
   GENERIC_RULES,
+  ownRules,
   REASON_OF_CODE,
   STATUS_OF_CODE,
 } from './classify-rules.js'
 import { isBlocked, type ResponseHeaders, readHeaders, rejectedWindow, statedWait } from './classify-wait.js'
-import { reasonOfStatus, reasonOfWords, saidByWords, wordsOf } from './classify-wording.js'
+import { reasonOfStatus, saidByWords, wordsOf } from './classify-wording.js'
 import { scopeOf } from './effects.js'
 
 /** A provider's response, as far as it tells what failed. */
@@ -29,6 +31,25 @@ export interface ClassifyInput {
   readonly now?: Date | undefined
   /** Dialect of a custom provider. */
   readonly family?: ProviderFamily | undefined
+  /** Rules of an owner's own. They go before all others. */
+  readonly rules?: readonly OwnFailureRule[] | undefined
+}
+
+/** What decided on a response. */
+export interface Decision {
+  /** A rule; a code that settles the matter; wording; the status; a page of something in between. */
+  readonly by: 'rule' | 'code' | 'words' | 'status' | 'page'
+  /** The code, the words or the status that did. */
+  readonly what: string
+  /** Whose way of telling failures it is. */
+  readonly family?: string
+  /** The page or report that says so. */
+  readonly source?: string
+}
+
+/** A verdict, and what it comes from. */
+export interface ExplainedVerdict extends ResponseVerdict {
+  readonly decision: Decision
 }
 
 /** What a failed response means. */
@@ -68,6 +89,14 @@ const VAGUE: ReadonlySet<FailureReason> = new Set(['format', 'unknown'])
  * the body; costs no more than its first 64 KiB.
  */
 export function classifyResponse(response: ClassifyInput): ResponseVerdict | undefined {
+  const explained = explainResponse(response)
+  if (explained === undefined) return undefined
+  const { decision: _decision, ...verdict } = explained
+  return verdict
+}
+
+/** {@link classifyResponse}, and what the verdict comes from. */
+export function explainResponse(response: ClassifyInput): ExplainedVerdict | undefined {
   const { status, now = new Date() } = response
   if ((status >= 100 && status < 200) || (status >= 300 && status < 400)) return undefined
   const failed = status >= 400
@@ -89,6 +118,7 @@ export function classifyResponse(response: ClassifyInput): ResponseVerdict | und
     certainty: window === undefined ? verdict.certainty : 'stated',
     ...(waited === undefined ? {} : { retryAfterMs: waited }),
     message: shortMessage(problem, content, status),
+    decision: verdict.decision,
   }
 }
 
@@ -97,10 +127,16 @@ interface Verdict extends Pick<FailureRule, 'reason' | 'scope'> {
   readonly certainty: Certainty
   /** It is the window of a subscription: that may take days. */
   readonly isWindow?: boolean
+  readonly decision: Decision
 }
 
 /** A page of what stands before the provider says nothing of a key. */
-const BLOCKED: Verdict = { reason: 'server_error', scope: 'provider', certainty: 'presumed' }
+const BLOCKED: Verdict = {
+  reason: 'server_error',
+  scope: 'provider',
+  certainty: 'presumed',
+  decision: { by: 'page', what: 'a page of what stands before the provider' },
+}
 /** What an error that was passed on may say only under a status that says such a thing too: a prompt is echoed in others. */
 const OF_ACCOUNT: ReadonlySet<FailureReason> = new Set([
   'rate_limit',
@@ -122,17 +158,56 @@ function judge(response: ClassifyInput, problem: Problem, content: BodyContent):
 
 function judgeOne(response: ClassifyInput, problem: Problem, content: BodyContent): Verdict {
   const words = wordsOf(problem.message)
-  const families = familiesOf(response.provider, response.family, problem)
-  const rules = [...families.flatMap((family) => family.rules), ...GENERIC_RULES]
-  const rule = rules.find((one) => applies(one, response.status, problem, words))
-  if (rule !== undefined) {
-    const isWindow = rule.reason === 'rate_limit' && rule.scope === 'credential'
-    return { reason: rule.reason, scope: rule.scope, certainty: certaintyOf(rule), isWindow }
+  for (const { family, rule } of rulesFor(response, problem)) {
+    if (!applies(rule, response.status, problem, words)) continue
+    const { reason, scope, source } = rule
+    const decision = withoutUndefined({
+      by: 'rule' as const,
+      what: conditionOf(rule, problem, words),
+      family,
+      source,
+    })
+    const isWindow = reason === 'rate_limit' && scope === 'credential'
+    return { reason, scope, certainty: certaintyOf(rule), isWindow, decision }
   }
   const code = problem.codes.find((one) => REASON_OF_CODE.has(one))
   const settled = code === undefined ? undefined : REASON_OF_CODE.get(code)
-  if (settled !== undefined) return { reason: settled, certainty: 'stated' }
+  if (code !== undefined && settled !== undefined) {
+    return { reason: settled, certainty: 'stated', decision: { by: 'code', what: code } }
+  }
   return fromWording(response, problem, words, content)
+}
+
+interface RuleOf {
+  readonly rule: FailureRule
+  readonly family?: string
+}
+
+function* rulesFor(
+  { provider, family: declared, rules = [] }: ClassifyInput,
+  problem: Problem,
+): Generator<RuleOf> {
+  for (const rule of ownRules(rules, provider)) yield { rule }
+  for (const family of familiesOf(provider, declared, problem)) {
+    for (const rule of family.rules) yield { rule, family: family.name }
+  }
+  for (const rule of GENERIC_RULES) yield { rule }
+}
+
+/** The part of a response that a rule is about. */
+function conditionOf(
+  { code, quota, words: phrase, says, status }: FailureRule,
+  problem: Problem,
+  words: string,
+): string {
+  const found = [
+    code && problem.codes.find((one) => code.test(one)),
+    quota && problem.quotas.find((one) => quota.test(one)),
+    phrase?.exec(words)?.[0],
+    says,
+    status?.join(' or '),
+  ]
+  return found.filter((one) => one !== undefined).join(', ') || 'any failure'
 }
 
 function applies(rule: FailureRule, status: number, problem: Problem, words: string): boolean {
@@ -141,7 +216,8 @@ function applies(rule: FailureRule, status: number, problem: Problem, words: str
     (rule.status === undefined || rule.status.includes(status)) &&
     (code === undefined || problem.codes.some((one) => code.test(one))) &&
     (quota === undefined || problem.quotas.some((one) => quota.test(one))) &&
-    (rule.words === undefined || rule.words.test(words))
+    (rule.words === undefined || rule.words.test(words)) &&
+    (rule.says === undefined || problem.raw.toLowerCase().includes(rule.says))
   )
 }
 
@@ -157,22 +233,28 @@ function fromWording(
   const code = problem.codes.find((one) => STATUS_OF_CODE.has(one))
   const stated = reasonOfStatus(effectiveStatus(status, problem, code))
   // What a documented type says is stated; what a bare status says is not.
-  const certainty = code === undefined ? 'presumed' : 'stated'
+  const byStatus = (reason: FailureReason): Verdict =>
+    code === undefined
+      ? { reason, certainty: 'presumed', decision: { by: 'status', what: String(status) } }
+      : { reason, certainty: 'stated', decision: { by: 'code', what: code } }
+  const byWords = (reason: FailureReason, what: string): Verdict => ({
+    reason,
+    certainty: 'presumed',
+    decision: { by: 'words', what },
+  })
   if (said !== undefined && (said.decides || VAGUE.has(stated) || !COMMONPLACE.has(said.reason))) {
-    return { reason: said.reason, certainty: 'presumed' }
+    return byWords(said.reason, said.words)
   }
   if (status === 404 && model !== undefined && model !== '' && problem.message.includes(model)) {
-    return { reason: 'model_not_found', certainty: 'presumed' }
+    return byWords('model_not_found', model)
   }
   // A page of a proxy in between says less about the key than the API itself would.
-  if (stated === 'auth_permanent' && content.title !== undefined) return { reason: 'auth', certainty }
-  if (!VAGUE.has(stated)) return { reason: stated, certainty }
+  if (stated === 'auth_permanent' && content.title !== undefined) return byStatus('auth')
+  if (!VAGUE.has(stated)) return byStatus(stated)
   // It says itself that it is no answer, and no more.
-  if (status < 300 && problem.message === '' && problem.codes.length === 0) {
-    return { reason: 'server_error', certainty: 'presumed' }
-  }
-  const inCodes = reasonOfWords(problem.codes.join('; '))
-  return inCodes === undefined ? { reason: stated, certainty } : { reason: inCodes, certainty: 'presumed' }
+  if (status < 300 && problem.message === '' && problem.codes.length === 0) return byStatus('server_error')
+  const inCodes = saidByWords(problem.codes.join('; '))
+  return inCodes === undefined ? byStatus(stated) : byWords(inCodes.reason, inCodes.words)
 }
 
 /** The response's status, or what the body claims where the response says 200 or no more than 400. */

@@ -261,6 +261,8 @@ export interface Said {
   readonly reason: FailureReason
   /** Whether it goes before whatever the status says. */
   readonly decides: boolean
+  /** The words. */
+  readonly words: string
 }
 
 /**
@@ -274,7 +276,9 @@ export function saidByWords(words: string, strictly = false): Said | undefined {
     ({ group: name, patterns }) =>
       !(strictly && IN_PASSING.has(name)) && patterns.every((pattern) => pattern.test(words)),
   )
-  return found && { reason: found.reason, decides: DECISIVE.has(found.group) }
+  if (found === undefined) return undefined
+  const phrases = found.patterns.map((pattern) => pattern.exec(words)?.[0] ?? '')
+  return { reason: found.reason, decides: DECISIVE.has(found.group), words: phrases.join(' … ') }
 }
 
 /** The reason that the wording gives. */

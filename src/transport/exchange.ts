@@ -103,7 +103,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     // Other characters cannot be passed on: servers and `Response` refuse them.
     this.statusText = /^[\t\x20-\x7e]*$/.test(statusText) ? statusText : ''
     this.headers = headers
-    const { provider, family, model, now, offer, due } = this.#options
+    const { provider, family, model, now, offer, due, rules } = this.#options
     if (offer !== undefined && status < 400) {
       this.#decide({
         kind: 'senseless',
@@ -111,7 +111,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
       })
       return
     }
-    const context = { provider, family, model, now, status, headers, due }
+    const context = { provider, family, model, now, status, headers, due, rules }
     if (status < 400) this.#watch = new AnswerWatch(context)
     const gate = gateFor(context)
     if ('kind' in gate) this.#rule(gate)

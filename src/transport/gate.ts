@@ -1,5 +1,6 @@
 import type { RawHeaders } from '../domain/forwarding.js'
 import type { ProviderFamily } from '../domain/provider.js'
+import type { OwnFailureRule } from '../domain/usage.js'
 import { own } from '../policy/classify-fields.js'
 import { parseTolerantly } from '../policy/classify-json.js'
 import type { ResponseVerdict } from '../policy/classify-response.js'
@@ -28,6 +29,8 @@ export interface GateContext {
   readonly status: number
   readonly headers: RawHeaders
   readonly now: () => Date
+  /** Rules of the owner's own about failures. */
+  readonly rules?: readonly OwnFailureRule[] | undefined
   /** What is due where a model was asked, by the path and the body of the request. Absent: nobody knows. */
   readonly due?: AnswerDue | undefined
 }
@@ -281,8 +284,9 @@ function judged(context: GateContext, held: Buffer, plain = false): Ruling | und
 }
 
 function classified(context: GateContext, body: Buffer | string): ResponseVerdict | undefined {
-  const { provider, family, model, status, headers } = context
+  const { provider, family, model, status, headers, rules } = context
   return classifyResponse({
+    rules,
     provider,
     family,
     model,

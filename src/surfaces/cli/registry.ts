@@ -174,6 +174,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/doctor.js')).doctor,
   },
   {
+    name: 'explain-failure',
+    summary: 'say what an answer of a provider is taken for, and why',
+    section: 'Set-up',
+    load: async () => (await import('./commands/explain-failure.js')).explainFailure,
+  },
+  {
     name: 'completion',
     summary: 'print a completion script for your shell',
     section: 'Set-up',

@@ -1,11 +1,10 @@
 import { KeymuxError } from '../../../domain/errors.js'
 import { parseProfileId, quote } from '../../../domain/ids.js'
 import type { OutcomeReport } from '../../../domain/profiles.js'
-import type { ProviderFamily } from '../../../domain/provider.js'
 import { formatTime } from '../../../domain/rfc3339.js'
 import { type Certainty, FAILURE_REASONS, type FailureReason } from '../../../domain/usage.js'
 import { classifyFailureMessage } from '../../../policy/classify-message.js'
-import { classifyResponse } from '../../../policy/classify-response.js'
+import { type ClassifyInput, classifyResponse } from '../../../policy/classify-response.js'
 import { readSecretFile } from '../../../system/safe-file.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
@@ -55,8 +54,9 @@ const failure: CommandSpec = {
   ],
   async run(context, input) {
     const { id, provider } = parseProfileId(input.argument('ID'))
-    const { profiles, providers } = await context.open()
-    const told = await readOutcome(context, input, provider, providers.get(provider)?.family)
+    const { profiles, providers, config } = await context.open()
+    const about = { provider, family: providers.get(provider)?.family, rules: config.failureRules }
+    const told = await readOutcome(context, input, about)
     const report = await profiles.reportFailure(id, told.reason, {
       signal: context.signal,
       retryAfterMs: told.retryAfterMs,
@@ -93,8 +93,7 @@ interface Outcome {
 async function readOutcome(
   context: CliContext,
   input: CommandInput,
-  provider: string,
-  family: ProviderFamily | undefined,
+  about: Pick<ClassifyInput, 'provider' | 'family' | 'rules'>,
 ): Promise<Outcome> {
   const statusCode = input.integer('status', { min: 100, max: 599 })
   const message = input.text('message')
@@ -119,11 +118,10 @@ async function readOutcome(
     }
   }
   const verdict = classifyResponse({
-    provider,
+    ...about,
     status: statusCode ?? 200,
     headers: {},
     body: body ?? message ?? '',
-    ...(family === undefined ? {} : { family }),
     now: context.host.clock.now(),
     ...(model === undefined ? {} : { model }),
   })
