@@ -15,8 +15,8 @@ export interface Conversation {
  * Which account upstream objects and conversations belong to: a file, a batch or a stored response is known to the
  * account alone that made it, and a prompt cache is warm where the conversation was.
  *
- * Everything is asked by keyed hash and answered from memory. What is kept is written in the background, many at a time;
- * no request waits for it.
+ * Everything is asked by keyed hash and answered from memory. What is kept is written in the background, many at a time,
+ * but for objects that were made just now.
  */
 export interface Affinity {
   /** Whether other processes may have kept something that is not known here. */
@@ -39,8 +39,9 @@ export interface Affinity {
    * Keeps whose objects these are, for 30 days.
    *
    * @param at `once` for what was made just now and is named nowhere else; `leisure` for what is written with others
+   * @returns when what is written at once is written, or cannot be; it never rejects
    */
-  own(profileId: string, digests: readonly string[], at: 'once' | 'leisure'): void
+  own(profileId: string, digests: readonly string[], at: 'once' | 'leisure'): Promise<void> | undefined
   conversation(digest: string): Conversation | undefined
   /** Keeps who served a conversation. @param foreignUpTo as in {@link Conversation} */
   keep(digest: string, profileId: string, foreignUpTo: string | undefined): void

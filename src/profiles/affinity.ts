@@ -51,9 +51,9 @@ export class StoredAffinity implements Affinity {
     return new Set(this.#index.find(profileId) === undefined ? [] : this.#index.sharing(profileId))
   }
 
-  own(profileId: string, digests: readonly string[], at: 'once' | 'leisure'): void {
+  own(profileId: string, digests: readonly string[], at: 'once' | 'leisure'): Promise<void> | undefined {
     const uid = this.#index.find(profileId)?.uid
-    if (uid === undefined) return
+    if (uid === undefined) return undefined
     const { owners } = this.#index.segments
     const atMs = this.#index.now().getTime()
     for (const digest of digests) {
@@ -65,7 +65,7 @@ export class StoredAffinity implements Affinity {
         owners.put(digest, { uid, atMs })
       }
     }
-    if (at === 'once') owners.hurry()
+    return at === 'once' ? owners.hurry() : undefined
   }
 
   conversation(digest: string): Conversation | undefined {

@@ -91,7 +91,7 @@ describe('what processes remember together', () => {
           await handle.profiles.list()
           const affinity = affinityOf(handle)
           if (expected.has(mine)) continue
-          affinity.own(`openai:${profile}`, [affinity.digest(`object-${mine}`)], 'leisure')
+          void affinity.own(`openai:${profile}`, [affinity.digest(`object-${mine}`)], 'leisure')
           expected.set(mine, `openai:${profile}`)
           if (flush) await handle.profiles.flush()
         }
@@ -117,7 +117,7 @@ describe('what processes remember together', () => {
     const affinity = affinityOf(handle)
     const batch = async (from: number, count: number): Promise<void> => {
       const digests = Array.from({ length: count }, (_, index) => affinity.digest(`o-${from + index}`))
-      affinity.own('openai:a', digests, 'leisure')
+      void affinity.own('openai:a', digests, 'leisure')
       await handle.profiles.flush()
     }
     for (let from = 0; from < 18_000; from += 1_000) await batch(from, 1_000)
@@ -136,11 +136,11 @@ describe('what processes remember together', () => {
     const handle = await openTestHandle()
     await add(handle, 'a')
     const affinity = affinityOf(handle)
-    affinity.own('openai:a', [affinity.digest('file-1')], 'once')
+    await affinity.own('openai:a', [affinity.digest('file-1')], 'once')
     await handle.profiles.flush()
     await handle.vault.rotate()
     expect(affinity.ownerOf(affinity.digest('file-1'))).toBe('openai:a')
-    affinity.own('openai:a', [affinity.digest('file-2')], 'once')
+    await affinity.own('openai:a', [affinity.digest('file-2')], 'once')
     await handle.profiles.flush()
     expect(affinity.ownerOf(affinity.digest('file-2'))).toBe('openai:a')
     await handle.close()

@@ -46,7 +46,7 @@ export class SegmentLog {
   constructor(kind: SegmentKind, host: SegmentLogHost) {
     this.#kind = kind
     this.#host = host
-    this.#deferral = new Deferral(() => this.#flushLater())
+    this.#deferral = new Deferral(() => void this.#flushLater())
   }
 
   get isEmpty(): boolean {
@@ -91,9 +91,9 @@ export class SegmentLog {
     this.#deferral.arm(FLUSH_AFTER_MS)
   }
 
-  /** Writes what is pending now, while others go on. */
-  hurry(): void {
-    this.#flushLater()
+  /** Writes what is pending now; what cannot be written is tried again later. */
+  hurry(): Promise<void> {
+    return this.#flushLater()
   }
 
   /** Writes what is pending. Rejects when that fails; it stays pending then. */
@@ -174,11 +174,11 @@ export class SegmentLog {
     return index
   }
 
-  #flushLater(): void {
+  #flushLater(): Promise<void> {
     const written = this.flush().then(() => {
       this.#failed = 0
     })
-    written.catch((error: unknown) => {
+    return written.catch((error: unknown) => {
       this.#host.logger?.warn('what is known of conversations could not be written; trying again', {
         error: error instanceof Error ? error.message : 'unknown',
       })

@@ -38,7 +38,7 @@ export class Follower {
   }
 
   note(answer: PassedOn, over: AnswerOver): void {
-    const verdict = this.#judge.judge(over, answer.base, true)
+    const verdict = this.#judge.judge(over, answer.base, answer.served?.digest)
     this.verdict(answer, verdict)
   }
 

@@ -43,24 +43,29 @@ export interface BadAnswer {
 const GOOD: AnswerVerdict = { kind: 'good' }
 const MOST_KNOWN = 1_000
 
+/** Somebody who asks a third time within so long does not take such ends for answers, in milliseconds. */
+const AGAIN_MS = 60_000
+const BELIEVED = 2
+
 /**
- * Judges answers by their end. A stream of events that ends without the event that ends its dialect has broken off: no
- * client takes it for whole. As long as nobody has seen anything of it, and where its events are of no known dialect, it
- * is given the benefit of the doubt while its base URL has never sent such an event: not every server does, and asking
- * others in vain would leave the caller with nothing.
+ * Judges answers by their end. A stream of events that ends without the event that ends its dialect has broken off,
+ * unless its base URL has never sent one: not every server does. That is believed two times in a conversation: clients of
+ * servers that do not take such an end for an answer, and ask again at once.
  */
 export class AnswerJudge {
   /** Base URLs and dialects of streams that came to their proper end. */
   readonly #ending = new Set<string>()
+  /** Ends that were believed, by base URL, dialect and conversation. */
+  readonly #believed = new Map<string, { readonly count: number; readonly atMs: number }>()
 
   /**
    * @param base where the request was sent
-   * @param seen whether its caller has seen it
+   * @param conversation what it is a part of, where its caller has seen the answer and there is another account to ask
    */
-  judge(answer: AnswerOver, base: string, seen: boolean): AnswerVerdict {
+  judge(answer: AnswerOver, base: string, conversation?: string): AnswerVerdict {
     switch (answer.kind) {
       case 'events':
-        return this.#ofEvents(answer, base, seen)
+        return this.#ofEvents(answer, base, conversation)
       case 'json':
         return ofJson(answer)
       case 'other':
@@ -68,7 +73,7 @@ export class AnswerJudge {
     }
   }
 
-  #ofEvents(answer: AnswerOver, base: string, seen: boolean): AnswerVerdict {
+  #ofEvents(answer: AnswerOver, base: string, conversation: string | undefined): AnswerVerdict {
     const { tail, how, context } = answer
     if (tail === undefined) return byTransport(answer)
     const events = lastEvents(tail, how === 'whole')
@@ -87,19 +92,29 @@ export class AnswerJudge {
         const isOver = done || course === 'end' || how === 'whole' || how === 'unwanted'
         return isOver ? GOOD : unstated(how)
       } else if (course === 'part') {
-        const isSure = seen && dialect !== undefined
-        return this.#unfinished(answer, isSure ? undefined : keyOf(base, dialect))
+        const asked = dialect === undefined ? undefined : conversation
+        return this.#unfinished(answer, keyOf(base, dialect), asked)
       }
     }
     if (done) for (const dialect of ['chat', undefined] as const) this.#remember(keyOf(base, dialect))
-    return done ? GOOD : this.#unfinished(answer, keyOf(base, undefined))
+    return done ? GOOD : this.#unfinished(answer, keyOf(base, undefined), undefined)
   }
 
-  /** There was no proper end. @param key of what may never have had one */
-  #unfinished({ how, tail }: AnswerOver, key: string | undefined): AnswerVerdict {
+  /** There was no proper end. */
+  #unfinished({ how, tail, context }: AnswerOver, key: string, conversation?: string): AnswerVerdict {
     if (how === 'unwanted') return tail !== undefined && !hasContent(tail) ? { kind: 'nothing' } : GOOD
-    const isDoubtful = key !== undefined && !this.#ending.has(key)
-    return how === 'whole' && isDoubtful ? GOOD : unstated(how)
+    if (how !== 'whole' || this.#ending.has(key)) return unstated(how)
+    return this.#believes(key, conversation, context.now().getTime()) ? GOOD : unstated(how)
+  }
+
+  #believes(key: string, conversation: string | undefined, nowMs: number): boolean {
+    if (conversation === undefined) return true
+    const name = `${key} ${conversation}`
+    const known = this.#believed.get(name)
+    const count = known !== undefined && Math.abs(nowMs - known.atMs) < AGAIN_MS ? known.count + 1 : 1
+    if (this.#believed.size >= MOST_KNOWN) this.#believed.clear()
+    this.#believed.set(name, { count, atMs: nowMs })
+    return count <= BELIEVED
   }
 
   #remember(key: string): void {

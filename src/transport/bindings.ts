@@ -104,15 +104,15 @@ export class Bindings {
     return { digest, foreignUpTo: proof === undefined ? undefined : this.#affinity.digest(proof) }
   }
 
-  /** Keeps whose objects an answer names. */
-  own({ provider }: Stage, profileId: string, answer: NamingAnswer): void {
+  /** Keeps whose objects an answer names; gives when that is written, where somebody may ask for one in a moment. */
+  own({ provider }: Stage, profileId: string, answer: NamingAnswer): Promise<void> | undefined {
     const { method, path } = this.#request
     const affinity = this.#affinity
-    if (affinity === undefined) return
+    if (affinity === undefined) return undefined
     const ids = answerIds(path, () => asksToStore(this.#body), answer)
-    if (ids.length === 0) return
+    if (ids.length === 0) return undefined
     const digests = ids.map((id) => affinity.digest(objectName(provider, id)))
-    affinity.own(profileId, digests, isCreating(method, path) ? 'once' : 'leisure')
+    return affinity.own(profileId, digests, isCreating(method, path) ? 'once' : 'leisure')
   }
 
   #find(affinity: Affinity, provider: string): Bound {

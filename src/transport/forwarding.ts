@@ -27,6 +27,8 @@ const SHORT_WAIT_MS = 250
 /** Nobody who asked for less is asked again sooner than this, doubling to the longest. In milliseconds. */
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 1_000
+/** An answer is not held back for longer than this where the vault cannot be written, in milliseconds. */
+const LONGEST_KEEPING_MS = 3_000
 
 /** What the requests of a forwarder share. */
 export interface Shared {
@@ -55,6 +57,7 @@ export class Forwarding {
   readonly #bindings: Bindings
   readonly #selection: Selection
   readonly #follower: Follower
+  #kept: Promise<void> | undefined
   readonly #maxWaitMs: number
   readonly #deadlineMs: number
 
@@ -86,6 +89,7 @@ export class Forwarding {
       throwIfEnded(signal)
       if (affinity?.isStale === true) await affinity.ready()
       const answer = (await this.#round()) ?? (await this.#lastResorts()) ?? (await this.#hold())
+      if (answer !== undefined && this.#kept !== undefined) await this.#untilKept(this.#kept)
       return answer ?? (await this.#exhausted())
     } catch (error) {
       throwIfEnded(signal)
@@ -97,6 +101,17 @@ export class Forwarding {
       this.#course.end()
       this.#late.drop()
     }
+  }
+
+  /** Whoever has made an object may ask for it through another process in the next moment: that has to know whose it is. */
+  #untilKept(kept: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#parts.timers.after(LONGEST_KEEPING_MS, resolve)
+      void kept.then(() => {
+        cancel()
+        resolve()
+      })
+    })
   }
 
   async #lastResorts(): Promise<Answer | undefined> {
@@ -183,7 +198,7 @@ export class Forwarding {
       const served = this.#bindings.served(stage, profile.id)
       const answer = { profileId: profile.id, credential, model, origin, base: outcome.base, served }
       const follower = this.#follower
-      this.#bindings.own(stage, profile.id, {
+      this.#kept = this.#bindings.own(stage, profile.id, {
         location: () => headerValue(result.headers, 'location'),
         beginning: () => beginningOf(result),
       })

@@ -168,7 +168,7 @@ export class Trier {
 
   /** An answer of which nothing has been passed on may have come to its end meanwhile, and to no good one. */
   #badEnd(exchange: Exchange, provider: string, base: string): Failure | undefined {
-    const verdict = exchange.over && this.#judge.judge(exchange.over, base, false)
+    const verdict = exchange.over && this.#judge.judge(exchange.over, base)
     return verdict?.kind === 'bad' ? unfinishedAnswer(verdict, provider, exchange) : undefined
   }
 
