@@ -78,6 +78,14 @@ describe('a conversation', () => {
     expect(await who(forwarding.forward(turn(next, session)))).toBe('a')
   })
 
+  test('in which nothing was said is none', async () => {
+    await using forwarding = await lab()
+    for (const name of ['a', 'b', 'a']) {
+      await favour(forwarding, name)
+      expect(await who(forwarding.forward(turn({ messages: [], system: '' })))).toBe(name)
+    }
+  })
+
   test('is told apart by what was said first, not by marks beside it', async () => {
     await using forwarding = await lab()
     const said = (marks: object, ...more: object[]): object => ({

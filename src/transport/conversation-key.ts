@@ -49,7 +49,9 @@ function keyInBody(body: JsonText): string | undefined {
     ...instructions.map(({ start, end }) => textsOf(bytes, start, end)),
     ...messages.map((one) => firstWords(bytes, one)),
   ]
-  return `text ${beginning.join('\u0000')}`
+  const text = beginning.join('\u0000')
+  // Nothing was said: all such requests would be one conversation.
+  return /[^\0]/.test(text) ? `text ${text}` : undefined
 }
 
 function userIdIn(body: Buffer, { start }: Member): string | undefined {
