@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { rateLimited, type ScriptedUpstream, startScriptedUpstream } from '../../src/entries/testing.js'
 import { startTestGateway, type TestGateway } from '../support/gateway.js'
 import { asList, asObject } from './fields.js'
@@ -23,6 +23,11 @@ beforeAll(async () => {
   upstream = await startScriptedUpstream()
   upstream.respond((request) => (asksModel(request) ? rateLimited() : turns(0)), KEYS.first)
   upstream.respond(turns(0), KEYS.second)
+})
+afterAll(() => upstream.close())
+
+// Each request meets a gateway of its own: those of one agent's run are one conversation, and that stays.
+beforeEach(async () => {
   const accounts = Object.entries(BASES).flatMap(([provider, base]) =>
     Object.entries(KEYS).map(([name, secret]) => ({
       provider,
@@ -34,10 +39,7 @@ beforeAll(async () => {
   )
   gateway = await startTestGateway(accounts)
 })
-afterAll(async () => {
-  await gateway.close()
-  await upstream.close()
-})
+afterEach(() => gateway.close())
 
 const fixtures = readdirSync(FOLDER).map((name) =>
   asObject(JSON.parse(readFileSync(join(FOLDER, name), 'utf8'))),
@@ -59,7 +61,6 @@ type Sent = (typeof requests)[number]
 
 describe('what agents send', () => {
   it.each(requests)('is answered by the account that works: $title', async (sent) => {
-    await gateway.keymux.profiles.reset(`${sent.provider}:first`)
     const before = upstream.requests.length
     const { status, text } = await send(sent)
     const got = upstream.requests.slice(before)

@@ -2,11 +2,12 @@ import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync, statSync, write
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readPrivateFile } from '../../system/safe-file.js'
 import { GatewayFiles } from './files.js'
 import { findGateway } from './find.js'
+import { followToken, ownToken } from './own-token.js'
 import { newToken, TokenCheck } from './token.js'
 
 const VAULT = 'aabbccddeeff00112233445566778899'
@@ -28,6 +29,35 @@ describe('the files of a gateway', () => {
     }
     expect(statSync(join(folder, 'gateways')).mode & 0o777).toBe(0o700)
     expect(await files.readToken()).toBe('a-token-of-some-length')
+  })
+
+  test('are one token for all gateways that start at once on a vault that has none', async () => {
+    const none = { token: undefined, rotate: false }
+    const all = await Promise.all(Array.from({ length: 20 }, () => ownToken(files, none)))
+    expect(new Set([...all, await files.readToken()]).size).toBe(1)
+    expect(readdirSync(join(folder, 'gateways'))).toEqual([basename(files.tokenPath)])
+  })
+
+  test('an empty file is no token, and is written over', async () => {
+    await files.writeToken('')
+    const token = await ownToken(files, { token: undefined, rotate: false })
+    expect(await files.readToken()).toBe(token)
+  })
+
+  test('a token that was rotated while the gateway began counts', async () => {
+    const check = new TokenCheck(await ownToken(files, { token: undefined, rotate: false }))
+    const rotated = await ownToken(files, { token: undefined, rotate: true })
+    const heard = new Promise<void>((resolve) => {
+      const set = check.set.bind(check)
+      check.set = (token) => {
+        set(token)
+        resolve()
+      }
+    })
+    const unfollow = followToken(files, check, undefined)
+    await heard
+    unfollow()
+    expect(check.is(rotated)).toBe(true)
   })
 
   test('a token that others can read is refused, with the command that mends it', async () => {

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, link, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isKeymuxError } from '../../domain/errors.js'
 import { fileError } from '../../domain/file-errors.js'
 import { makeFolders } from '../../storage/folders.js'
+
+const WITHOUT_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'])
 
 /** Reads a file, or refuses one that others may read (`unsafe_permissions`). */
 export type ReadPrivateFile = (path: string) => Promise<Buffer>
@@ -51,7 +53,20 @@ export class GatewayFiles {
   }
 
   async writeToken(token: string): Promise<void> {
-    await this.#write(this.tokenPath, `${token}\n`)
+    await this.#write(this.tokenPath, `${token}\n`, rename)
+  }
+
+  /** Writes the token where none is yet, and gives the one that is on file then. */
+  async claimToken(token: string): Promise<string> {
+    try {
+      await this.#write(this.tokenPath, `${token}\n`, linkOrRename)
+      return token
+    } catch (error) {
+      if (!isKeymuxError(error, 'file_exists')) throw error
+    }
+    const kept = await this.readToken()
+    if (kept === undefined) await this.writeToken(token)
+    return kept ?? token
   }
 
   /** The records of this vault's gateways, the latest first; those of processes that died may be among them. */
@@ -64,7 +79,11 @@ export class GatewayFiles {
 
   async writeRecord(record: GatewayRecord): Promise<void> {
     const { startedAt, ...rest } = record
-    await this.#write(this.#recordPath(record.pid), `${JSON.stringify({ ...rest, started_at: startedAt })}\n`)
+    await this.#write(
+      this.#recordPath(record.pid),
+      `${JSON.stringify({ ...rest, started_at: startedAt })}\n`,
+      rename,
+    )
   }
 
   async removeRecord(pid: number): Promise<void> {
@@ -84,18 +103,34 @@ export class GatewayFiles {
     }
   }
 
-  /** Replaces a file as a whole. */
-  async #write(path: string, text: string): Promise<void> {
+  /** Writes a file as a whole, and puts it in its place. */
+  async #write(
+    path: string,
+    text: string,
+    place: (from: string, to: string) => Promise<void>,
+  ): Promise<void> {
     const temporary = `${path}.${randomBytes(6).toString('hex')}`
     try {
       makeFolders(this.#folder)
       if (process.platform !== 'win32') await chmod(this.#folder, 0o700)
       await writeFile(temporary, text, { mode: 0o600, flag: 'wx' })
-      await rename(temporary, path)
+      await place(temporary, path)
     } catch (error) {
-      await rm(temporary, { force: true }).catch(() => {})
       throw fileError(path, error)
+    } finally {
+      await rm(temporary, { force: true }).catch(() => {})
     }
+  }
+}
+
+/** Gives a file its name where that is free (`EEXIST`); on a file system without hard links, at any rate. */
+async function linkOrRename(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to)
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (!WITHOUT_LINKS.has(code)) throw error
+    await rename(from, to)
   }
 }
 

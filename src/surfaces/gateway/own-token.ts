@@ -19,7 +19,11 @@ export async function ownToken(
     if (chosen !== undefined || rotate) return undefined
     throw error
   })
-  const wanted = chosen ?? (rotate || kept === undefined ? newToken() : checkToken(kept, files.tokenPath))
+  if (chosen === undefined && !rotate) {
+    // Gateways that start at once on a new vault agree on one.
+    return checkToken(kept ?? (await files.claimToken(newToken())), files.tokenPath)
+  }
+  const wanted = chosen ?? newToken()
   if (wanted !== kept) await files.writeToken(wanted)
   return wanted
 }
@@ -38,5 +42,7 @@ export function followToken(files: GatewayFiles, check: TokenCheck, logger: Logg
     )
   }
   watchFile(path, { interval: WATCH_MS, persistent: false }, reread)
+  // It may have been replaced since it was read.
+  reread()
   return () => unwatchFile(path, reread)
 }
