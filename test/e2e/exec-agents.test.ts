@@ -140,11 +140,42 @@ describe('exec --gateway', () => {
     }
   })
 
-  test('warns of an agent that takes no address from its environment', async () => {
-    const { stderr } = await exec(['anthropic', '--', 'openclaw'])
-    expect(stderr).toMatch(
-      /^keymux: OpenClaw takes no address from its environment; set in its own settings:\n {2}openclaw config set models\.providers\.anthropic\.baseUrl http:\/\/127\.0\.0\.1:\d+\/anthropic\n/,
+  test.each([['openclaw'], ['openclaw', '--no-recipe']])(
+    'leads an agent that takes no address from its environment to a gateway that lasts: %s %s',
+    async (agent, ...options) => {
+      const { env, stderr } = await exec([...options, 'anthropic', '--', agent])
+      expect(
+        stderr,
+      ).toBe(`keymux: OpenClaw takes no address from its environment; set in its own settings once keymux serve runs:
+  openclaw config set models.providers.anthropic.baseUrl http://127.0.0.1:7878/anthropic
+  openclaw gateway restart
+  as its key: the token in the file that keymux serve names
+`)
+      expect(stderr).not.toContain(env.ANTHROPIC_BASE_URL)
+    },
+  )
+
+  test.each([
+    ['codex', 'openai', 'Codex'],
+    ['opencode', 'anthropic', 'opencode'],
+    ['claude', 'anthropic', undefined],
+    ['gemini', 'gemini', undefined],
+    ['other', 'openai', undefined],
+  ])('says of %s whether it is led without its recipe', async (agent, provider, label) => {
+    const { stderr } = await exec(['--no-recipe', provider, '--', agent])
+    expect(stderr).toBe(
+      label === undefined
+        ? ''
+        : `keymux: without its recipe ${label} is not led to the gateway: it asks an address of its own\n`,
     )
+  })
+
+  test('--no-recipe without --gateway is refused', async () => {
+    const { code, stderr } = await keymux(['exec', '--no-recipe', 'openai', '--', 'codex'])
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: 'keymux: --no-recipe goes with --gateway alone: leave it out\n',
+    })
   })
 
   test('warns of an agent that asks another provider', async () => {

@@ -17,6 +17,8 @@ export interface Child {
 export interface Offer {
   readonly endpoints: readonly Endpoint[]
   readonly token: string
+  /** Where `keymux serve` offers the same to programs that outlive this one, and whether it runs. */
+  readonly lasting: { readonly endpoints: readonly Endpoint[]; readonly runs: boolean }
 }
 
 /** The agent that a command line starts, if it is one that keymux knows. */
@@ -52,16 +54,30 @@ export async function withRecipe(
   }
 }
 
-function tell(context: CliContext, agent: Recognised, prepared: Prepared, { endpoints }: Offer): void {
-  const { output } = context
-  const { label, name, trial, providers, byHand = [], ignoresEnvironment } = agent.recipe
-  const used = endpointsOf(agent, endpoints)
-  const lines = (used.length > 0 ? used : endpoints.slice(0, 1)).flatMap((endpoint) =>
-    byHand.map((line) => fillIn(line, endpoint, '', '')),
+/** Warns of an agent that does not heed the variables that are set for it without its recipe. */
+export function tellUnled(
+  { output }: CliContext,
+  agent: Recognised,
+  offer: Offer,
+  variables: readonly string[],
+): void {
+  const { recipe } = agent
+  if (recipe.ignoresEnvironment === true) for (const line of byHand(agent, offer)) output.note(line)
+  const changes = offer.endpoints.flatMap(({ provider }) => recipe.providers[provider] ?? [])
+  const led = changes.every(({ set = {} }) => Object.keys(set).some((name) => variables.includes(name)))
+  if (led) return
+  output.note(
+    `keymux: without its recipe ${recipe.label} is not led to the gateway: it asks an address of its own`,
   )
+}
+
+function tell(context: CliContext, agent: Recognised, prepared: Prepared, offer: Offer): void {
+  const { output } = context
+  const { endpoints } = offer
+  const { label, name, trial, providers, ignoresEnvironment } = agent.recipe
+  const used = endpointsOf(agent, endpoints)
   if (ignoresEnvironment === true) {
-    output.note(`keymux: ${label} takes no address from its environment; set in its own settings:`)
-    for (const line of lines) output.note(`  ${line}`)
+    for (const line of byHand(agent, offer)) output.note(line)
   } else if (used.length === 0) {
     const known = Object.keys(providers).join(', ')
     const given = endpoints.map(({ provider }) => provider).join(', ')
@@ -71,6 +87,18 @@ function tell(context: CliContext, agent: Recognised, prepared: Prepared, { endp
   if (used.length === 0) return
   output.detail(`keymux: this is ${label}; its recipe (${name}, ${TRIALS[trial.how]} ${trial.version}):`)
   for (const line of prepared.done) output.detail(`  ${line}`)
+}
+
+/** What to write into the settings of an agent that nothing of ours reaches. */
+function byHand({ recipe }: Recognised, { lasting }: Offer): string[] {
+  const { label, byHand: lines = [] } = recipe
+  const before = lasting.runs ? '' : ' once keymux serve runs'
+  const [endpoint] = lasting.endpoints
+  return [
+    `keymux: ${label} takes no address from its environment; set in its own settings${before}:`,
+    ...(endpoint === undefined ? [] : lines.map((line) => `  ${fillIn(line, endpoint, '', '')}`)),
+    '  as its key: the token in the file that keymux serve names',
+  ]
 }
 
 const TRIALS = { run: 'tried with', source: 'read from the source of', untried: 'not tried; written for' }

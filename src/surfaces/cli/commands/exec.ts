@@ -4,7 +4,7 @@ import type { Keymux } from '../../../domain/keymux.js'
 import { environmentOf } from '../../../operations/environment.js'
 import { type Member, parseMembers } from '../../../operations/members.js'
 import { providerEnvNames } from '../../../providers/request.js'
-import { agentOf, type Child, withRecipe } from '../agents/agent-child.js'
+import { agentOf, type Child, tellUnled, withRecipe } from '../agents/agent-child.js'
 import type { Recognised } from '../agents/recognise.js'
 import type { CliContext } from '../context.js'
 import { runChild } from '../exec-child.js'
@@ -34,6 +34,9 @@ const OWN_VARIABLES = [
   'KEYMUX_GATEWAY_TOKEN',
   'DEVCLAW_VAULT_PASSWORD',
 ]
+
+const NO_LOG =
+  'keymux: the log is left out of the terminal that the program draws on; 2> FILE writes both to a file'
 
 /** `keymux exec`: runs a program with credentials in its environment. */
 export const exec: CommandSpec = {
@@ -72,8 +75,11 @@ export const exec: CommandSpec = {
     if (input.flag('gateway')) {
       refuseSelection(input)
       const members = chains.map(onlyMember)
-      const agent = input.flag('no-recipe') ? undefined : agentOf(context, command)
-      return throughGateway(context, { members, command, agent })
+      const agent = agentOf(context, command)
+      return throughGateway(context, { members, command, agent, bare: input.flag('no-recipe') })
+    }
+    if (input.flag('no-recipe')) {
+      throw new KeymuxError('usage', '--no-recipe goes with --gateway alone', { hint: 'leave it out' })
     }
     const handle = await context.open()
     const find: FindProvider = (provider) => handle.providers.get(provider)
@@ -107,8 +113,10 @@ type Environment = Readonly<Record<string, string | undefined>>
 interface Task {
   readonly members: readonly Member[]
   readonly command: readonly string[]
-  /** Set where more than variables has to be said to the program. */
+  /** The coding agent that it starts, if it is one that keymux knows. */
   readonly agent: Recognised | undefined
+  /** Variables are all that is set for it. */
+  readonly bare: boolean
 }
 
 /** Uses the running gateway of this vault; without one, starts one that ends with the program. */
@@ -119,12 +127,13 @@ async function throughGateway(context: CliContext, task: Task): Promise<number> 
     // What the program leaves behind, or another program reads of it, opens nothing afterwards.
     const child = await context.host.services.childToken(found, providersOf(members))
     try {
-      return await startAgainst(context, task, found.find, { url: found.url, token: child.token })
+      const access = { url: found.url, token: child.token }
+      return await startAgainst(context, task, found.find, access, { url: found.url, runs: true })
     } finally {
       child.release()
     }
   }
-  const request = { ...(await privateGateway(context)), providers: providersOf(members) }
+  const request = { ...(await privateGateway(context, task)), providers: providersOf(members) }
   const { logger } = request
   const handle = await context.open(logger === undefined ? { longLived: true } : { logger, longLived: true })
   const find: FindProvider = (provider) => handle.providers.get(provider)
@@ -134,7 +143,9 @@ async function throughGateway(context: CliContext, task: Task): Promise<number> 
   const gateway = await context.host.services.startGateway(handle, request)
   try {
     const { url = '', token } = gateway
-    return await startAgainst(context, task, find, { url, token })
+    const { host, port } = handle.config.gateway
+    const served = { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, runs: false }
+    return await startAgainst(context, task, find, { url, token }, served)
   } finally {
     await gateway.close({ drainMs: 0 })
   }
@@ -144,14 +155,19 @@ function providersOf(members: readonly Member[]): string[] {
   return [...new Set(members.map(({ provider }) => provider))]
 }
 
-/** Starts the program with a gateway that runs. */
+/**
+ * Starts the program with a gateway that runs.
+ *
+ * @param served What is there after the program: the address of `keymux serve`, and whether it runs.
+ */
 function startAgainst(
   context: CliContext,
   task: Task,
   find: FindProvider,
   access: GatewayAccess,
+  served: { readonly url: string; readonly runs: boolean },
 ): Promise<number> {
-  const { members, command, agent } = task
+  const { members, command, agent, bare } = task
   const variables = gatewayEnvironment(members, find, access, reachedBy(task))
   const around = aroundProxies(context.host.env)
   const child = {
@@ -160,21 +176,29 @@ function startAgainst(
   }
   const run = ({ line, env }: Child): Promise<number> => start(context, line, env)
   if (agent === undefined) return run(child)
-  const offer = { endpoints: gatewayEndpoints(members, find, access.url), token: access.token }
-  return withRecipe(context, agent, child, offer, run)
+  const endpoints = gatewayEndpoints(members, find, access.url)
+  const lasting = { endpoints: gatewayEndpoints(members, find, served.url), runs: served.runs }
+  const offer = { endpoints, lasting, token: access.token }
+  if (!bare) return withRecipe(context, agent, child, offer, run)
+  tellUnled(context, agent, offer, Object.keys(variables))
+  return run(child)
 }
 
 /** Providers that the program is led to by other means than a variable for the base URL. */
-function reachedBy({ agent }: Task): (provider: string) => boolean {
-  return (provider) => agent !== undefined && Object.hasOwn(agent.recipe.providers, provider)
+function reachedBy({ agent, bare }: Task): (provider: string) => boolean {
+  return (provider) => !bare && agent !== undefined && Object.hasOwn(agent.recipe.providers, provider)
 }
 
 /** A gateway on a free port of loopback, with a token of its own, that nobody else is told of. */
-async function privateGateway(context: CliContext): Promise<GatewayRequest> {
+async function privateGateway(context: CliContext, { agent }: Task): Promise<GatewayRequest> {
   const { host, settings } = context
   const request = { host: '127.0.0.1', port: 0, announce: false, stateFolder: gatewayFolder(context) }
   // Standard error is the program's own, unless its user wants to see what happens.
   if (!settings.verbose) return request
+  if (agent !== undefined && host.stderr.isTTY === true) {
+    context.output.detail(NO_LOG)
+    return request
+  }
   const logger = await host.services.createLogger('debug', host.clock, (line) => host.stderr.write(line))
   return { ...request, logger }
 }
