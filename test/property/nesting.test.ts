@@ -115,7 +115,11 @@ describe.each(JSON_NESTS)('JSON of %s', (_name, open, close) => {
         new SignedItems('/responses', new JsonText(Buffer.from(`{"input":[{"encrypted_content":${text}}]}`)))
           .count,
       ).toBe(0)
-      expect(conversationKey([], new JsonText(Buffer.from(`{"messages":${text}}`)))).toBeDefined()
+      const said = (messages: string): string | undefined =>
+        conversationKey([], new JsonText(Buffer.from(`{"messages":${messages}}`)))
+      expect(said(`[{"role":"system","content":${text}},{"role":"user","content":"hello"}]`)).toContain('hello')
+      // Undefined where no text stands in it.
+      expect(said(text) ?? 'text ').toMatch(/^text /)
     })
   })
 })
