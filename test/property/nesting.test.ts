@@ -117,7 +117,9 @@ describe.each(JSON_NESTS)('JSON of %s', (_name, open, close) => {
       ).toBe(0)
       const said = (messages: string): string | undefined =>
         conversationKey([], new JsonText(Buffer.from(`{"messages":${messages}}`)))
-      expect(said(`[{"role":"system","content":${text}},{"role":"user","content":"hello"}]`)).toContain('hello')
+      expect(said(`[{"role":"system","content":${text}},{"role":"user","content":"hello"}]`)).toContain(
+        'hello',
+      )
       // Undefined where no text stands in it.
       expect(said(text) ?? 'text ').toMatch(/^text /)
     })
