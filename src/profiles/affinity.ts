@@ -6,12 +6,16 @@ import { DIGEST_BYTES, type Remembered } from './segments.js'
 const REWRITE_MS = 600_000
 /** So many conversations that were seen one time are known. They are not written: most are never seen again. */
 const MOST_NEW = 10_000
+/** The digests of so many short texts are known: programs name their session in each request of it. */
+const MOST_KNOWN = 256
+const SHORT_LENGTH = 256
 
 /** What is remembered of upstream objects and conversations, in the vault's lane of state. */
 export class StoredAffinity implements Affinity {
   readonly #index: ProfileIndex
   readonly #hash: (text: string) => Buffer
   readonly #new = new Map<string, Remembered>()
+  readonly #digests = new Map<string, string>()
 
   constructor(index: ProfileIndex, hash: (text: string) => Buffer) {
     this.#index = index
@@ -35,7 +39,14 @@ export class StoredAffinity implements Affinity {
   }
 
   digest(text: string): string {
-    return this.#hash(text).toString('latin1', 0, DIGEST_BYTES)
+    const known = this.#digests.get(text)
+    if (known !== undefined) return known
+    const digest = this.#hash(text).toString('latin1', 0, DIGEST_BYTES)
+    if (text.length > SHORT_LENGTH) return digest
+    const [oldest] = this.#digests.size >= MOST_KNOWN ? this.#digests.keys() : []
+    if (oldest !== undefined) this.#digests.delete(oldest)
+    this.#digests.set(text, digest)
+    return digest
   }
 
   get hasOwners(): boolean {

@@ -1,6 +1,7 @@
 import type { Forwarder } from '../domain/forwarding.js'
 import type { Logger } from '../domain/ports.js'
 import { AnswerJudge } from './answer-verdict.js'
+import { CredentialForms } from './credential-forms.js'
 import { Forwarding } from './forwarding.js'
 import { type HoldLimits, Holds } from './holds.js'
 import { codingsOf, decodedBody } from './request-coding.js'
@@ -18,7 +19,7 @@ export function createForwarder(given: ForwarderParts): Forwarder {
     bytes: parts.settings?.holdBytes ?? HOLD_BYTES,
   })
   const holds = new Holds(limits, parts.timers)
-  const shared = { holds, rooms: new Rooms(), judge: new AnswerJudge() }
+  const shared = { holds, rooms: new Rooms(), judge: new AnswerJudge(), forms: new CredentialForms() }
   return {
     forward: (request) => {
       const codings = codingsOf(request.headers)

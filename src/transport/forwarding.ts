@@ -6,6 +6,7 @@ import type { AnswerJudge } from './answer-verdict.js'
 import { Bindings } from './bindings.js'
 import { Conclusion } from './conclusion.js'
 import { Course, DEADLINE } from './course.js'
+import type { CredentialForms } from './credential-forms.js'
 import { decodeBeginning } from './decode.js'
 import { throwIfEnded } from './ending.js'
 import { Exchange } from './exchange.js'
@@ -36,6 +37,7 @@ export interface Shared {
   readonly holds: Holds
   readonly rooms: Rooms
   readonly judge: AnswerJudge
+  readonly forms: CredentialForms
 }
 
 /** One request on its way through providers and profiles, until one answers. */
@@ -54,6 +56,7 @@ export class Forwarding {
   readonly #late = new LateTries()
   readonly #holds: Holds
   readonly #rooms: Rooms
+  readonly #forms: CredentialForms
   readonly #bindings: Bindings
   readonly #selection: Selection
   readonly #follower: Follower
@@ -61,12 +64,13 @@ export class Forwarding {
   readonly #maxWaitMs: number
   readonly #deadlineMs: number
 
-  constructor(parts: ForwarderParts, request: ForwardRequest, { holds, rooms, judge }: Shared) {
+  constructor(parts: ForwarderParts, request: ForwardRequest, { holds, rooms, judge, forms }: Shared) {
     const { timers, random, settings } = parts
     this.#parts = parts
     this.#request = request
     this.#holds = holds
     this.#rooms = rooms
+    this.#forms = forms
     const deadlineMs = request.settings?.deadlineMs ?? settings?.deadlineMs ?? DEADLINE_MS
     this.#deadlineMs = deadlineMs
     this.#maxWaitMs = Math.min(request.settings?.maxWaitMs ?? settings?.maxWaitMs ?? 0, deadlineMs)
@@ -137,7 +141,7 @@ export class Forwarding {
 
   async #stage(stage: Stage): Promise<Answer | undefined> {
     while (!this.#course.isOver) {
-      const selected = await this.#selection.next(stage)
+      const selected = this.#selection.nextNow(stage) ?? (await this.#selection.next(stage))
       if (selected === undefined) return undefined
       if (this.#course.isOver) {
         selected.leave()
@@ -193,8 +197,8 @@ export class Forwarding {
     const { result, stage, credential, origin } = outcome
     const { profile } = outcome.resolution
     const model = this.#outbound.model(stage)
-    this.#selection.tried(profile, this.#hasNewCredential(outcome))
     if (result instanceof Exchange) {
+      this.#selection.tried(profile, false)
       const served = this.#bindings.served(stage, profile.id)
       const answer = { profileId: profile.id, credential, model, origin, base: outcome.base, served }
       const follower = this.#follower
@@ -204,15 +208,19 @@ export class Forwarding {
       })
       result.follow((over) => follower.note(answer, over))
       for (const { tried, failure } of late) this.#noteLate(tried, failure)
-      const passed = this.#providers(passedOn(result, credential), profile.id)
+      const passed = this.#providers(passedOn(result, credential, this.#forms), profile.id)
       return result.tunnel === undefined
         ? passed
         : { ...passed, tunnel: handedOver(result, answer, follower) }
     }
+    this.#selection.tried(profile, this.#hasNewCredential(outcome))
     if (result.telling) this.#note(outcome, result, model)
     const { exchange } = result
     if (exchange !== undefined && (result.scope === 'request' || this.#outbound.isSpent)) {
-      return this.#providers(errorPassedOn(exchange, credential, this.#familyOf(stage)), profile.id)
+      return this.#providers(
+        errorPassedOn(exchange, credential, this.#familyOf(stage), this.#forms),
+        profile.id,
+      )
     }
     this.#keep(outcome)
     if (result.late !== undefined) this.#late.add(outcome, result, result.late)
@@ -362,7 +370,7 @@ export class Forwarding {
       if (exchange !== undefined && !isOfCredential(failure)) {
         this.#answered = undefined
         const { credential, stage, resolution } = answered
-        const parts = errorPassedOn(exchange, credential, this.#familyOf(stage))
+        const parts = errorPassedOn(exchange, credential, this.#familyOf(stage), this.#forms)
         return this.#providers(parts, resolution.profile.id)
       }
     }

@@ -28,40 +28,36 @@ const LONGEST_NAME = 1_024
  */
 export function* members(text: Buffer, start: number): Generator<Member> {
   if (text[start] !== OPEN_BRACE) return
-  let at = start + 1
-  while (at < text.length) {
-    at = skipSpace(text, at)
-    if (text[at] === COMMA) {
-      at += 1
-      continue
-    }
-    if (text[at] !== QUOTE) return
-    const keyStart = at
-    const keyEnd = endOfString(text, at)
-    at = skipSpace(text, keyEnd)
-    if (text[at] !== COLON) return
-    at = skipSpace(text, at + 1)
-    const end = endOfValue(text, at)
-    yield { keyStart, keyEnd, start: at, end }
-    at = end
-  }
+  for (let one = memberAt(text, start + 1); one !== undefined; one = memberAt(text, one.end)) yield one
 }
 
 /** The elements of the array that begins at `start`, in the same way. */
 export function* elements(text: Buffer, start: number): Generator<Span> {
   if (text[start] !== OPEN_BRACKET) return
-  let at = start + 1
-  while (at < text.length) {
-    at = skipSpace(text, at)
-    if (text[at] === COMMA) {
-      at += 1
-      continue
-    }
-    if (at >= text.length || text[at] === CLOSE_BRACKET || text[at] === CLOSE_BRACE) return
-    const end = endOfValue(text, at)
-    yield { start: at, end }
-    at = end
-  }
+  for (let one = elementAt(text, start + 1); one !== undefined; one = elementAt(text, one.end)) yield one
+}
+
+function memberAt(text: Buffer, from: number): Member | undefined {
+  const keyStart = skipCommas(text, from)
+  if (text[keyStart] !== QUOTE) return undefined
+  const keyEnd = endOfString(text, keyStart)
+  const colon = skipSpace(text, keyEnd)
+  if (text[colon] !== COLON) return undefined
+  const start = skipSpace(text, colon + 1)
+  return { keyStart, keyEnd, start, end: endOfValue(text, start) }
+}
+
+function elementAt(text: Buffer, from: number): Span | undefined {
+  const start = skipCommas(text, from)
+  const first = text[start]
+  if (first === undefined || first === CLOSE_BRACKET || first === CLOSE_BRACE) return undefined
+  return { start, end: endOfValue(text, start) }
+}
+
+function skipCommas(text: Buffer, from: number): number {
+  let at = skipSpace(text, from)
+  while (text[at] === COMMA) at = skipSpace(text, at + 1)
+  return at
 }
 
 /** The member of this name; of several the last counts, as it does for parsers. */
@@ -74,7 +70,9 @@ export function member(text: Buffer, start: number, name: string): Member | unde
 /** Whether a member is called `name`, however that is written. */
 export function isKey(text: Buffer, { keyStart, keyEnd }: Member, name: string): boolean {
   if (keyEnd - keyStart === name.length + 2) {
-    return text.toString('latin1', keyStart + 1, keyEnd - 1) === name
+    // Most keys of that length begin otherwise, and need not be made a text.
+    const begins = text[keyStart + 1] === name.charCodeAt(0)
+    return begins && text.toString('latin1', keyStart + 1, keyEnd - 1) === name
   }
   return text.subarray(keyStart, keyEnd).includes(BACKSLASH) && stringAt(text, keyStart, keyEnd) === name
 }
@@ -172,6 +170,11 @@ export class JsonText {
 
   /** The one of this name; of several the last counts, as it does for parsers. */
   find(name: string): Member | undefined {
-    return this.members.findLast((one) => isKey(this.bytes, one, name))
+    const { members, bytes } = this
+    for (let index = members.length - 1; index >= 0; index -= 1) {
+      const one = members[index]
+      if (one !== undefined && isKey(bytes, one, name)) return one
+    }
+    return undefined
   }
 }

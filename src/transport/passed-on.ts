@@ -1,6 +1,7 @@
 import type { Answer, AnswerBody, BodySink } from '../domain/forwarding.js'
 import type { ProviderFamily } from '../domain/provider.js'
-import { formsOfSecret, RedactingStream, redactKnown } from '../domain/redact.js'
+import { RedactingStream, redactKnown } from '../domain/redact.js'
+import type { CredentialForms } from './credential-forms.js'
 import { decodeBeginning } from './decode.js'
 import type { Exchange } from './exchange.js'
 import { answerHeaders, headerValue, without } from './headers.js'
@@ -12,10 +13,10 @@ type Parts = Pick<Answer, 'status' | 'statusText' | 'headers' | 'body'>
 const SHORTEST_CREDENTIAL = 4
 
 /** An upstream's answer as it may be passed on: where head or a body that is here repeat the credential, without it. */
-export function passedOn(exchange: Exchange, credential: string): Parts {
-  const parts = headPassedOn(exchange, credential)
+export function passedOn(exchange: Exchange, credential: string, forms: CredentialForms): Parts {
+  const parts = headPassedOn(exchange, credential, forms)
   const whole = exchange.whole()
-  if (whole === undefined || isShort(credential) || !repeats(whole, credential)) return parts
+  if (whole === undefined || isShort(credential) || !repeats(whole, forms.plainOf(credential))) return parts
   return withText(parts, redactKnown(whole.toString('utf8'), [credential]))
 }
 
@@ -24,8 +25,9 @@ export function errorPassedOn(
   exchange: Exchange,
   credential: string,
   family: ProviderFamily | undefined,
+  forms: CredentialForms,
 ): Parts {
-  const parts = headPassedOn(exchange, credential)
+  const parts = headPassedOn(exchange, credential, forms)
   if (isShort(credential)) return parts
   const coding = headerValue(exchange.headers, 'content-encoding')
   const text = decodeBeginning(exchange.beginning(), coding)
@@ -54,22 +56,21 @@ export function errorPassedOn(
   return withText(parts, clean)
 }
 
-function headPassedOn(exchange: Exchange, credential: string): Parts {
+function headPassedOn(exchange: Exchange, credential: string, forms: CredentialForms): Parts {
   const { status, statusText } = exchange
-  const leaks = !isShort(credential) && redactKnown(statusText, [credential]) !== statusText
+  const mayLeak = !isShort(credential) && statusText.length >= credential.trim().length
+  const leaks = mayLeak && redactKnown(statusText, [credential]) !== statusText
   return {
     status,
     statusText: leaks ? '' : statusText,
-    headers: withoutCredential(answerHeaders(exchange.headers), credential),
+    headers: withoutCredential(answerHeaders(exchange.headers), credential, forms),
     body: exchange,
   }
 }
 
 /** Whether a body holds the credential as it is or as JSON writes it: all that an answer which works is searched for. */
-function repeats(body: Buffer, credential: string): boolean {
-  if (body.includes(credential)) return true
-  const escaped = JSON.stringify(credential)
-  return escaped.length > credential.length + 2 && body.includes(escaped.slice(1, -1))
+function repeats(body: Buffer, plain: readonly string[]): boolean {
+  return plain.some((form) => body.includes(form))
 }
 
 function withText(parts: Parts, text: string): Parts {
@@ -78,12 +79,14 @@ function withText(parts: Parts, text: string): Parts {
   return { ...parts, headers: [...headers, 'content-length', String(bytes.length)], body: bodyOf(bytes) }
 }
 
-function withoutCredential(headers: string[], credential: string): string[] {
+function withoutCredential(headers: string[], credential: string, forms: CredentialForms): string[] {
   // No form of it is shorter than it is itself: most answers have no header that long.
   if (isShort(credential) || !headers.some((text) => text.length >= credential.length)) return headers
-  const forms = [credential, ...formsOfSecret(credential)]
-  const leaks = (text: string): boolean => forms.some((form) => text.includes(form))
-  if (!headers.some(leaks)) return headers
+  const known = forms.allOf(credential)
+  // A line feed stands in no header, so that no form is found across two of them.
+  const all = headers.join('\n')
+  if (!known.some((form) => all.includes(form))) return headers
+  const leaks = (text: string): boolean => known.some((form) => text.includes(form))
   return headers.filter((_, index) => !leaks(headers[index - (index % 2) + 1] ?? ''))
 }
 

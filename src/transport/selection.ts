@@ -65,6 +65,17 @@ export class Selection {
     if (this.#refusals.length > 0) this.#refusals = []
   }
 
+  /** The next profile of a stage where it can be told at once. */
+  nextNow(stage: Stage): Selected | undefined {
+    const resolution = this.#parts.resolver.resolveNow(
+      stage.provider,
+      stage.profile,
+      this.#choice(stage, this.#excluded()),
+    )
+    const leave = resolution && this.#enter(resolution)
+    return resolution && leave && { stage, resolution, leave }
+  }
+
   /** The next profile of a stage, with a place in its room; `undefined` when none is left. */
   async next(stage: Stage): Promise<Selected | undefined> {
     for (;;) {

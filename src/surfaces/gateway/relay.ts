@@ -88,7 +88,7 @@ export class Relay {
     }
     response.once('close', leave)
     try {
-      if (await this.#isUnknown(target)) {
+      if (target.kind === 'provider' && target.name !== undefined && (await this.#isUnknown(target))) {
         response.off('close', leave)
         return UNKNOWN_PROFILE
       }

@@ -54,6 +54,8 @@ export class TokenCheck {
 
   /** Whether a request carries the token in one of the places where SDKs put their key. */
   admits(headers: IncomingHttpHeaders, url: string): boolean {
+    const { authorization } = headers
+    if (authorization !== undefined && this.#equals(bearer(authorization))) return true
     return presentedTokens(headers, url).some((token) => this.#equals(token))
   }
 
