@@ -1,4 +1,4 @@
-import { unwatchFile, watchFile } from 'node:fs'
+import { type Stats, unwatchFile, watchFile } from 'node:fs'
 import { loadConfig } from '../../config/load.js'
 import { isKeymuxError } from '../../domain/errors.js'
 import type { Keymux } from '../../domain/keymux.js'
@@ -30,10 +30,20 @@ export function followConfig(
       }
     })
   }
-  watchFile(path, { interval: INTERVAL_MS, persistent: false }, reload)
+  const look = (now: Stats, before: Stats): void => {
+    if (hasChanged(now, before)) reload()
+  }
+  watchFile(path, { interval: INTERVAL_MS, persistent: false }, look)
   const release = context.host.interrupts.take(['SIGHUP'], reload)
   return () => {
-    unwatchFile(path, reload)
+    unwatchFile(path, look)
     release()
   }
 }
+
+/** Node tells once of a file that is not there, when it begins to watch: nothing has changed then. */
+export function hasChanged(now: Identity, before: Identity): boolean {
+  return now.mtimeMs !== before.mtimeMs || now.size !== before.size || now.ino !== before.ino
+}
+
+type Identity = Pick<Stats, 'mtimeMs' | 'size' | 'ino'>
