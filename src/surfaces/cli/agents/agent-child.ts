@@ -3,7 +3,7 @@ import { keymuxFolder } from '../../../config/paths.js'
 import type { CliContext } from '../context.js'
 import { applyRecipe, type Endpoint, endpointsOf, fillIn, type Prepared } from './apply.js'
 import { RECIPES } from './catalogue.js'
-import { ChildFolder } from './child-folder.js'
+import { ChildFolder, systemFolders } from './child-folder.js'
 import { programFacts } from './program-facts.js'
 import { type Recognised, recognise } from './recognise.js'
 
@@ -41,11 +41,20 @@ export async function withRecipe(
   run: (child: Child) => Promise<number>,
 ): Promise<number> {
   const { host } = context
-  const folder = new ChildFolder([keymuxFolder('runtime', host), keymuxFolder('state', host)])
   const { platform, home } = host
+  const folder = new ChildFolder([
+    keymuxFolder('runtime', host),
+    keymuxFolder('state', host),
+    ...systemFolders(platform, process.getuid?.()),
+  ])
   const subject = { ...child, ...offer, platform, home, folder: folder.path, read: textOf }
   const prepared = applyRecipe(agent, subject)
   tell(context, agent, prepared, offer)
+  if (prepared.files.size > 0 && !folder.isOutOfReach) {
+    context.output.note(
+      `keymux: the settings for ${agent.recipe.label} lie in ${folder.path}, where others may replace them; it may not read them there: set XDG_RUNTIME_DIR to a folder that is yours alone`,
+    )
+  }
   folder.write(prepared.files)
   try {
     return await run(prepared)

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ChildFolder } from './child-folder.js'
+import { ChildFolder, systemFolders } from './child-folder.js'
 
 let root: string
 beforeEach(() => {
@@ -57,6 +57,17 @@ describe('files for a child', () => {
     const expected = isOpen(tmpdir()) ? open : closed
     expect(new ChildFolder([join(open, 'x'), closed]).path.startsWith(join(expected, ''))).toBe(true)
     expect(new ChildFolder([join(open, 'x')]).path.startsWith(open)).toBe(true)
+    expect(new ChildFolder([join(open, 'x')]).isOutOfReach).toBe(false)
+    expect(new ChildFolder([join(open, 'x'), '/keymux-is-not-here']).isOutOfReach).toBe(true)
+  })
+
+  it('find a place for those whose home is open to all, where the system has one', () => {
+    expect(systemFolders('linux', undefined)).toEqual([])
+    expect(systemFolders('darwin', 0)).toEqual([])
+    const own = systemFolders('linux', process.getuid?.())
+    for (const path of own) expect(statSync(dirname(path)).uid).toBe(process.getuid?.())
+    // Another user's sessions are not his.
+    expect(systemFolders('linux', 4_294_967)).toEqual([])
   })
 
   it('are not written where that cannot be', () => {

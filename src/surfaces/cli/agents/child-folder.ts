@@ -7,6 +7,8 @@ import { makeFolders } from '../../../storage/folders.js'
 /** Files that last as long as a program that keymux runs. */
 export class ChildFolder {
   readonly path: string
+  /** Whether nobody else can have replaced it. */
+  readonly isOutOfReach: boolean
   readonly #parent: string
 
   /**
@@ -14,7 +16,9 @@ export class ChildFolder {
    *   agents look at before they trust a file; without one, the first. Nothing is made before it is needed.
    */
   constructor(candidates: readonly string[]) {
-    this.#parent = join(candidates.find(isOutOfReach) ?? candidates[0] ?? '', 'agents')
+    const safe = candidates.find(isOutOfReach)
+    this.isOutOfReach = safe !== undefined
+    this.#parent = join(safe ?? candidates[0] ?? '', 'agents')
     this.path = join(this.#parent, `${process.pid}-${randomBytes(6).toString('hex')}`)
   }
 
@@ -44,6 +48,18 @@ export class ChildFolder {
       if (pid > 0 && !isAlive(pid)) rmSync(join(this.#parent, name), { recursive: true, force: true })
     }
   }
+}
+
+/**
+ * Folders of the system that belong to a user alone, for those whose home lies where all may write (containers put it
+ * below `/tmp`): that of his sessions, and root's.
+ */
+export function systemFolders(platform: NodeJS.Platform, uid: number | undefined): string[] {
+  if (platform !== 'linux' || uid === undefined) return []
+  const places = [`/run/user/${uid}`, ...(uid === 0 ? ['/run'] : [])]
+  return places
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.uid === uid)
+    .map((path) => join(path, 'keymux'))
 }
 
 /** Whether no folder on the way to a path can be written to by others. */
