@@ -222,15 +222,26 @@ export const FAMILIES: readonly RuleFamily[] = [
   },
 ]
 
-/** The families that a failure is judged by: that of the provider first, then those that its body speaks like. */
+/**
+ * The family of a provider: the one that is declared for it, else the one that names it, else that of the dialect it
+ * speaks.
+ */
+export function familyFor(provider: string, declared?: string, dialect?: string): RuleFamily | undefined {
+  const name = provider.toLowerCase()
+  return (
+    FAMILIES.find((family) => family.name === declared) ??
+    FAMILIES.find((family) => family.providers.includes(name)) ??
+    FAMILIES.find((family) => family.name === dialect)
+  )
+}
+
+/** The families that a failure is judged by: those that its body speaks like first, then that of the provider. */
 export function familiesOf(
   provider: string,
-  declared: string | undefined,
+  { declared, dialect }: { readonly declared?: string | undefined; readonly dialect?: string | undefined },
   problem: Problem,
 ): readonly RuleFamily[] {
-  const name = provider.toLowerCase()
-  const own = FAMILIES.filter((family) => family.providers.includes(name))
-  const said = own.length === 0 ? FAMILIES.filter((family) => family.name === declared) : own
-  const spoken = FAMILIES.filter((family) => !said.includes(family) && family.recognises?.(problem) === true)
-  return [...said, ...spoken]
+  const spoken = FAMILIES.filter((family) => family.recognises?.(problem) === true)
+  const own = familyFor(provider, declared, dialect)
+  return own === undefined || spoken.includes(own) ? spoken : [...spoken, own]
 }

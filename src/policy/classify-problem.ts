@@ -7,6 +7,8 @@ import { LOOKED_AT, wordsOf } from './classify-wording.js'
 export interface Problem {
   /** Machine-readable codes, types and statuses, finest first, as words (`rate limit exceeded`). */
   readonly codes: readonly string[]
+  /** The same as they came. */
+  readonly names: readonly string[]
   /** The provider's own message. */
   readonly message: string
   /** Status that the body claims, between 400 and 599. */
@@ -118,6 +120,7 @@ function problemIn(content: BodyContent): Problem {
   const reset = details.map((detail) => own(own(detail, 'metadata'), 'quotaResetDelay'))
   return {
     codes: [...new Set(codes.map(codeOf).filter((code) => code !== ''))],
+    names: codes.flatMap((code) => (typeof code === 'string' && code.length <= LONGEST_CODE ? [code] : [])),
     message: raw,
     raw,
     isAnthropic: type === 'error' && typeof own(error, 'type') === 'string',

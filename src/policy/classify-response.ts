@@ -1,7 +1,8 @@
 import { withoutUndefined } from '../domain/defined.js'
+import { type OwnFailureRule, PASSING_REASONS } from '../domain/failure-rule.js'
 import type { ProviderFamily } from '../domain/provider.js'
 import { redactSecrets } from '../domain/redact.js'
-import type { Certainty, FailureReason, FailureScope, OwnFailureRule } from '../domain/usage.js'
+import type { Certainty, FailureReason, FailureScope } from '../domain/usage.js'
 import { type BodyContent, readContent, reportsFailure } from './classify-body.js'
 import { familiesOf } from './classify-families.js'
 import { type Problem, readProblem } from './classify-problem.js'
@@ -9,13 +10,13 @@ import {
   certaintyOf,
   type FailureRule,
   GENERIC_RULES,
-  ownRules,
   REASON_OF_CODE,
   STATUS_OF_CODE,
 } from './classify-rules.js'
 import { isBlocked, type ResponseHeaders, readHeaders, rejectedWindow, statedWait } from './classify-wait.js'
 import { reasonOfStatus, saidByWords, wordsOf } from './classify-wording.js'
 import { scopeOf } from './effects.js'
+import { OWN_RULES, conditionOf as ownConditionOf, ownRuleFor, saidBy } from './own-rules.js'
 
 /** A provider's response, as far as it tells what failed. */
 export interface ClassifyInput {
@@ -31,20 +32,24 @@ export interface ClassifyInput {
   readonly now?: Date | undefined
   /** Dialect of a custom provider. */
   readonly family?: ProviderFamily | undefined
+  /** Whose way of telling failures it has, where that is another one: `zai`, `dashscope`. What a body shows goes first. */
+  readonly failureFamily?: string | undefined
   /** Rules of an owner's own. They go before all others. */
   readonly rules?: readonly OwnFailureRule[] | undefined
 }
 
 /** What decided on a response. */
 export interface Decision {
-  /** A rule; a code that settles the matter; wording; the status; a page of something in between. */
-  readonly by: 'rule' | 'code' | 'words' | 'status' | 'page'
+  /** A rule; a code that settles the matter; wording; the status; a page of something in between; nothing at all. */
+  readonly by: 'rule' | 'code' | 'words' | 'status' | 'page' | 'nothing'
   /** The code, the words or the status that did. */
   readonly what: string
   /** Whose way of telling failures it is. */
   readonly family?: string
   /** The page or report that says so. */
   readonly source?: string
+  /** Where a rule of the owner's own is written. */
+  readonly where?: string
 }
 
 /** A verdict, and what it comes from. */
@@ -68,14 +73,6 @@ export interface ResponseVerdict {
 }
 
 const LONGEST_MESSAGE = 300
-/** Reasons that pass with time: a stated wait means something. */
-const PASSING: ReadonlySet<FailureReason> = new Set([
-  'rate_limit',
-  'overloaded',
-  'server_error',
-  'timeout',
-  'unknown',
-])
 /** Wordings that many an error has in passing: a status that says more goes before them. */
 const COMMONPLACE: ReadonlySet<FailureReason> = new Set(['format', 'timeout', 'server_error'])
 /** What a status means that says little. */
@@ -95,8 +92,12 @@ export function classifyResponse(response: ClassifyInput): ResponseVerdict | und
   return verdict
 }
 
-/** {@link classifyResponse}, and what the verdict comes from. */
-export function explainResponse(response: ClassifyInput): ExplainedVerdict | undefined {
+/**
+ * {@link classifyResponse}, and what the verdict comes from.
+ *
+ * @param isGuess the status is no more than a guess: rules that ask for one do not fit
+ */
+export function explainResponse(response: ClassifyInput, isGuess = false): ExplainedVerdict | undefined {
   const { status, now = new Date() } = response
   if ((status >= 100 && status < 200) || (status >= 300 && status < 400)) return undefined
   const failed = status >= 400
@@ -104,19 +105,22 @@ export function explainResponse(response: ClassifyInput): ExplainedVerdict | und
   const content = readContent(response.body, headers.get('content-type'), !failed)
   if (!failed && !reportsFailure(content)) return undefined
   const problem = readProblem(content)
-  const verdict = isBlocked(headers, status, content.title) ? BLOCKED : judge(response, problem, content)
+  const verdict =
+    judgedByOwner(response, isGuess ? undefined : status, problem, content) ??
+    (isBlocked(headers, status, content.title) ? BLOCKED : judge(response, problem, content))
   const window = verdict.reason === 'rate_limit' ? rejectedWindow(headers) : undefined
   const scope =
     verdict.scope ?? (window === 'account' ? 'credential' : defaultScope(verdict.reason, response, window))
   const isLong = window !== undefined || verdict.isWindow === true
-  const waited = PASSING.has(verdict.reason)
+  const waited = PASSING_REASONS.has(verdict.reason)
     ? statedWait(headers, { waits: problem.waits, quotas: problem.quotas, isLong, now })
     : undefined
+  const wait = waited ?? verdict.waitMs
   return {
     reason: verdict.reason,
     scope,
     certainty: window === undefined ? verdict.certainty : 'stated',
-    ...(waited === undefined ? {} : { retryAfterMs: waited }),
+    ...(wait === undefined ? {} : { retryAfterMs: wait }),
     message: shortMessage(problem, content, status),
     decision: verdict.decision,
   }
@@ -127,6 +131,8 @@ interface Verdict extends Pick<FailureRule, 'reason' | 'scope'> {
   readonly certainty: Certainty
   /** It is the window of a subscription: that may take days. */
   readonly isWindow?: boolean
+  /** The wait where the response states none, in milliseconds. */
+  readonly waitMs?: number | undefined
   readonly decision: Decision
 }
 
@@ -145,6 +151,25 @@ const OF_ACCOUNT: ReadonlySet<FailureReason> = new Set([
   'auth_permanent',
   'session_expired',
 ])
+
+function judgedByOwner(
+  { provider, rules = [] }: ClassifyInput,
+  status: number | undefined,
+  problem: Problem,
+  content: BodyContent,
+): Verdict | undefined {
+  const rule = ownRuleFor(rules, { provider, status, said: () => saidBy(problem, content) })
+  if (rule === undefined) return undefined
+  const { reason, scope, retryAfterSeconds, where } = rule
+  return {
+    reason,
+    scope,
+    certainty: 'stated',
+    isWindow: reason === 'rate_limit' && scope === 'credential',
+    waitMs: retryAfterSeconds === undefined ? undefined : retryAfterSeconds * 1_000,
+    decision: withoutUndefined({ by: 'rule' as const, what: ownConditionOf(rule), source: OWN_RULES, where }),
+  }
+}
 
 function judge(response: ClassifyInput, problem: Problem, content: BodyContent): Verdict {
   const verdict = judgeOne(response, problem, content)
@@ -184,11 +209,10 @@ interface RuleOf {
 }
 
 function* rulesFor(
-  { provider, family: declared, rules = [] }: ClassifyInput,
+  { provider, family: dialect, failureFamily: declared }: ClassifyInput,
   problem: Problem,
 ): Generator<RuleOf> {
-  for (const rule of ownRules(rules, provider)) yield { rule }
-  for (const family of familiesOf(provider, declared, problem)) {
+  for (const family of familiesOf(provider, { declared, dialect }, problem)) {
     for (const rule of family.rules) yield { rule, family: family.name }
   }
   for (const rule of GENERIC_RULES) yield { rule }
@@ -196,7 +220,7 @@ function* rulesFor(
 
 /** The part of a response that a rule is about. */
 function conditionOf(
-  { code, quota, words: phrase, says, status }: FailureRule,
+  { code, quota, words: phrase, status }: FailureRule,
   problem: Problem,
   words: string,
 ): string {
@@ -204,7 +228,6 @@ function conditionOf(
     code && problem.codes.find((one) => code.test(one)),
     quota && problem.quotas.find((one) => quota.test(one)),
     phrase?.exec(words)?.[0],
-    says,
     status?.join(' or '),
   ]
   return found.filter((one) => one !== undefined).join(', ') || 'any failure'
@@ -216,8 +239,7 @@ function applies(rule: FailureRule, status: number, problem: Problem, words: str
     (rule.status === undefined || rule.status.includes(status)) &&
     (code === undefined || problem.codes.some((one) => code.test(one))) &&
     (quota === undefined || problem.quotas.some((one) => quota.test(one))) &&
-    (rule.words === undefined || rule.words.test(words)) &&
-    (rule.says === undefined || problem.raw.toLowerCase().includes(rule.says))
+    (rule.words === undefined || rule.words.test(words))
   )
 }
 
@@ -274,11 +296,12 @@ function defaultScope(
 }
 
 function shortMessage(problem: Problem, content: BodyContent, status: number): string {
-  const said = [problem.message, problem.codes[0], content.title].map(oneLine)
+  const said = [problem.message, problem.codes[0], content.title].map(shortText)
   return said.find((text) => text !== '') ?? `HTTP ${Number.isInteger(status) ? status : 'error'}`
 }
 
-function oneLine(text = ''): string {
+/** A text on one line, without secrets, at most 300 characters. */
+export function shortText(text = ''): string {
   const clean = redactSecrets(text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\s]+/gu, ' ').trim())
   return clean.length <= LONGEST_MESSAGE ? clean : `${[...clean].slice(0, LONGEST_MESSAGE - 1).join('')}…`
 }

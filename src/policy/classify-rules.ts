@@ -1,4 +1,4 @@
-import type { Certainty, FailureReason, FailureScope, OwnFailureRule } from '../domain/usage.js'
+import type { Certainty, FailureReason, FailureScope } from '../domain/usage.js'
 
 /** One rule about a failure. All conditions that it has must hold. Texts are compared as `wordsOf` gives them. */
 export interface FailureRule {
@@ -13,32 +13,13 @@ export interface FailureRule {
   readonly words?: RegExp | undefined
   /** One of the exceeded quotas. */
   readonly quota?: RegExp | undefined
-  /** A part of the message as it came, in lower case. */
-  readonly says?: string | undefined
   /** The page or report that says so. */
   readonly source: string
 }
 
-/** Rules of an owner's own, as far as they speak of a provider. They go before all others, and are taken at their word. */
-export function ownRules(rules: readonly OwnFailureRule[], provider: string): readonly FailureRule[] {
-  const name = provider.toLowerCase()
-  return rules
-    .filter((rule) => rule.provider === '*' || rule.provider === name)
-    .map(({ status, message, reason, scope }) => ({
-      reason,
-      scope,
-      status: status === undefined ? undefined : [status],
-      says: message?.toLowerCase(),
-      source: OWN_RULES,
-    }))
-}
-
-/** The source of rules of an owner's own. */
-export const OWN_RULES = 'failure_rules in your config'
-
 /** What a rule is worth: a code or a quota's name is documented, words change. */
-export function certaintyOf({ code, quota, source }: FailureRule): Certainty {
-  return code !== undefined || quota !== undefined || source === OWN_RULES ? 'stated' : 'presumed'
+export function certaintyOf({ code, quota }: FailureRule): Certainty {
+  return code !== undefined || quota !== undefined ? 'stated' : 'presumed'
 }
 
 /** Rules for everyone: where a code or a phrase says less, or something else, than it seems to. */
@@ -67,6 +48,12 @@ export const GENERIC_RULES: readonly FailureRule[] = [
     reason: 'billing',
     code: /^budget exceeded$/,
     source: 'docs.litellm.ai/docs/proxy/users: a virtual key has spent its budget',
+  },
+  // A limit on what is spent, that the owner has set: it ends with the month, or when he raises it.
+  {
+    reason: 'billing',
+    words: /\bspecified api usage limits\b/,
+    source: 'docs.claude.com/en/api/rate-limits: spend limits of an organisation',
   },
   {
     reason: 'rate_limit',
