@@ -38,7 +38,8 @@ export function readContent(
   if (text === undefined) return { value: body }
   if (successful && !FAILURE_HINT.test(text)) return {}
   const start = text.trimStart()
-  const isStream = contentType?.includes('event-stream') === true || STREAM_LINE.test(start)
+  const claimsEvents = contentType?.includes('event-stream') === true && !/^[[{<"]/.test(start)
+  const isStream = claimsEvents || STREAM_LINE.test(start)
   return { ...(isStream ? firstEvent(start) : readText(start)), source: start }
 }
 

@@ -1,21 +1,41 @@
 import type { Certainty, FailureReason, FailureScope } from '../domain/usage.js'
+import type { Problem } from './classify-problem.js'
 
 /** One rule about a failure. All conditions that it has must hold. Texts are compared as `wordsOf` gives them. */
 export interface FailureRule {
   readonly reason: FailureReason
   /** Where it differs from what the reason sets aside anyway. */
   readonly scope?: FailureScope | undefined
-  /** The response's status. */
-  readonly status?: readonly number[] | undefined
   /** One of the codes. */
   readonly code?: RegExp | undefined
   /** The message. */
   readonly words?: RegExp | undefined
   /** One of the exceeded quotas. */
   readonly quota?: RegExp | undefined
+  /** When it fills up again, where the response does not say it. */
+  readonly until?: 'midnight UTC' | undefined
   /** The page or report that says so. */
   readonly source: string
 }
+
+/** A way of telling failures. Relays and custom providers pass on those of others, so most are known by the body too. */
+export interface RuleFamily {
+  readonly name: string
+  /** Providers that speak so, whatever a body looks like. */
+  readonly providers: readonly string[]
+  /** Whether a body is of this kind, whoever sent it. */
+  readonly recognises?: ((problem: Problem) => boolean) | undefined
+  /** What its times without a zone are ahead of UTC, in hours. */
+  readonly utcOffset?: number
+  /** These go before the rules for everyone. */
+  readonly rules: readonly FailureRule[]
+}
+
+/** Recognises a body by one of its codes. */
+export const speaks =
+  (code: RegExp) =>
+  (problem: Problem): boolean =>
+    problem.codes.some((one) => code.test(one))
 
 /** What a rule is worth: a code or a quota's name is documented, words change. */
 export function certaintyOf({ code, quota }: FailureRule): Certainty {
@@ -38,6 +58,12 @@ export const GENERIC_RULES: readonly FailureRule[] = [
     code: /^(?:[a-z]+ )?usage limit (?:reached|exceeded)$/,
     source: 'openai/codex: windows of a ChatGPT plan',
   },
+  // Of the account, although its code is the one of a parameter.
+  {
+    reason: 'model_not_found',
+    words: /\borganization must be verified\b/,
+    source: 'help.openai.com: models that a verified organisation alone may use',
+  },
   // Whatever the wording says of plans and billing, a quota per minute or day fills up again by itself.
   {
     reason: 'rate_limit',
@@ -59,7 +85,7 @@ export const GENERIC_RULES: readonly FailureRule[] = [
     reason: 'rate_limit',
     scope: 'credential',
     words:
-      /\b(?:hit|reached) your (?:[a-z0-9]+ ){0,3}(?:usage|session|subscription|quota) (?:quota )?limit|\b(?:\d+[ -]?hour|daily|weekly|monthly) (?:usage|session) limits?\b|\bsubscription quota limit\b|\bquota refresh\b/,
+      /\b(?:hit|reached) your (?:[a-z0-9]+ ){0,3}(?:usage|session|subscription|quota) (?:quota )?limit|\b(?:\d+[ -]?hour|daily|weekly|monthly) (?:usage|session) limits?\b|\b\d+[ -]?hour limit reached\b|\bsubscription quota limit\b|\bquota refresh\b/,
     source: 'windows of subscriptions, as Codex, Copilot, Claude and MiniMax word them',
   },
 ]
@@ -74,6 +100,7 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'api key expired',
     'invalid authentication',
     'invalid token error',
+    'unrecognized client exception',
   ],
   auth_permanent: [
     'account deactivated',
@@ -99,6 +126,8 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'access token expired',
     'session expired',
     'token revoked',
+    'token invalidated',
+    'expired token exception',
   ],
   rate_limit: [
     'rate limit exceeded',
@@ -109,6 +138,7 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'throttling',
     'throttling exception',
     'model cooldown',
+    'rate limit reached error',
   ],
   billing: [
     'insufficient quota',
@@ -122,6 +152,7 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'payment required',
     'arrearage',
     'insufficient user quota',
+    'exceeded current quota error',
   ],
   overloaded: [
     'overloaded error',
@@ -147,6 +178,9 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'unknown model',
     'unsupported model',
     'deployment not found',
+    'model not open',
+    'key model access denied',
+    'team model access denied',
   ],
   context_overflow: [
     'context length exceeded',
