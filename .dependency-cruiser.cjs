@@ -4,6 +4,10 @@ const ROOMS = { domain: [] }
 for (const room of ['policy', 'providers', 'crypto', 'storage', 'oauth', 'config', 'interchange']) {
   ROOMS[room] = ['domain']
 }
+// What owners say of failures is read alike in the config and in a provider's declaration.
+ROOMS.rules = ['domain']
+ROOMS.providers.push('rules')
+ROOMS.config.push('rules')
 // Each stands on all before it.
 for (const room of ['vault', 'profiles', 'logins', 'resolver', 'transport', 'operations', 'surfaces']) {
   ROOMS[room] = Object.keys(ROOMS)

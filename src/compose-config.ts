@@ -5,6 +5,7 @@ import { KeymuxError } from './domain/errors.js'
 import type { Providers } from './domain/providers.js'
 import type { ProfileCooldownConfig } from './domain/usage.js'
 import { parseCustomProvider } from './providers/custom.js'
+import { DeclarationError } from './providers/place.js'
 import { defaultRegistry, ProviderRegistry } from './providers/registry.js'
 
 /** A configuration that can be replaced while a vault is open. */
@@ -51,12 +52,13 @@ export class LiveConfig {
     const done: string[] = []
     for (const [name, { settings, where }] of Object.entries(config.providers)) {
       try {
-        this.registry.register(parseCustomProvider(name, settings))
+        this.registry.register(parseCustomProvider(name, settings, where))
         done.push(name)
       } catch (error) {
         for (const each of done) this.registry.unregister(each)
         if (!(error instanceof KeymuxError)) throw error
-        throw new KeymuxError('invalid_config', `${where()}: ${error.message}`, {
+        const path = error instanceof DeclarationError ? error.path : []
+        throw new KeymuxError('invalid_config', `${where(...path)}: ${error.message}`, {
           hint: error.hint,
           cause: error,
         })

@@ -15,6 +15,8 @@ export interface ConfigProblem {
 export interface Spot {
   readonly path: Path
   readonly key: (name: string) => string
+  /** Names a place for a message. */
+  readonly where: (path: Path) => string
   readonly report: (problem: ConfigProblem) => void
 }
 

@@ -7,14 +7,10 @@ import type {
   ReferencesConfig,
 } from '../domain/config.js'
 import { withoutUndefined } from '../domain/defined.js'
+import type { OwnFailureRule } from '../domain/failure-rule.js'
 import { PROFILE_PREFERENCES } from '../domain/ports.js'
-import {
-  FAILURE_REASONS,
-  type FailureScope,
-  type OwnFailureRule,
-  type ProfileCooldownConfig,
-  type ProviderCooldownOverride,
-} from '../domain/usage.js'
+import type { ProfileCooldownConfig, ProviderCooldownOverride } from '../domain/usage.js'
+import { readOwnRule, ruleToJson } from '../rules/read.js'
 import {
   boolean,
   type ConfigProblem,
@@ -62,33 +58,17 @@ const member = matching('`provider` or `provider:model`', CHAIN_MEMBER, (text) =
   return provider.toLowerCase() + text.slice(provider.length)
 })
 
-const FAILURE_SCOPES: readonly FailureScope[] = ['request', 'model', 'credential', 'provider']
+/** A rule of the owner's own, as {@link readOwnRule} reads it. */
+const failureRule: Parser<OwnFailureRule> = (value, spot) =>
+  readOwnRule(value, { spell: spot.key, where: spot.where(spot.path) }, ({ key, message, atKey }) => {
+    const path = key === undefined ? spot.path : [...spot.path, key]
+    spot.report(withoutUndefined({ path, message, atKey }))
+  })
 
-const ruleFields = record<OwnFailureRule>({
-  provider: matching('a provider name, or "*" for all', /^(?:\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63})$/, (text) =>
-    text.toLowerCase(),
-  ),
-  status: number('a status', { min: 400, max: 599, whole: true }),
-  message: matching('a part of a message, 1 to 500 characters', /^[\s\S]{1,500}$/),
-  reason: oneOf(FAILURE_REASONS),
-  scope: oneOf(FAILURE_SCOPES),
-})
+/** What is read, in keymux's own terms. */
+type Read = Omit<KeymuxConfigInput, 'failureRules'> & { readonly failureRules?: readonly OwnFailureRule[] }
 
-/** A rule says whom it is about, what it looks at, and what that means. */
-const failureRule: Parser<OwnFailureRule> = (value, spot) => {
-  const { provider, reason, status, message, scope } = ruleFields(value, spot) ?? {}
-  const given = new Set(Object.keys(Object(value)))
-  for (const field of ['provider', 'reason'] as const) {
-    if (!given.has(field)) spot.report({ path: spot.path, message: `${field} is missing` })
-  }
-  if (!given.has('status') && !given.has('message')) {
-    spot.report({ path: spot.path, message: 'status or message is missing: it would match every failure' })
-  }
-  if (provider === undefined || reason === undefined) return undefined
-  return withoutUndefined({ provider, status, message, reason, scope })
-}
-
-const root = record<KeymuxConfigInput>({
+const root = record<Read>({
   defaultPreference: oneOf(PROFILE_PREFERENCES),
   cooldown: record<ProfileCooldownConfig>({
     rateLimitSeconds: seconds,
@@ -133,6 +113,7 @@ export function readConfig(
   const spot: Spot = {
     path: [],
     key: naming === 'snake_case' ? snakeCase : (name) => name,
+    where,
     report: (problem) => {
       if (problems.length < MAX_PROBLEMS) problems.push(problem)
     },
@@ -140,7 +121,7 @@ export function readConfig(
   return { config: complete(root(value, spot) ?? {}, where), problems }
 }
 
-function complete(input: KeymuxConfigInput, where: (path: Path) => string): KeymuxConfig {
+function complete(input: Read, where: (path: Path) => string): KeymuxConfig {
   const declare = ([name, settings]: [string, Readonly<Record<string, unknown>>]): [
     string,
     ProviderDeclaration,
@@ -198,7 +179,7 @@ export function describeConfig(config: KeymuxConfig): Record<string, unknown> {
     gateway: snakeCaseKeys(config.gateway),
     references: { ...config.references },
     ...(config.failureRules.length > 0 && {
-      failure_rules: config.failureRules.map((rule) => ({ ...rule })),
+      failure_rules: config.failureRules.map(ruleToJson),
     }),
   }
 }

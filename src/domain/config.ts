@@ -1,5 +1,6 @@
+import type { OwnFailureRule, TextPattern } from './failure-rule.js'
 import type { ProfilePreference } from './ports.js'
-import type { OwnFailureRule, ProfileCooldownConfig } from './usage.js'
+import type { ProfileCooldownConfig } from './usage.js'
 
 /** Settings of the gateway. */
 export interface GatewayConfig {
@@ -58,6 +59,11 @@ export interface KeymuxConfig {
   readonly failureRules: readonly OwnFailureRule[]
 }
 
+/** A rule as a program passes it: a pattern may be a text too. */
+export type OwnFailureRuleInput = Omit<OwnFailureRule, 'pattern' | 'where'> & {
+  readonly pattern?: string | TextPattern
+}
+
 /** What a program may pass as configuration: every part optional, keys in camelCase. */
 export interface KeymuxConfigInput {
   readonly defaultPreference?: ProfilePreference
@@ -66,5 +72,5 @@ export interface KeymuxConfigInput {
   readonly chains?: Readonly<Record<string, readonly string[]>>
   readonly gateway?: Partial<Omit<GatewayConfig, 'hold'>> & { readonly hold?: Partial<HoldConfig> }
   readonly references?: Partial<ReferencesConfig>
-  readonly failureRules?: readonly OwnFailureRule[]
+  readonly failureRules?: readonly OwnFailureRuleInput[]
 }

@@ -1,3 +1,4 @@
+import type { ProviderFailureRule } from './failure-rule.js'
 import type { AuthMode } from './profile.js'
 
 /** OAuth endpoints of a provider, in the original's names. */
@@ -57,6 +58,8 @@ export interface ProviderMetadata {
   /** Other addresses of the provider itself: a credential may be sent there. */
   readonly ownBaseUrls?: readonly string[]
   readonly family?: ProviderFamily
+  /** Rules of its owner's own about what its failures mean. */
+  readonly failureRules?: readonly ProviderFailureRule[]
   /** Environment variable names the key is also known by. */
   readonly envAliases?: readonly string[]
   /** Environment variable of the key in token and OAuth mode, where it differs. */

@@ -109,19 +109,6 @@ export interface OutcomeOrigin {
 /** A class of failures that is counted together. */
 export type RunClass = 'auth' | 'transient' | 'overloaded' | 'billing' | 'auth_permanent' | 'presumed'
 
-/** A rule of an owner's own about failures of a provider. All conditions that it has must hold. */
-export interface OwnFailureRule {
-  /** Its name; `*` for all. */
-  readonly provider: string
-  /** The status of the answer, 400 to 599. */
-  readonly status?: number
-  /** A part of the message, in any case. */
-  readonly message?: string
-  readonly reason: FailureReason
-  /** What it sets aside, where that is not what the reason sets aside anyway. */
-  readonly scope?: FailureScope
-}
-
 /** Whether a documented code, type or header says what failed, or wording or a status alone. */
 export type Certainty = 'stated' | 'presumed'
 

@@ -1,3 +1,4 @@
+export type { OwnFailureRule, ProviderFailureRule, TextPattern } from '../domain/failure-rule.js'
 export type { ProfilePreference } from '../domain/ports.js'
 export { ProfileStore } from '../domain/profile-store.js'
 export type {
@@ -28,3 +29,4 @@ export type { OrderKey } from '../policy/order.js'
 export { compareBy } from '../policy/order.js'
 export type { Standing, StandingFacts, StandingState } from '../policy/standing.js'
 export { modelWindow, standing } from '../policy/standing.js'
+export { failurePattern } from '../rules/pattern.js'

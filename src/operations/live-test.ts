@@ -4,6 +4,7 @@ import { parseFlatJson } from '../domain/nesting.js'
 import type { FailureReason } from '../domain/usage.js'
 import { classifyFailure } from '../policy/classify-message.js'
 import { classifyResponse } from '../policy/classify-response.js'
+import { ownRulesOf } from '../policy/own-rules.js'
 import { checkRequest } from '../providers/request.js'
 
 /** What a provider said to a credential. */
@@ -35,7 +36,7 @@ export const RENEWAL_WAIT_MS = 3_000
  * @throws KeymuxError `reference_unresolved`, `profile_not_found`, `aborted`
  */
 export async function askProvider(
-  { resolver, providers, profiles }: Pick<Keymux, 'resolver' | 'providers' | 'profiles'>,
+  { resolver, providers, profiles, config }: Pick<Keymux, 'resolver' | 'providers' | 'profiles' | 'config'>,
   id: string,
   { signal, now }: { readonly signal: AbortSignal; readonly now: Date },
 ): Promise<LiveResult> {
@@ -75,6 +76,7 @@ export async function askProvider(
     headers,
     body,
     now,
+    rules: ownRulesOf(config.failureRules, metadata),
     ...(family === undefined ? {} : { family }),
   })
   if (verdict === undefined && saysInvalid(body)) {

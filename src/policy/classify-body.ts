@@ -12,6 +12,8 @@ export interface BodyContent {
   readonly text?: string
   /** The page's title, when it is HTML or XML: such a page is not the API itself speaking. */
   readonly title?: string
+  /** The text that all of it was read from, where it came as text or bytes. */
+  readonly source?: string
 }
 
 const STREAM_LINE = /^(?::|(?:data|event|id|retry):)/
@@ -36,8 +38,9 @@ export function readContent(
   if (text === undefined) return { value: body }
   if (successful && !FAILURE_HINT.test(text)) return {}
   const start = text.trimStart()
-  if (contentType?.includes('event-stream') === true || STREAM_LINE.test(start)) return firstEvent(start)
-  return readText(start)
+  const claimsEvents = contentType?.includes('event-stream') === true && !/^[[{<"]/.test(start)
+  const isStream = claimsEvents || STREAM_LINE.test(start)
+  return { ...(isStream ? firstEvent(start) : readText(start)), source: start }
 }
 
 /**

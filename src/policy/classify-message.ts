@@ -1,8 +1,15 @@
 import { KeymuxError } from '../domain/errors.js'
 import type { FailureReason } from '../domain/usage.js'
 import { items, property } from './classify-fields.js'
-import { classifyResponse } from './classify-response.js'
-import { reasonOfStatus, reasonOfWords, statusInWords, wordsOf } from './classify-wording.js'
+import {
+  type ClassifyInput,
+  classifyResponse,
+  type ExplainedVerdict,
+  explainResponse,
+  shortText,
+} from './classify-response.js'
+import { statusInWords, wordsOf } from './classify-wording.js'
+import { isOwners } from './own-rules.js'
 
 /** How many errors of a chain of causes are looked at. */
 const MAX_ERRORS = 16
@@ -10,14 +17,45 @@ const MAX_ERRORS = 16
 /** Errors of keymux itself that pass on what a provider or the network said. All others say nothing of a credential. */
 const REPORTING: ReadonlySet<string> = new Set(['refresh_failed', 'provider_unreachable', 'test_failed'])
 
+/** Taken where a message mentions no status: one that says little. */
+const GUESSED_STATUS = 400
+
+/** What a message alone is judged with. */
+export type MessageContext = Omit<ClassifyInput, 'status' | 'headers' | 'body' | 'provider'> & {
+  readonly provider?: string | undefined
+}
+
 /**
- * The reason that an error message gives: by its wording, else by an HTTP status it mentions, else
- * `unknown`. Only the first 64 KiB are looked at.
+ * The reason that an error message gives: by what it quotes of an answer, by its wording, else by an HTTP status it
+ * mentions, else `unknown`. Only the first 64 KiB are looked at.
  */
 export function classifyFailureMessage(message: string): FailureReason {
-  const words = wordsOf(message)
-  const status = statusInWords(words)
-  return reasonOfWords(words) ?? (status === undefined ? 'unknown' : reasonOfStatus(status))
+  return explainMessage(message).reason
+}
+
+/** {@link classifyFailureMessage}, with a wait that the message states, and what the verdict comes from. */
+export function explainMessage(
+  message: string,
+  { provider = '', ...context }: MessageContext = {},
+): ExplainedVerdict {
+  const mentioned = statusInWords(wordsOf(message))
+  const stated = mentioned !== undefined && mentioned >= 400 && mentioned <= 599 ? mentioned : undefined
+  const response = { ...context, provider, status: stated ?? GUESSED_STATUS, body: message }
+  const verdict = explainResponse(response, stated === undefined)
+  if (verdict === undefined || (verdict.decision.by === 'status' && stated === undefined))
+    return unknown(message)
+  // It may be quoted wrongly, or be about something else.
+  return isOwners(verdict) ? verdict : { ...verdict, certainty: 'presumed' }
+}
+
+function unknown(message: string): ExplainedVerdict {
+  return {
+    reason: 'unknown',
+    scope: 'credential',
+    certainty: 'presumed',
+    message: shortText(message),
+    decision: { by: 'nothing', what: 'nothing that is known' },
+  }
 }
 
 /**

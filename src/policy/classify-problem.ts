@@ -7,6 +7,8 @@ import { LOOKED_AT, wordsOf } from './classify-wording.js'
 export interface Problem {
   /** Machine-readable codes, types and statuses, finest first, as words (`rate limit exceeded`). */
   readonly codes: readonly string[]
+  /** The same as they came. */
+  readonly names: readonly string[]
   /** The provider's own message. */
   readonly message: string
   /** Status that the body claims, between 400 and 599. */
@@ -19,6 +21,8 @@ export interface Problem {
   readonly raw: string
   /** The error in whose message it was found: somebody passed it on. */
   readonly outer?: Problem
+  /** It is what somebody behind the relay said, whose accounts are the relay's. */
+  readonly isBehind?: boolean
   /** `{type: "error", error: {type}}` */
   readonly isAnthropic: boolean
   /** `{base_resp}` */
@@ -56,17 +60,37 @@ const LONGEST_PREFIX = 200
  */
 export function readProblem(content: BodyContent): Problem {
   let problem = problemIn(content)
+  const behind = behindRelay(content)
+  if (behind !== undefined) problem = withOuter({ ...behind, isBehind: true }, problem)
   for (let depth = 0; depth < MOST_WRAPPED; depth += 1) {
-    const inner = innerOf(problem)
+    const start = problem.raw.search(/\{\s*"/)
+    const inner = innerOf(problem, start)
     if (inner === undefined) break
-    problem = withOuter(inner, problem)
+    // What it quotes is not what it says.
+    problem = withOuter(inner, { ...problem, message: problem.raw.slice(0, start).trim() })
   }
   return problem
 }
 
+/** OpenRouter repeats what a provider of its own has said (`error.metadata.raw`, openrouter.ai/docs/api-reference/errors). */
+function behindRelay({ value }: BodyContent): Problem | undefined {
+  const raw = own(own(own(value, 'error'), 'metadata'), 'raw')
+  if (typeof raw !== 'string' || !/^\s*\{/.test(raw)) return undefined
+  const problem = problemIn({ value: parseTolerantly(raw.slice(0, LOOKED_AT)) })
+  return problem.codes.length > 0 || problem.message !== '' ? problem : undefined
+}
+
+/** AWS names an error in a header: `ThrottlingException:http://internal.amazon.com/…`. */
+export function withHeaderCode(problem: Problem, type: string | undefined): Problem {
+  const [name = ''] = type?.split(':', 1) ?? []
+  const code = codeOf(name.trim())
+  return code === '' || problem.codes.includes(code)
+    ? problem
+    : { ...problem, codes: [code, ...problem.codes], names: [name.trim(), ...problem.names] }
+}
+
 /** Relays pass an error on as text in the message of their own. */
-function innerOf({ raw }: Problem): Problem | undefined {
-  const start = raw.search(/\{\s*"/)
+function innerOf({ raw }: Problem, start: number): Problem | undefined {
   if (start < 0 || start > LONGEST_PREFIX) return undefined
   const value = parseTolerantly(raw.slice(start))
   if (typeof value !== 'object' || value === null) return undefined
@@ -81,7 +105,7 @@ function withOuter(inner: Problem, outer: Problem): Problem {
   return {
     ...inner,
     outer,
-    message: inner.message === '' ? outer.message : inner.message,
+    message: inner.message === '' ? outer.raw : inner.message,
     ...(inner.status === undefined && outer.status !== undefined ? { status: outer.status } : {}),
     waits: said ? inner.waits : waits,
   }
@@ -118,6 +142,7 @@ function problemIn(content: BodyContent): Problem {
   const reset = details.map((detail) => own(own(detail, 'metadata'), 'quotaResetDelay'))
   return {
     codes: [...new Set(codes.map(codeOf).filter((code) => code !== ''))],
+    names: codes.flatMap((code) => (typeof code === 'string' && code.length <= LONGEST_CODE ? [code] : [])),
     message: raw,
     raw,
     isAnthropic: type === 'error' && typeof own(error, 'type') === 'string',

@@ -1,21 +1,17 @@
 import { withoutUndefined } from '../domain/defined.js'
+import { type OwnFailureRule, PASSING_REASONS } from '../domain/failure-rule.js'
 import type { ProviderFamily } from '../domain/provider.js'
 import { redactSecrets } from '../domain/redact.js'
-import type { Certainty, FailureReason, FailureScope, OwnFailureRule } from '../domain/usage.js'
+import type { Certainty, FailureReason, FailureScope } from '../domain/usage.js'
 import { type BodyContent, readContent, reportsFailure } from './classify-body.js'
 import { familiesOf } from './classify-families.js'
-import { type Problem, readProblem } from './classify-problem.js'
-import {
-  certaintyOf,
-  type FailureRule,
-  GENERIC_RULES,
-  ownRules,
-  REASON_OF_CODE,
-  STATUS_OF_CODE,
-} from './classify-rules.js'
+import { type Decision, judge, type Verdict } from './classify-judge.js'
+import { type Problem, readProblem, withHeaderCode } from './classify-problem.js'
 import { isBlocked, type ResponseHeaders, readHeaders, rejectedWindow, statedWait } from './classify-wait.js'
-import { reasonOfStatus, saidByWords, wordsOf } from './classify-wording.js'
 import { scopeOf } from './effects.js'
+import { OWN_RULES, conditionOf as ownConditionOf, ownRuleFor, saidBy } from './own-rules.js'
+
+export type { Decision } from './classify-judge.js'
 
 /** A provider's response, as far as it tells what failed. */
 export interface ClassifyInput {
@@ -31,20 +27,10 @@ export interface ClassifyInput {
   readonly now?: Date | undefined
   /** Dialect of a custom provider. */
   readonly family?: ProviderFamily | undefined
+  /** Whose way of telling failures it has, where that is another one: `zai`, `dashscope`. What a body shows goes first. */
+  readonly failureFamily?: string | undefined
   /** Rules of an owner's own. They go before all others. */
   readonly rules?: readonly OwnFailureRule[] | undefined
-}
-
-/** What decided on a response. */
-export interface Decision {
-  /** A rule; a code that settles the matter; wording; the status; a page of something in between. */
-  readonly by: 'rule' | 'code' | 'words' | 'status' | 'page'
-  /** The code, the words or the status that did. */
-  readonly what: string
-  /** Whose way of telling failures it is. */
-  readonly family?: string
-  /** The page or report that says so. */
-  readonly source?: string
 }
 
 /** A verdict, and what it comes from. */
@@ -68,19 +54,6 @@ export interface ResponseVerdict {
 }
 
 const LONGEST_MESSAGE = 300
-/** Reasons that pass with time: a stated wait means something. */
-const PASSING: ReadonlySet<FailureReason> = new Set([
-  'rate_limit',
-  'overloaded',
-  'server_error',
-  'timeout',
-  'unknown',
-])
-/** Wordings that many an error has in passing: a status that says more goes before them. */
-const COMMONPLACE: ReadonlySet<FailureReason> = new Set(['format', 'timeout', 'server_error'])
-/** What a status means that says little. */
-const VAGUE: ReadonlySet<FailureReason> = new Set(['format', 'unknown'])
-
 /**
  * Tells what a provider's response means, or `undefined` when it is no failure (1xx, 3xx, and 2xx without
  * an error inside, be it JSON or the first event of a stream).
@@ -95,39 +68,48 @@ export function classifyResponse(response: ClassifyInput): ResponseVerdict | und
   return verdict
 }
 
-/** {@link classifyResponse}, and what the verdict comes from. */
-export function explainResponse(response: ClassifyInput): ExplainedVerdict | undefined {
+/**
+ * {@link classifyResponse}, and what the verdict comes from.
+ *
+ * @param isGuess the status is no more than a guess: rules that ask for one do not fit
+ */
+export function explainResponse(response: ClassifyInput, isGuess = false): ExplainedVerdict | undefined {
   const { status, now = new Date() } = response
   if ((status >= 100 && status < 200) || (status >= 300 && status < 400)) return undefined
   const failed = status >= 400
   const headers = readHeaders(response.headers)
   const content = readContent(response.body, headers.get('content-type'), !failed)
   if (!failed && !reportsFailure(content)) return undefined
-  const problem = readProblem(content)
-  const verdict = isBlocked(headers, status, content.title) ? BLOCKED : judge(response, problem, content)
+  const said = withHeaderCode(readProblem(content), headers.get('x-amzn-errortype'))
+  const settled =
+    judgedByOwner(response, isGuess ? undefined : status, said, content) ??
+    (isBlocked(headers, status, content) ? BLOCKED : undefined)
+  const { verdict, problem } =
+    settled === undefined
+      ? judge({ ...response, isGuess }, said, content)
+      : { verdict: settled, problem: said }
   const window = verdict.reason === 'rate_limit' ? rejectedWindow(headers) : undefined
   const scope =
     verdict.scope ?? (window === 'account' ? 'credential' : defaultScope(verdict.reason, response, window))
   const isLong = window !== undefined || verdict.isWindow === true
-  const waited = PASSING.has(verdict.reason)
-    ? statedWait(headers, { waits: problem.waits, quotas: problem.quotas, isLong, now })
+  const waited = PASSING_REASONS.has(verdict.reason)
+    ? statedWait(headers, {
+        waits: problem.waits,
+        quotas: problem.quotas,
+        isLong,
+        offsetMs: offsetOf(response, problem),
+        now,
+      })
     : undefined
+  const wait = waited ?? verdict.waitMs?.(now)
   return {
     reason: verdict.reason,
     scope,
     certainty: window === undefined ? verdict.certainty : 'stated',
-    ...(waited === undefined ? {} : { retryAfterMs: waited }),
+    ...(wait === undefined ? {} : { retryAfterMs: wait }),
     message: shortMessage(problem, content, status),
     decision: verdict.decision,
   }
-}
-
-/** A reason, and a scope where it differs from what the reason sets aside anyway. */
-interface Verdict extends Pick<FailureRule, 'reason' | 'scope'> {
-  readonly certainty: Certainty
-  /** It is the window of a subscription: that may take days. */
-  readonly isWindow?: boolean
-  readonly decision: Decision
 }
 
 /** A page of what stands before the provider says nothing of a key. */
@@ -137,130 +119,31 @@ const BLOCKED: Verdict = {
   certainty: 'presumed',
   decision: { by: 'page', what: 'a page of what stands before the provider' },
 }
-/** What an error that was passed on may say only under a status that says such a thing too: a prompt is echoed in others. */
-const OF_ACCOUNT: ReadonlySet<FailureReason> = new Set([
-  'rate_limit',
-  'billing',
-  'auth',
-  'auth_permanent',
-  'session_expired',
-])
-
-function judge(response: ClassifyInput, problem: Problem, content: BodyContent): Verdict {
-  const verdict = judgeOne(response, problem, content)
-  const { outer } = problem
-  if (outer === undefined) return verdict
-  const { status } = response
-  const speaks = status === 401 || status === 402 || status === 403 || status === 429 || status >= 500
-  if (OF_ACCOUNT.has(verdict.reason) && !speaks && status >= 300) return judge(response, outer, content)
-  return { ...verdict, certainty: 'presumed' }
+/** What the times of a response without a zone are ahead of UTC, in milliseconds, where its kind is known. */
+function offsetOf({ provider, family, failureFamily }: ClassifyInput, problem: Problem): number | undefined {
+  const hours = familiesOf(provider, { declared: failureFamily, dialect: family }, problem).find(
+    ({ utcOffset }) => utcOffset !== undefined,
+  )?.utcOffset
+  return hours === undefined ? undefined : hours * 3_600_000
 }
 
-function judgeOne(response: ClassifyInput, problem: Problem, content: BodyContent): Verdict {
-  const words = wordsOf(problem.message)
-  for (const { family, rule } of rulesFor(response, problem)) {
-    if (!applies(rule, response.status, problem, words)) continue
-    const { reason, scope, source } = rule
-    const decision = withoutUndefined({
-      by: 'rule' as const,
-      what: conditionOf(rule, problem, words),
-      family,
-      source,
-    })
-    const isWindow = reason === 'rate_limit' && scope === 'credential'
-    return { reason, scope, certainty: certaintyOf(rule), isWindow, decision }
-  }
-  const code = problem.codes.find((one) => REASON_OF_CODE.has(one))
-  const settled = code === undefined ? undefined : REASON_OF_CODE.get(code)
-  if (code !== undefined && settled !== undefined) {
-    return { reason: settled, certainty: 'stated', decision: { by: 'code', what: code } }
-  }
-  return fromWording(response, problem, words, content)
-}
-
-interface RuleOf {
-  readonly rule: FailureRule
-  readonly family?: string
-}
-
-function* rulesFor(
-  { provider, family: declared, rules = [] }: ClassifyInput,
+function judgedByOwner(
+  { provider, rules = [] }: ClassifyInput,
+  status: number | undefined,
   problem: Problem,
-): Generator<RuleOf> {
-  for (const rule of ownRules(rules, provider)) yield { rule }
-  for (const family of familiesOf(provider, declared, problem)) {
-    for (const rule of family.rules) yield { rule, family: family.name }
-  }
-  for (const rule of GENERIC_RULES) yield { rule }
-}
-
-/** The part of a response that a rule is about. */
-function conditionOf(
-  { code, quota, words: phrase, says, status }: FailureRule,
-  problem: Problem,
-  words: string,
-): string {
-  const found = [
-    code && problem.codes.find((one) => code.test(one)),
-    quota && problem.quotas.find((one) => quota.test(one)),
-    phrase?.exec(words)?.[0],
-    says,
-    status?.join(' or '),
-  ]
-  return found.filter((one) => one !== undefined).join(', ') || 'any failure'
-}
-
-function applies(rule: FailureRule, status: number, problem: Problem, words: string): boolean {
-  const { code, quota } = rule
-  return (
-    (rule.status === undefined || rule.status.includes(status)) &&
-    (code === undefined || problem.codes.some((one) => code.test(one))) &&
-    (quota === undefined || problem.quotas.some((one) => quota.test(one))) &&
-    (rule.words === undefined || rule.words.test(words)) &&
-    (rule.says === undefined || problem.raw.toLowerCase().includes(rule.says))
-  )
-}
-
-function fromWording(
-  response: ClassifyInput,
-  problem: Problem,
-  words: string,
   content: BodyContent,
-): Verdict {
-  const { status, model } = response
-  // What a limit or a failing server says of money in passing is none.
-  const said = saidByWords(words, status === 429 || status >= 500)
-  const code = problem.codes.find((one) => STATUS_OF_CODE.has(one))
-  const stated = reasonOfStatus(effectiveStatus(status, problem, code))
-  // What a documented type says is stated; what a bare status says is not.
-  const byStatus = (reason: FailureReason): Verdict =>
-    code === undefined
-      ? { reason, certainty: 'presumed', decision: { by: 'status', what: String(status) } }
-      : { reason, certainty: 'stated', decision: { by: 'code', what: code } }
-  const byWords = (reason: FailureReason, what: string): Verdict => ({
+): Verdict | undefined {
+  const rule = ownRuleFor(rules, { provider, status, said: () => saidBy(problem, content) })
+  if (rule === undefined) return undefined
+  const { reason, scope, retryAfterSeconds, where } = rule
+  return {
     reason,
-    certainty: 'presumed',
-    decision: { by: 'words', what },
-  })
-  if (said !== undefined && (said.decides || VAGUE.has(stated) || !COMMONPLACE.has(said.reason))) {
-    return byWords(said.reason, said.words)
+    scope,
+    certainty: 'stated',
+    isWindow: reason === 'rate_limit' && scope === 'credential',
+    waitMs: retryAfterSeconds === undefined ? undefined : () => retryAfterSeconds * 1_000,
+    decision: withoutUndefined({ by: 'rule' as const, what: ownConditionOf(rule), source: OWN_RULES, where }),
   }
-  if (status === 404 && model !== undefined && model !== '' && problem.message.includes(model)) {
-    return byWords('model_not_found', model)
-  }
-  // A page of a proxy in between says less about the key than the API itself would.
-  if (stated === 'auth_permanent' && content.title !== undefined) return byStatus('auth')
-  if (!VAGUE.has(stated)) return byStatus(stated)
-  // It says itself that it is no answer, and no more.
-  if (status < 300 && problem.message === '' && problem.codes.length === 0) return byStatus('server_error')
-  const inCodes = saidByWords(problem.codes.join('; '))
-  return inCodes === undefined ? byStatus(stated) : byWords(inCodes.reason, inCodes.words)
-}
-
-/** The response's status, or what the body claims where the response says 200 or no more than 400. */
-function effectiveStatus(status: number, problem: Problem, code: string | undefined): number {
-  if (status > 400) return status
-  return problem.status ?? (code === undefined ? undefined : STATUS_OF_CODE.get(code)) ?? status
 }
 
 /** What an unknown failure sets aside: nothing if it is a 4xx, where the request is at fault as likely as not. */
@@ -274,11 +157,12 @@ function defaultScope(
 }
 
 function shortMessage(problem: Problem, content: BodyContent, status: number): string {
-  const said = [problem.message, problem.codes[0], content.title].map(oneLine)
+  const said = [problem.message, problem.codes[0], content.title].map(shortText)
   return said.find((text) => text !== '') ?? `HTTP ${Number.isInteger(status) ? status : 'error'}`
 }
 
-function oneLine(text = ''): string {
+/** A text on one line, without secrets, at most 300 characters. */
+export function shortText(text = ''): string {
   const clean = redactSecrets(text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\s]+/gu, ' ').trim())
   return clean.length <= LONGEST_MESSAGE ? clean : `${[...clean].slice(0, LONGEST_MESSAGE - 1).join('')}…`
 }

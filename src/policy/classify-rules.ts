@@ -1,44 +1,45 @@
-import type { Certainty, FailureReason, FailureScope, OwnFailureRule } from '../domain/usage.js'
+import type { Certainty, FailureReason, FailureScope } from '../domain/usage.js'
+import type { Problem } from './classify-problem.js'
 
 /** One rule about a failure. All conditions that it has must hold. Texts are compared as `wordsOf` gives them. */
 export interface FailureRule {
   readonly reason: FailureReason
   /** Where it differs from what the reason sets aside anyway. */
   readonly scope?: FailureScope | undefined
-  /** The response's status. */
-  readonly status?: readonly number[] | undefined
   /** One of the codes. */
   readonly code?: RegExp | undefined
   /** The message. */
   readonly words?: RegExp | undefined
   /** One of the exceeded quotas. */
   readonly quota?: RegExp | undefined
-  /** A part of the message as it came, in lower case. */
-  readonly says?: string | undefined
+  /** When it fills up again, where the response does not say it. */
+  readonly until?: 'midnight UTC' | undefined
   /** The page or report that says so. */
   readonly source: string
 }
 
-/** Rules of an owner's own, as far as they speak of a provider. They go before all others, and are taken at their word. */
-export function ownRules(rules: readonly OwnFailureRule[], provider: string): readonly FailureRule[] {
-  const name = provider.toLowerCase()
-  return rules
-    .filter((rule) => rule.provider === '*' || rule.provider === name)
-    .map(({ status, message, reason, scope }) => ({
-      reason,
-      scope,
-      status: status === undefined ? undefined : [status],
-      says: message?.toLowerCase(),
-      source: OWN_RULES,
-    }))
+/** A way of telling failures. Relays and custom providers pass on those of others, so most are known by the body too. */
+export interface RuleFamily {
+  readonly name: string
+  /** Providers that speak so, whatever a body looks like. */
+  readonly providers: readonly string[]
+  /** Whether a body is of this kind, whoever sent it. */
+  readonly recognises?: ((problem: Problem) => boolean) | undefined
+  /** What its times without a zone are ahead of UTC, in hours. */
+  readonly utcOffset?: number
+  /** These go before the rules for everyone. */
+  readonly rules: readonly FailureRule[]
 }
 
-/** The source of rules of an owner's own. */
-export const OWN_RULES = 'failure_rules in your config'
+/** Recognises a body by one of its codes. */
+export const speaks =
+  (code: RegExp) =>
+  (problem: Problem): boolean =>
+    problem.codes.some((one) => code.test(one))
 
 /** What a rule is worth: a code or a quota's name is documented, words change. */
-export function certaintyOf({ code, quota, source }: FailureRule): Certainty {
-  return code !== undefined || quota !== undefined || source === OWN_RULES ? 'stated' : 'presumed'
+export function certaintyOf({ code, quota }: FailureRule): Certainty {
+  return code !== undefined || quota !== undefined ? 'stated' : 'presumed'
 }
 
 /** Rules for everyone: where a code or a phrase says less, or something else, than it seems to. */
@@ -57,6 +58,12 @@ export const GENERIC_RULES: readonly FailureRule[] = [
     code: /^(?:[a-z]+ )?usage limit (?:reached|exceeded)$/,
     source: 'openai/codex: windows of a ChatGPT plan',
   },
+  // Of the account, although its code is the one of a parameter.
+  {
+    reason: 'model_not_found',
+    words: /\borganization must be verified\b/,
+    source: 'help.openai.com: models that a verified organisation alone may use',
+  },
   // Whatever the wording says of plans and billing, a quota per minute or day fills up again by itself.
   {
     reason: 'rate_limit',
@@ -68,11 +75,17 @@ export const GENERIC_RULES: readonly FailureRule[] = [
     code: /^budget exceeded$/,
     source: 'docs.litellm.ai/docs/proxy/users: a virtual key has spent its budget',
   },
+  // A limit on what is spent, that the owner has set: it ends with the month, or when he raises it.
+  {
+    reason: 'billing',
+    words: /\bspecified api usage limits\b/,
+    source: 'docs.claude.com/en/api/rate-limits: spend limits of an organisation',
+  },
   {
     reason: 'rate_limit',
     scope: 'credential',
     words:
-      /\b(?:hit|reached) your (?:[a-z0-9]+ ){0,3}(?:usage|session|subscription|quota) (?:quota )?limit|\b(?:\d+[ -]?hour|daily|weekly|monthly) (?:usage|session) limits?\b|\bsubscription quota limit\b|\bquota refresh\b/,
+      /\b(?:hit|reached) your (?:[a-z0-9]+ ){0,3}(?:usage|session|subscription|quota) (?:quota )?limit|\b(?:\d+[ -]?hour|daily|weekly|monthly) (?:usage|session) limits?\b|\b\d+[ -]?hour limit reached\b|\bsubscription quota limit\b|\bquota refresh\b/,
     source: 'windows of subscriptions, as Codex, Copilot, Claude and MiniMax word them',
   },
 ]
@@ -87,6 +100,7 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'api key expired',
     'invalid authentication',
     'invalid token error',
+    'unrecognized client exception',
   ],
   auth_permanent: [
     'account deactivated',
@@ -112,6 +126,8 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'access token expired',
     'session expired',
     'token revoked',
+    'token invalidated',
+    'expired token exception',
   ],
   rate_limit: [
     'rate limit exceeded',
@@ -122,6 +138,7 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'throttling',
     'throttling exception',
     'model cooldown',
+    'rate limit reached error',
   ],
   billing: [
     'insufficient quota',
@@ -135,6 +152,7 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'payment required',
     'arrearage',
     'insufficient user quota',
+    'exceeded current quota error',
   ],
   overloaded: [
     'overloaded error',
@@ -160,6 +178,9 @@ const CODES: Readonly<Partial<Record<FailureReason, readonly string[]>>> = {
     'unknown model',
     'unsupported model',
     'deployment not found',
+    'model not open',
+    'key model access denied',
+    'team model access denied',
   ],
   context_overflow: [
     'context length exceeded',

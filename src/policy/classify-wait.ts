@@ -1,4 +1,5 @@
 import { parseTime } from '../domain/rfc3339.js'
+import type { BodyContent } from './classify-body.js'
 import { own, property } from './classify-fields.js'
 import type { BodyWaits } from './classify-problem.js'
 
@@ -13,7 +14,7 @@ export type ResponseHeaders =
   | { forEach(callback: (value: string, name: string) => void): void }
 
 const OF_INTEREST =
-  /^(?:retry-after(?:-ms)?|content-type|cf-mitigated|ratelimit|(?:x-|anthropic-)?ratelimit-.{1,80}|x-codex-.{1,80})$/
+  /^(?:retry-after(?:-ms)?|content-type|cf-mitigated|ratelimit|x-amzn-errortype|(?:x-|anthropic-)?ratelimit-.{1,80}|x-codex-.{1,80})$/
 const MAX_HEADERS = 200
 const NUMBER = /^\d{1,15}(?:\.\d{1,9})?$/
 const DURATION = /^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|us|µs|ns|d|h|m|s))+$/
@@ -58,6 +59,8 @@ export interface WaitContext {
   readonly quotas: readonly string[]
   /** It is the window of a subscription: that may take days. */
   readonly isLong: boolean
+  /** What times without a zone are ahead of UTC, in milliseconds; where it is absent, those of Chinese are China's. */
+  readonly offsetMs?: number | undefined
   readonly now: Date
 }
 
@@ -69,7 +72,7 @@ export interface WaitContext {
  */
 export function statedWait(
   headers: ReadonlyMap<string, string>,
-  { waits, quotas, isLong, now }: WaitContext,
+  { waits, quotas, isLong, offsetMs, now }: WaitContext,
 ): number | undefined {
   const nowMs = now.getTime()
   const longest = isLong ? LONGEST_WINDOW_MS : LONGEST_WAIT_MS
@@ -78,12 +81,13 @@ export function statedWait(
     () => milliseconds(headers.get('retry-after-ms')),
     () => readWait(firstOf(headers.get('retry-after')), nowMs),
     () => latestReset(headers, nowMs, longest),
+    () => codexReset(headers, nowMs),
     () => structuredReset(headers.get('ratelimit')),
     () => latestReset(readHeaders(waits.headers), nowMs, longest),
     () => readWait(googleDuration(waits.retryDelay), nowMs),
     () => readWait(waits.resetsInSeconds, nowMs),
     () => readWait(waits.resetsAt, nowMs),
-    () => waitInWords(waits.words ?? '', nowMs),
+    () => waitInWords(waits.words ?? '', nowMs, offsetMs),
   ]
   for (const source of sources) {
     const wait = believable(source(), longest)
@@ -96,10 +100,18 @@ export function statedWait(
 export function isBlocked(
   headers: ReadonlyMap<string, string>,
   status: number,
-  title: string | undefined,
+  { title, text = '' }: Pick<BodyContent, 'title' | 'text'>,
 ): boolean {
   if (headers.get('cf-mitigated') !== undefined) return true
-  return status === 403 && title !== undefined
+  return status === 403 && (title !== undefined || CLOUDFLARE.test(text))
+}
+
+/** Its page as plain text (developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors). */
+const CLOUDFLARE = /^error code: 1\d{3}\s*$/
+
+/** Until the next midnight of UTC, in milliseconds. */
+export function untilMidnightUtc(now: Date): number {
+  return LONGEST_WAIT_MS - (now.getTime() % LONGEST_WAIT_MS)
 }
 
 /** Windows of a subscription that hold for the whole account (docs.claude.com, rate limits of Claude plans). */
@@ -152,8 +164,25 @@ function sunday(year: number, month: number, day: number): number {
   return Date.UTC(year, month, day + ((7 - first.getUTCDay()) % 7))
 }
 
-/** `"default";r=0;t=30` (draft-ietf-httpapi-ratelimit-headers): what is left, and seconds until there is more. */
+/** The windows of a ChatGPT plan, `x-codex-{primary,secondary}-…`: those that are used up, the longest of them. */
+function codexReset(headers: ReadonlyMap<string, string>, nowMs: number): number | undefined {
+  const waits = ['primary', 'secondary'].flatMap((window) => {
+    const field = (name: string): string | undefined => headers.get(`x-codex-${window}-${name}`)
+    const used = field('used-percent') ?? ''
+    if (!NUMBER.test(used) || Number(used) < 100) return []
+    const wait = readWait(field('reset-after-seconds'), nowMs) ?? readWait(field('reset-at'), nowMs)
+    return wait === undefined ? [] : [wait]
+  })
+  return waits.length === 0 ? undefined : Math.max(...waits)
+}
+
+/**
+ * `"default";r=0;t=30` (draft-ietf-httpapi-ratelimit-headers): what is left, and seconds until there is more. Before the
+ * seventh draft it was `limit=100, remaining=0, reset=30`.
+ */
 function structuredReset(value: string | undefined): number | undefined {
+  const [, old] = /(?:^|,\s*)remaining=0(?!\d).*?(?:,\s*)reset=(\d{1,9})(?!\d)/.exec(value ?? '') ?? []
+  if (old !== undefined) return Number(old) * 1_000
   const waits = (value ?? '').split(',').flatMap((one) => {
     if (!/;\s*r=0(?!\d)/.test(one)) return []
     const seconds = /;\s*t=(\d{1,9})(?!\d)/.exec(one)?.[1]
@@ -171,9 +200,11 @@ function firstOf(value: string | undefined): string | undefined {
 
 /** What comes before a time in a message. The first 4 KiB are looked at. */
 const ANNOUNCED =
-  /\b(?:try again|retry(?:ing)?|resets?|wait|available(?: again)?|come back|restored|refresh(?:es|ed)?)\b(?: (?:your request|it|is|will be))?(?: (?:in|after|at|for|on|until))?(?: (?:about|approximately|another))? {0,2}/gi
+  /\b(?:try again|retry(?:ing)?|resets?|replenished|wait|available(?: again)?|come back|restored|refresh(?:es|ed)?)\b(?: (?:your request|it|is|will be))?(?: (?:in|after|at|for|on|until))?(?: (?:about|approximately|another))? {0,2}/gi
 const AMOUNTS =
   /^(\d{1,6}(?:\.\d{1,9})?) ?(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)\b[ ,]*(?:and )?/i
+/** A time that passes, never one of day: that has no seconds where people write. */
+const CLOCK = /^(\d{1,3}):([0-5]\d):([0-5]\d)(?![\d:])/
 const INSTANT = /\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d{1,9})?( ?(?:Z|UTC|GMT)|[+-]\d\d:?\d\d)?/
 const CHINESE = /(\d{1,6}) ?(秒|分钟|小时|天)(?:钟)?(?:后|之后|内)/
 const CHINESE_MS: Readonly<Record<string, number>> = {
@@ -187,7 +218,7 @@ const SPEAKS_CHINESE = /[\u4e00-\u9fff]/
 const CHINA_MS = 8 * 3_600_000
 
 /** A wait that a message states in words: "try again in 7m12s", "retry after 33 seconds", "resets at 2026-11-28 18:12". */
-function waitInWords(message: string, nowMs: number): number | undefined {
+function waitInWords(message: string, nowMs: number, offsetMs: number | undefined): number | undefined {
   const text = message.slice(0, 4_096)
   for (const { index, 0: phrase } of text.matchAll(ANNOUNCED)) {
     const wait = amountAt(text.slice(index + phrase.length, index + phrase.length + 80))
@@ -195,11 +226,13 @@ function waitInWords(message: string, nowMs: number): number | undefined {
   }
   const [, amount, unit = ''] = CHINESE.exec(text) ?? []
   if (amount !== undefined) return Number(amount) * (CHINESE_MS[unit] ?? 0)
-  return instantInWords(text, nowMs)
+  return instantInWords(text, nowMs, offsetMs)
 }
 
-/** `7m12s`, `4hr 59min`, `2 minutes`, `16 days`. */
+/** `7m12s`, `4hr 59min`, `2 minutes`, `16 days`, `12:34:56`. */
 function amountAt(text: string): number | undefined {
+  const [, hours, minutes, seconds] = CLOCK.exec(text) ?? []
+  if (hours !== undefined) return (Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds)) * 1_000
   let rest = text
   let sum = 0
   for (let found = AMOUNTS.exec(rest); found !== null; found = AMOUNTS.exec(rest)) {
@@ -217,15 +250,15 @@ function unitMs(unit: string): number {
   return UNIT_MS[unit[0] ?? ''] ?? 0
 }
 
-function instantInWords(text: string, nowMs: number): number | undefined {
+function instantInWords(text: string, nowMs: number, offsetMs: number | undefined): number | undefined {
   if (!/\b(?:resets?|retry|again|until|available|refresh)\b|重置|恢复|重试/i.test(text)) return undefined
   const [, day, time = '', zone] = INSTANT.exec(text) ?? []
   if (day === undefined) return undefined
   const clock = time.length === 5 ? `${time}:00` : time
   const offset = zone === undefined || /[a-z]/i.test(zone) ? 'Z' : zone.replace(/^([+-]\d\d)(\d\d)$/, '$1:$2')
   const at = Date.parse(`${day}T${clock}${offset}`)
-  const isChinese = zone === undefined && SPEAKS_CHINESE.test(text)
-  return Number.isFinite(at) ? at - (isChinese ? CHINA_MS : 0) - nowMs : undefined
+  const assumed = offsetMs ?? (SPEAKS_CHINESE.test(text) ? CHINA_MS : 0)
+  return Number.isFinite(at) ? at - (zone === undefined ? assumed : 0) - nowMs : undefined
 }
 
 /** The latest reset among the dimensions of which nothing remains, or that are marked as rejected. */

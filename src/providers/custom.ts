@@ -1,5 +1,7 @@
 import { withoutUndefined } from '../domain/defined.js'
+import type { ProviderFailureRule } from '../domain/failure-rule.js'
 import type { ProviderMetadata, ProviderOAuthConfig } from '../domain/provider.js'
+import { ruleToJson } from '../rules/read.js'
 import { type ProviderKey, readProvider } from './declaration.js'
 import { Place } from './place.js'
 
@@ -12,31 +14,46 @@ const CUSTOM_KEYS: readonly ProviderKey[] = [
   'envKey',
   'baseUrlEnv',
   'family',
+  'failureRules',
   'check',
   'oauth',
 ]
 
 /**
  * Reads a custom provider as config and `providers add` write it:
- * `{label, base_url, auth, modes, env_key, base_url_env?, family?, check?, oauth?}`.
+ * `{label, base_url, auth, modes, env_key, base_url_env?, family?, failure_rules?, check?, oauth?}`.
  *
  * `base_url` alone is required. By default the label is the name, `auth` is `bearer`, `modes` is
  * `[api_key]` (and `oauth` where OAuth is configured), `env_key` is `NAME_API_KEY`, `family` is `openai`.
  *
+ * @param where names a setting of it for messages
  * @throws KeymuxError `invalid_provider`, naming the key and what was expected there
  */
-export function parseCustomProvider(name: string, value: unknown): ProviderMetadata {
-  const provider = readProvider(name, value, 'snake', CUSTOM_KEYS)
+export function parseCustomProvider(
+  name: string,
+  value: unknown,
+  where?: (...path: readonly (string | number)[]) => string,
+): ProviderMetadata {
+  const { failureRules, ...provider } = readProvider(name, value, 'snake', CUSTOM_KEYS)
   if (provider.baseUrl === undefined) {
     throw new Place(provider.name, 'snake').child('baseUrl').fail('given', 'base_url: https://HOST/PATH')
   }
   return {
     ...provider,
+    ...(failureRules === undefined ? {} : { failureRules: placed(failureRules, where) }),
     description: 'Custom provider',
     auth: provider.auth ?? 'bearer',
     family: provider.family ?? 'openai',
     envKey: provider.envKey ?? defaultEnvKey(provider.name),
   }
+}
+
+function placed(
+  rules: readonly ProviderFailureRule[],
+  where: ((...path: readonly (string | number)[]) => string) | undefined,
+): readonly ProviderFailureRule[] {
+  if (where === undefined) return rules
+  return rules.map((rule, index) => ({ ...rule, where: where('failure_rules', index) }))
 }
 
 /** The declaration that {@link parseCustomProvider} reads back into the same provider. */
@@ -49,6 +66,7 @@ export function customProviderToJson(provider: ProviderMetadata): Record<string,
     env_key: provider.envKey,
     base_url_env: provider.baseUrlEnv,
     family: provider.family,
+    failure_rules: provider.failureRules?.map(ruleToJson),
     check: provider.check === undefined ? undefined : { ...provider.check },
     oauth: provider.oauth === undefined ? undefined : oauthToJson(provider.oauth),
   })

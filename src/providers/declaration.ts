@@ -2,6 +2,7 @@ import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
 import { parseProviderName, quote } from '../domain/ids.js'
 import type { ProviderMetadata, ProviderOAuthConfig } from '../domain/provider.js'
+import { failureRules } from './failure-rules.js'
 import * as field from './fields.js'
 import { Place, type Read, type Spelling } from './place.js'
 import { parseSecureUrl } from './url.js'
@@ -23,6 +24,7 @@ export const PROVIDER_KEYS: readonly ProviderKey[] = [
   'auth',
   'headers',
   'family',
+  'failureRules',
   'envAliases',
   'tokenEnvKey',
   'tokenEnvKeys',
@@ -80,6 +82,7 @@ export function readProvider(
     auth: fields.optional('auth', field.authHeader),
     headers: fields.optional('headers', field.headers),
     family: fields.optional('family', field.family),
+    failureRules: fields.optional('failureRules', failureRules),
     envAliases: fields.optional('envAliases', field.envNames),
     tokenEnvKey: fields.optional('tokenEnvKey', field.envName),
     tokenEnvKeys: fields.optional('tokenEnvKeys', field.envNamesByPrefix),

@@ -7,32 +7,60 @@ export type Spelling = 'camel' | 'snake'
 /** Reads one value, or throws what {@link Place.fail} gives. */
 export type Read<T> = (value: unknown, at: Place) => T
 
+/** A declaration that cannot be used. Code `invalid_provider`. */
+export class DeclarationError extends KeymuxError {
+  override readonly name = 'DeclarationError'
+  /** Where in it, in its own keys. */
+  readonly path: readonly (string | number)[]
+
+  constructor(message: string, path: readonly (string | number)[], hint?: string) {
+    super('invalid_provider', message, hint === undefined ? {} : { hint })
+    this.path = path
+  }
+}
+
 /** A spot inside a provider's declaration: reads values there and names the spot in errors. */
 export class Place {
   readonly #provider: string
   readonly #spelling: Spelling
-  readonly #path: string
+  readonly #steps: readonly (string | number)[]
 
-  constructor(provider: string, spelling: Spelling, path = '') {
+  constructor(provider: string, spelling: Spelling, steps: readonly (string | number)[] = []) {
     this.#provider = provider
     this.#spelling = spelling
-    this.#path = path
+    this.#steps = steps
+  }
+
+  get #path(): string {
+    return this.#steps
+      .map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`))
+      .join('')
+      .slice(1)
+  }
+
+  /** The spot as messages name it. */
+  describe(): string {
+    return `provider ${quote(this.#provider)}: ${this.#path === '' ? 'its declaration' : this.#path}`
   }
 
   /** The error that says what was expected here. The value itself is never repeated: it may be a secret. */
   fail(expected: string, hint?: string): KeymuxError {
-    const subject = this.#path === '' ? 'its declaration' : this.#path
-    return new KeymuxError(
-      'invalid_provider',
-      `provider ${quote(this.#provider)}: ${subject} must be ${expected}`,
-      hint === undefined ? {} : { hint },
-    )
+    return new DeclarationError(`${this.describe()} must be ${expected}`, this.#steps, hint)
+  }
+
+  /** The error that says what is wrong here. */
+  refuse(message: string): KeymuxError {
+    return new DeclarationError(`${this.describe()}: ${message}`, this.#steps)
   }
 
   /** The spot one key further down. `key` is in camelCase. */
   child(key: string): Place {
-    const name = this.spell(key)
-    return new Place(this.#provider, this.#spelling, this.#path === '' ? name : `${this.#path}.${name}`)
+    return new Place(this.#provider, this.#spelling, [...this.#steps, this.spell(key)])
+  }
+
+  /** The spot of an element of a list. */
+  item(index: number): Place {
+    return new Place(this.#provider, this.#spelling, [...this.#steps, index])
   }
 
   /** A key as this declaration writes it. */
@@ -49,10 +77,10 @@ export class Place {
     const unknown = Object.keys(value).find((name) => !names.includes(name))
     if (unknown !== undefined) {
       const where = this.#path === '' ? '' : `${this.#path}: `
-      throw new KeymuxError(
-        'invalid_provider',
+      throw new DeclarationError(
         `provider ${quote(this.#provider)}: ${where}unknown key ${quote(unknown)}`,
-        { hint: `use ${names.join(', ')}` },
+        [...this.#steps, unknown],
+        `use ${names.join(', ')}`,
       )
     }
     return new Fields<Key>(this, new Map(Object.entries(value)))

@@ -1,3 +1,4 @@
+import type { OwnFailureRule } from '../domain/failure-rule.js'
 import { parseFlatJson } from '../domain/nesting.js'
 import type { ProviderFamily } from '../domain/provider.js'
 import type { FailureReason } from '../domain/usage.js'
@@ -10,6 +11,8 @@ export interface SessionContext {
   readonly provider: string
   readonly family: ProviderFamily | undefined
   readonly now: () => Date
+  /** Rules of the owner's own about failures. */
+  readonly rules?: readonly OwnFailureRule[] | undefined
 }
 
 /** What a message or a Close frame says of the account: nothing, in most cases. */
@@ -100,8 +103,8 @@ export const BROKEN: BadAnswer = bad('server_error', 'its session broke off')
 
 function judgeError(context: SessionContext, error: unknown, status: number): SessionVerdict {
   if (property(error, 'code') === SESSION_OVER) return undefined
-  const { provider, family, now } = context
-  const stated = classifyResponse({ provider, family, status, body: { error }, now: now() })
+  const { provider, family, now, rules } = context
+  const stated = classifyResponse({ provider, family, rules, status, body: { error }, now: now() })
   if (stated === undefined || stated.scope === 'request' || NOT_THE_ACCOUNTS.has(stated.reason))
     return undefined
   return { kind: 'bad', reason: stated.reason, stated, message: stated.message }

@@ -130,7 +130,7 @@ export class Trier {
       family: provider.family,
       model: this.#outbound.model(stage),
       due: this.#outbound.due,
-      rules: this.#parts.failureRules?.(),
+      rules: this.#parts.failureRules?.(provider),
       now: () => new Date(Number(clock.now())),
       timers,
       patienceMs: this.#patienceMs,

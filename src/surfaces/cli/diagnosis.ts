@@ -10,6 +10,7 @@ import { readSecretFile } from '../../system/safe-file.js'
 import type { CliContext } from './context.js'
 import { givenKeyFile, opensUnasked } from './passphrase.js'
 import { slotWords } from './render/slots.js'
+import { reviewRules } from './rule-doubts.js'
 import { inspectLocked, type LockedVault, typesOf } from './vault-facts.js'
 
 /** One thing that was looked at. */
@@ -41,6 +42,7 @@ export async function diagnose(context: CliContext): Promise<Finding[]> {
     node(),
     await sqlite(),
     settings,
+    ...(settings.status === 'problem' ? [] : await rules(context)),
     ...('header' in vault ? [found(vault, context)] : [vault]),
     ...(await keyFile(context)),
     ...(locked === undefined ? [] : [unlocking(context, locked)]),
@@ -98,6 +100,18 @@ async function config({ settings, host }: CliContext): Promise<Finding> {
   const mistrust = await configMistrust(path)
   if (mistrust !== undefined) return warning('config', mistrust.problem, mistrust.hint)
   return ok('config', existsSync(path) ? `${path} is valid` : `no config at ${path}; the defaults hold`)
+}
+
+/** Rules of the owner's own about failures: nothing is said where there are none. */
+async function rules(context: CliContext): Promise<Finding[]> {
+  try {
+    const { count, doubts } = await reviewRules(context, 'vault')
+    if (count === 0) return []
+    if (doubts.length === 0) return [ok('rules', `${count} rule(s) of your own about failures`)]
+    return doubts.map(({ where, message }) => warning('rules', `${where}: ${message}`))
+  } catch (error) {
+    return [problem('rules', error)]
+  }
 }
 
 async function lookAtVault(context: CliContext): Promise<LockedVault | Finding> {

@@ -3,10 +3,14 @@ import { withoutUndefined } from '../../../domain/defined.js'
 import { KeymuxError } from '../../../domain/errors.js'
 import { parseProviderName, quote } from '../../../domain/ids.js'
 import { printable } from '../../../domain/printable.js'
-import type { ProviderFamily } from '../../../domain/provider.js'
+import type { ProviderMetadata } from '../../../domain/provider.js'
+import { familyFor } from '../../../policy/classify-families.js'
+import { explainMessage } from '../../../policy/classify-message.js'
 import { type Decision, type ExplainedVerdict, explainResponse } from '../../../policy/classify-response.js'
-import { readSecretFile } from '../../../system/safe-file.js'
+import { isOwners, ownRulesOf } from '../../../policy/own-rules.js'
 import type { CliContext } from '../context.js'
+import { readBody } from '../failure-body.js'
+import { effectOf } from '../failure-effect.js'
 import type { CommandInput } from '../input.js'
 import type { CommandSpec } from '../spec.js'
 import { openUnasked } from '../vault-facts.js'
@@ -15,13 +19,17 @@ import { pad } from '../width.js'
 /** `keymux explain-failure`: which rule decides on an answer, and what would follow. */
 export const explainFailure: CommandSpec = {
   description:
-    'Nothing is asked and nothing is recorded. Rules of your own (failure_rules in the config) are looked at first.',
+    'Give what you have: status, headers, body, or a message alone. Nothing is asked and nothing is recorded. Rules of your own (failure_rules, in the config or with a provider) are looked at first. Exits 0 whatever it finds, 2 when something is missing or the config is wrong, and 4 when there is no such file.',
   options: [
     { flags: '--provider <PROVIDER>', summary: 'whose answer it is', completes: 'provider' },
-    { flags: '--status <N>', summary: 'its HTTP status; 400 by default' },
-    { flags: '--body-file <PATH>', summary: 'a file with its body', completes: 'file' },
+    { flags: '--status <N>', summary: 'its HTTP status' },
+    {
+      flags: '--body-file <PATH>',
+      summary: 'a file with its body; - reads it from standard input',
+      completes: 'file',
+    },
     { flags: '--message <TEXT>', summary: 'its message, where there is no body' },
-    { flags: '--header <NAME=VALUE>', summary: 'one of its headers', repeatable: true },
+    { flags: '-H, --header <NAME=VALUE>', summary: 'one of its headers', repeatable: true },
     { flags: '--model <MODEL>', summary: 'the model of the request' },
   ],
   examples: [
@@ -29,26 +37,17 @@ export const explainFailure: CommandSpec = {
       line: 'keymux explain-failure --provider openai --status 429 --body-file answer.json',
       does: 'what keymux takes it for, and why',
     },
+    {
+      line: 'keymux explain-failure --provider openai --message "Rate limit reached, try again in 20s"',
+      does: 'the same for what a log says',
+    },
   ],
   async run(context, input) {
     const provider = parseProviderName(required(input, 'provider'))
-    const status = input.integer('status', { min: 100, max: 599 }) ?? 400
-    const bodyFile = input.text('body-file')
-    const body = bodyFile === undefined ? input.text('message') : await readSecretFile(bodyFile)
-    const { settings, host, output } = context
-    const config = await loadConfig(settings.config, { required: settings.configSource !== 'default' })
-    const verdict = explainResponse({
-      provider,
-      status,
-      headers: headersOf(input.texts('header')),
-      body: body ?? '',
-      model: input.text('model'),
-      now: host.clock.now(),
-      family: declaredFamily(config.providers[provider]?.settings) ?? (await familyOf(context, provider)),
-      rules: config.failureRules,
-    })
+    const { output } = context
+    const verdict = await explain(context, input, provider)
     if (verdict === undefined) {
-      output.result({ provider, failure: false }, () => `A ${status} like this is no failure.`)
+      output.result({ provider, failure: false }, () => 'This is no failure.')
       return undefined
     }
     const { reason, scope, certainty, retryAfterMs, message, decision } = verdict
@@ -68,21 +67,53 @@ export const explainFailure: CommandSpec = {
   },
 }
 
+async function explain(
+  context: CliContext,
+  input: CommandInput,
+  provider: string,
+): Promise<ExplainedVerdict | undefined> {
+  const status = input.integer('status', { min: 100, max: 599 })
+  const headers = headersOf(input.texts('header'))
+  const bodyFile = input.text('body-file')
+  const message = input.text('message')
+  if (status === undefined && bodyFile === undefined && message === undefined) {
+    throw new KeymuxError('usage', 'what went wrong?', { hint: 'give --status, --body-file or --message' })
+  }
+  if (bodyFile !== undefined && message !== undefined) {
+    throw new KeymuxError('usage', '--body-file and --message say the same', {
+      hint: 'leave one of them out',
+    })
+  }
+  const { settings, host } = context
+  const config = await loadConfig(settings.config, { required: settings.configSource !== 'default' })
+  const known = await providerOf(context, provider)
+  if (known === undefined && familyFor(provider) === undefined) {
+    context.output.note(`There is no provider ${quote(provider)}: its answers are read as OpenAI's are.`)
+  }
+  const about = {
+    provider,
+    family: known?.family,
+    model: input.text('model'),
+    now: host.clock.now(),
+    rules: ownRulesOf(config.failureRules, known),
+  }
+  if (status === undefined && message !== undefined) return explainMessage(message, about)
+  const body = bodyFile === undefined ? (message ?? '') : await readBody(context, bodyFile)
+  // A body alone may tell of a failure whatever its status was, as that of a stream does.
+  return explainResponse({ ...about, status: status ?? 200, headers, body }, status === undefined)
+}
+
 function required(input: CommandInput, name: string): string {
   const value = input.text(name)
   if (value !== undefined) return value
   throw new KeymuxError('usage', `--${name} is missing`, { hint: 'see keymux explain-failure --help' })
 }
 
-function declaredFamily(settings: Readonly<Record<string, unknown>> | undefined): ProviderFamily | undefined {
-  const family = settings?.family
-  return family === 'openai' || family === 'anthropic' || family === 'gemini' ? family : undefined
-}
-
-/** As of a custom provider in the vault, where that opens without a question. */
-async function familyOf(context: CliContext, provider: string): Promise<ProviderFamily | undefined> {
-  const opened = await openUnasked(context)
-  return opened?.providers.get(provider)?.family
+/** Built in, in the config, or in the vault where that opens without a question. */
+async function providerOf(context: CliContext, provider: string): Promise<ProviderMetadata | undefined> {
+  const { settings, host } = context
+  const providers = await host.services.providers(settings.config, settings.configSource !== 'default')
+  return providers.get(provider) ?? (await openUnasked(context))?.providers.get(provider)
 }
 
 function headersOf(pairs: readonly string[]): Record<string, string> {
@@ -100,10 +131,14 @@ function render(verdict: ExplainedVerdict): string {
   const lines: [string, string | undefined][] = [
     ['reason', `${reason} (${certainty})`],
     ['scope', scope],
-    ['wait', retryAfterMs === undefined ? undefined : `${Math.ceil(retryAfterMs / 1_000)} s, as it says`],
+    [
+      'wait',
+      retryAfterMs === undefined ? undefined : `${Math.ceil(retryAfterMs / 1_000)} s${whose(verdict)}`,
+    ],
     ['message', printable(message)],
     ['decided by', printable(decidedBy(decision))],
     ['source', decision.source],
+    ['rule', decision.where],
     ['effect', effectOf(verdict)],
   ]
   return lines
@@ -111,10 +146,14 @@ function render(verdict: ExplainedVerdict): string {
     .join('\n')
 }
 
-function decidedBy({ by, what, family }: Decision): string {
+function whose(verdict: ExplainedVerdict): string {
+  return isOwners(verdict) ? '' : ', as it says'
+}
+
+function decidedBy({ by, what, family, where }: Decision): string {
   switch (by) {
     case 'rule':
-      return `a rule${family === undefined ? '' : ` of ${family}`}: ${what}`
+      return `${where === undefined ? 'a rule' : 'your rule'}${family === undefined ? '' : ` of ${family}`}: ${what}`
     case 'code':
       return `its code: ${what}`
     case 'words':
@@ -122,44 +161,7 @@ function decidedBy({ by, what, family }: Decision): string {
     case 'status':
       return `its status: ${what}`
     case 'page':
+    case 'nothing':
       return what
-  }
-}
-
-/** What would follow, as a sentence. */
-function effectOf({ reason, scope, certainty, retryAfterMs }: ExplainedVerdict): string {
-  const whom = scope === 'model' ? 'this model of the account' : 'the account'
-  const isPresumed = certainty === 'presumed'
-  switch (reason) {
-    case 'format':
-    case 'context_overflow':
-      return 'the caller gets it; no account is set aside'
-    case 'unknown':
-      return scope === 'request'
-        ? 'the caller gets it; it is counted'
-        : 'another account is asked; it is counted'
-    case 'rate_limit':
-      return `${whom} is set aside ${retryAfterMs === undefined ? 'for 30 s, or as configured' : 'until then'}; another one is asked`
-    case 'overloaded':
-      return 'asked once more, then others; set aside for 5 s, doubling to 60 s'
-    case 'server_error':
-    case 'timeout':
-      return 'asked once more, then others; the third in a row sets the account aside for 30 s'
-    case 'session_expired':
-      return 'a login is renewed; otherwise the account is set aside for 30 s and another one is asked'
-    case 'model_not_found':
-      return `this model of the account is set aside for ${isPresumed ? '10 min' : '12 h'}; another account is asked`
-    case 'billing':
-      return isPresumed
-        ? 'set aside for 60 s, doubling to 5 h, while another account can serve'
-        : 'disabled for 5 h, doubling to 24 h; another account is asked'
-    case 'auth':
-      return isPresumed
-        ? 'a login is renewed; a key is set aside for 60 s, doubling to 10 min, while another account can serve'
-        : 'a login is renewed; a key is set aside for 60 s, the third time in a row for 5 h'
-    case 'auth_permanent':
-      return isPresumed
-        ? 'set aside for 60 s, doubling to 10 min, while another account can serve'
-        : 'disabled for 5 h, doubling to 24 h; another account is asked'
   }
 }

@@ -3,10 +3,15 @@ import { parseProfileId, quote } from '../../../domain/ids.js'
 import type { OutcomeReport } from '../../../domain/profiles.js'
 import { formatTime } from '../../../domain/rfc3339.js'
 import { type Certainty, FAILURE_REASONS, type FailureReason } from '../../../domain/usage.js'
-import { classifyFailureMessage } from '../../../policy/classify-message.js'
-import { type ClassifyInput, classifyResponse } from '../../../policy/classify-response.js'
-import { readSecretFile } from '../../../system/safe-file.js'
+import { explainMessage } from '../../../policy/classify-message.js'
+import {
+  type ClassifyInput,
+  classifyResponse,
+  type ResponseVerdict,
+} from '../../../policy/classify-response.js'
+import { ownRulesOf } from '../../../policy/own-rules.js'
 import type { CliContext } from '../context.js'
+import { readBody } from '../failure-body.js'
 import type { CommandInput } from '../input.js'
 import type { CommandGroup, CommandSpec } from '../spec.js'
 
@@ -37,7 +42,11 @@ const failure: CommandSpec = {
   options: [
     { flags: '--status <N>', summary: 'the HTTP status of the answer' },
     { flags: '--message <TEXT>', summary: 'the error message' },
-    { flags: '--body-file <PATH>', summary: 'a file with the body of the answer', completes: 'file' },
+    {
+      flags: '--body-file <PATH>',
+      summary: 'a file with the body of the answer; - reads it from standard input',
+      completes: 'file',
+    },
     { flags: '--retry-after <SECONDS>', summary: 'the wait that the provider asked for' },
     { flags: '--reason <REASON>', summary: 'what it means, if you know', choices: [...FAILURE_REASONS] },
     { flags: '--model <MODEL>', summary: 'the model of the request' },
@@ -55,7 +64,9 @@ const failure: CommandSpec = {
   async run(context, input) {
     const { id, provider } = parseProfileId(input.argument('ID'))
     const { profiles, providers, config } = await context.open()
-    const about = { provider, family: providers.get(provider)?.family, rules: config.failureRules }
+    const known = providers.get(provider)
+    const rules = ownRulesOf(config.failureRules, known)
+    const about = { provider, family: known?.family, rules, now: context.host.clock.now() }
     const told = await readOutcome(context, input, about)
     const report = await profiles.reportFailure(id, told.reason, {
       signal: context.signal,
@@ -93,13 +104,13 @@ interface Outcome {
 async function readOutcome(
   context: CliContext,
   input: CommandInput,
-  about: Pick<ClassifyInput, 'provider' | 'family' | 'rules'>,
+  about: Pick<ClassifyInput, 'provider' | 'family' | 'rules' | 'now'>,
 ): Promise<Outcome> {
   const statusCode = input.integer('status', { min: 100, max: 599 })
   const message = input.text('message')
   const bodyFile = input.text('body-file')
   const model = input.text('model')
-  const body = bodyFile === undefined ? undefined : await readSecretFile(bodyFile)
+  const body = bodyFile === undefined ? undefined : await readBody(context, bodyFile)
   const stated = retryAfter(input)
   const given = input.text('reason') as FailureReason | undefined
   if (given !== undefined) return { reason: given, retryAfterMs: stated, model, message }
@@ -109,32 +120,29 @@ async function readOutcome(
     })
   }
   if (statusCode === undefined && body === undefined) {
-    return {
-      reason: classifyFailureMessage(message ?? ''),
-      retryAfterMs: stated,
-      model,
-      message,
-      certainty: 'presumed',
-    }
+    return reported(explainMessage(message ?? '', { ...about, model }), stated, model, message)
   }
-  const verdict = classifyResponse({
-    ...about,
-    status: statusCode ?? 200,
-    headers: {},
-    body: body ?? message ?? '',
-    now: context.host.clock.now(),
-    ...(model === undefined ? {} : { model }),
-  })
+  const status = statusCode ?? 200
+  const verdict = classifyResponse({ ...about, status, headers: {}, body: body ?? message ?? '', model })
   if (verdict === undefined) {
     throw new KeymuxError('usage', 'this is no failure: the status and the body speak of none', {
       hint: 'use keymux report success, or name the --reason',
     })
   }
-  const { reason, scope, certainty } = verdict
+  return reported(verdict, stated, model, message)
+}
+
+function reported(
+  verdict: ResponseVerdict,
+  stated: number | undefined,
+  model: string | undefined,
+  message: string | undefined,
+): Outcome {
+  const { reason, scope, certainty, retryAfterMs } = verdict
   return {
     reason,
     certainty,
-    retryAfterMs: stated ?? verdict.retryAfterMs,
+    retryAfterMs: stated ?? retryAfterMs,
     // What sets the whole credential aside must not be narrowed to one model.
     model: scope === 'credential' ? undefined : model,
     message: message ?? verdict.message,
