@@ -5,6 +5,7 @@ import { KeymuxError } from './domain/errors.js'
 import type { Providers } from './domain/providers.js'
 import type { ProfileCooldownConfig } from './domain/usage.js'
 import { parseCustomProvider } from './providers/custom.js'
+import { InvalidDeclarationError } from './providers/place.js'
 import { defaultRegistry, ProviderRegistry } from './providers/registry.js'
 
 /** A configuration that can be replaced while a vault is open. */
@@ -56,7 +57,8 @@ export class LiveConfig {
       } catch (error) {
         for (const each of done) this.registry.unregister(each)
         if (!(error instanceof KeymuxError)) throw error
-        throw new KeymuxError('invalid_config', `${where()}: ${error.message}`, {
+        const at = error instanceof InvalidDeclarationError ? where(...error.path) : where()
+        throw new KeymuxError('invalid_config', `${at}: ${error.message}`, {
           hint: error.hint,
           cause: error,
         })

@@ -222,15 +222,24 @@ export const FAMILIES: readonly RuleFamily[] = [
   },
 ]
 
+/** Who sent a failure, as far as that tells how to read it. */
+export interface FailureSource {
+  readonly provider: string
+  /** Its dialect. */
+  readonly family: string | undefined
+  /** What its definition says. It goes before the name. */
+  readonly failureFamily: string | undefined
+}
+
 /** The families that a failure is judged by: that of the provider first, then those that its body speaks like. */
 export function familiesOf(
-  provider: string,
-  declared: string | undefined,
+  { provider, family: dialect, failureFamily }: FailureSource,
   problem: Problem,
 ): readonly RuleFamily[] {
-  const name = provider.toLowerCase()
-  const own = FAMILIES.filter((family) => family.providers.includes(name))
-  const said = own.length === 0 ? FAMILIES.filter((family) => family.name === declared) : own
+  const named = (name: string | undefined): RuleFamily[] => FAMILIES.filter((family) => family.name === name)
+  const own = FAMILIES.filter((family) => family.providers.includes(provider.toLowerCase()))
+  const known = own.length === 0 ? named(dialect) : own
+  const said = failureFamily === undefined ? known : named(failureFamily)
   const spoken = FAMILIES.filter((family) => !said.includes(family) && family.recognises?.(problem) === true)
   return [...said, ...spoken]
 }

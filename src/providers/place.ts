@@ -7,13 +7,24 @@ export type Spelling = 'camel' | 'snake'
 /** Reads one value, or throws what {@link Place.fail} gives. */
 export type Read<T> = (value: unknown, at: Place) => T
 
+/** What is wrong with a provider's declaration, and where in it. Code `invalid_provider`. */
+export class InvalidDeclarationError extends KeymuxError {
+  /** The keys that lead there, as the declaration writes them; empty for the declaration itself. */
+  readonly path: readonly string[]
+
+  constructor(path: readonly string[], message: string, hint: string | undefined) {
+    super('invalid_provider', message, hint === undefined ? {} : { hint })
+    this.path = path
+  }
+}
+
 /** A spot inside a provider's declaration: reads values there and names the spot in errors. */
 export class Place {
   readonly #provider: string
   readonly #spelling: Spelling
-  readonly #path: string
+  readonly #path: readonly string[]
 
-  constructor(provider: string, spelling: Spelling, path = '') {
+  constructor(provider: string, spelling: Spelling, path: readonly string[] = []) {
     this.#provider = provider
     this.#spelling = spelling
     this.#path = path
@@ -21,18 +32,14 @@ export class Place {
 
   /** The error that says what was expected here. The value itself is never repeated: it may be a secret. */
   fail(expected: string, hint?: string): KeymuxError {
-    const subject = this.#path === '' ? 'its declaration' : this.#path
-    return new KeymuxError(
-      'invalid_provider',
-      `provider ${quote(this.#provider)}: ${subject} must be ${expected}`,
-      hint === undefined ? {} : { hint },
-    )
+    const subject = this.#path.length === 0 ? 'its declaration' : this.#path.join('.')
+    const message = `provider ${quote(this.#provider)}: ${subject} must be ${expected}`
+    return new InvalidDeclarationError(this.#path, message, hint)
   }
 
   /** The spot one key further down. `key` is in camelCase. */
   child(key: string): Place {
-    const name = this.spell(key)
-    return new Place(this.#provider, this.#spelling, this.#path === '' ? name : `${this.#path}.${name}`)
+    return new Place(this.#provider, this.#spelling, [...this.#path, this.spell(key)])
   }
 
   /** A key as this declaration writes it. */
@@ -48,11 +55,11 @@ export class Place {
     }
     const unknown = Object.keys(value).find((name) => !names.includes(name))
     if (unknown !== undefined) {
-      const where = this.#path === '' ? '' : `${this.#path}: `
-      throw new KeymuxError(
-        'invalid_provider',
+      const where = this.#path.length === 0 ? '' : `${this.#path.join('.')}: `
+      throw new InvalidDeclarationError(
+        [...this.#path, unknown],
         `provider ${quote(this.#provider)}: ${where}unknown key ${quote(unknown)}`,
-        { hint: `use ${names.join(', ')}` },
+        `use ${names.join(', ')}`,
       )
     }
     return new Fields<Key>(this, new Map(Object.entries(value)))

@@ -36,6 +36,12 @@ export class ProviderRegistry implements Providers {
     return this.#providers.get(name.toLowerCase()) ?? this.#parent?.get(name)
   }
 
+  /** The same, also by what other programs call it. A name goes before what others call something. */
+  named(name: string): ProviderMetadata | undefined {
+    const asked = name.toLowerCase()
+    return this.get(asked) ?? this.list().find(({ aliases }) => aliases?.includes(asked) === true)
+  }
+
   /** All providers, by name. */
   list(): ProviderMetadata[] {
     const inherited = this.#parent?.list().filter(({ name }) => !this.#providers.has(name)) ?? []

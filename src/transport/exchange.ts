@@ -103,7 +103,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     // Other characters cannot be passed on: servers and `Response` refuse them.
     this.statusText = /^[\t\x20-\x7e]*$/.test(statusText) ? statusText : ''
     this.headers = headers
-    const { provider, family, model, now, offer, due, rules } = this.#options
+    const { provider, family, failureFamily, model, now, offer, due, rules } = this.#options
     if (offer !== undefined && status < 400) {
       this.#decide({
         kind: 'senseless',
@@ -111,7 +111,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
       })
       return
     }
-    const context = { provider, family, model, now, status, headers, due, rules }
+    const context = { provider, family, failureFamily, model, now, status, headers, due, rules }
     if (status < 400) this.#watch = new AnswerWatch(context)
     const gate = gateFor(context)
     if ('kind' in gate) this.#rule(gate)
@@ -150,7 +150,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
   }
 
   upgraded(headers: RawHeaders, connection: Duplex): void {
-    const { provider, family, now, timers, offer } = this.#options
+    const { provider, family, failureFamily, now, timers, offer } = this.#options
     // Nobody listens to it any more, and errors of nobody's end the process.
     connection.on('error', () => {})
     if (this.#settle === undefined || offer === undefined) {
@@ -161,7 +161,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     this.statusText = 'Switching Protocols'
     this.headers = headers
     const protocol = headerValue(headers, 'sec-websocket-protocol')
-    const context = { provider, family, now }
+    const context = { provider, family, failureFamily, now }
     const tunnel = new Tunnel({ upstream: connection, protocol, context, timers })
     this.#connection = tunnel
     connection.once('close', () => this.#gone())

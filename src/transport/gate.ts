@@ -1,5 +1,5 @@
 import type { RawHeaders } from '../domain/forwarding.js'
-import type { ProviderFamily } from '../domain/provider.js'
+import type { FailureFamily, ProviderFamily } from '../domain/provider.js'
 import type { OwnFailureRule } from '../domain/usage.js'
 import { own } from '../policy/classify-fields.js'
 import { parseTolerantly } from '../policy/classify-json.js'
@@ -25,6 +25,7 @@ export type Ruling =
 export interface GateContext {
   readonly provider: string
   readonly family: ProviderFamily | undefined
+  readonly failureFamily?: FailureFamily | undefined
   readonly model: string | undefined
   readonly status: number
   readonly headers: RawHeaders
@@ -284,11 +285,12 @@ function judged(context: GateContext, held: Buffer, plain = false): Ruling | und
 }
 
 function classified(context: GateContext, body: Buffer | string): ResponseVerdict | undefined {
-  const { provider, family, model, status, headers, rules } = context
+  const { provider, family, failureFamily, model, status, headers, rules } = context
   return classifyResponse({
     rules,
     provider,
     family,
+    failureFamily,
     model,
     status,
     headers: headerObject(headers),

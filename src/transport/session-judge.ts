@@ -1,5 +1,5 @@
 import { parseFlatJson } from '../domain/nesting.js'
-import type { ProviderFamily } from '../domain/provider.js'
+import type { FailureFamily, ProviderFamily } from '../domain/provider.js'
 import type { FailureReason } from '../domain/usage.js'
 import { property } from '../policy/classify-fields.js'
 import { classifyResponse, type ResponseVerdict } from '../policy/classify-response.js'
@@ -9,6 +9,7 @@ import type { AnswerVerdict, BadAnswer } from './answer-verdict.js'
 export interface SessionContext {
   readonly provider: string
   readonly family: ProviderFamily | undefined
+  readonly failureFamily?: FailureFamily | undefined
   readonly now: () => Date
 }
 
@@ -100,8 +101,8 @@ export const BROKEN: BadAnswer = bad('server_error', 'its session broke off')
 
 function judgeError(context: SessionContext, error: unknown, status: number): SessionVerdict {
   if (property(error, 'code') === SESSION_OVER) return undefined
-  const { provider, family, now } = context
-  const stated = classifyResponse({ provider, family, status, body: { error }, now: now() })
+  const { provider, family, failureFamily, now } = context
+  const stated = classifyResponse({ provider, family, failureFamily, status, body: { error }, now: now() })
   if (stated === undefined || stated.scope === 'request' || NOT_THE_ACCOUNTS.has(stated.reason))
     return undefined
   return { kind: 'bad', reason: stated.reason, stated, message: stated.message }

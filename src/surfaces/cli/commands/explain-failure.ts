@@ -3,8 +3,12 @@ import { withoutUndefined } from '../../../domain/defined.js'
 import { KeymuxError } from '../../../domain/errors.js'
 import { parseProviderName, quote } from '../../../domain/ids.js'
 import { printable } from '../../../domain/printable.js'
-import type { ProviderFamily } from '../../../domain/provider.js'
-import { type Decision, type ExplainedVerdict, explainResponse } from '../../../policy/classify-response.js'
+import {
+  type ClassifyInput,
+  type Decision,
+  type ExplainedVerdict,
+  explainResponse,
+} from '../../../policy/classify-response.js'
 import { readSecretFile } from '../../../system/safe-file.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
@@ -44,7 +48,7 @@ export const explainFailure: CommandSpec = {
       body: body ?? '',
       model: input.text('model'),
       now: host.clock.now(),
-      family: declaredFamily(config.providers[provider]?.settings) ?? (await familyOf(context, provider)),
+      ...(await dialectOf(context, provider)),
       rules: config.failureRules,
     })
     if (verdict === undefined) {
@@ -74,15 +78,17 @@ function required(input: CommandInput, name: string): string {
   throw new KeymuxError('usage', `--${name} is missing`, { hint: 'see keymux explain-failure --help' })
 }
 
-function declaredFamily(settings: Readonly<Record<string, unknown>> | undefined): ProviderFamily | undefined {
-  const family = settings?.family
-  return family === 'openai' || family === 'anthropic' || family === 'gemini' ? family : undefined
-}
-
-/** As of a custom provider in the vault, where that opens without a question. */
-async function familyOf(context: CliContext, provider: string): Promise<ProviderFamily | undefined> {
+/** What is known of a provider, those in the vault included where it opens without a question. */
+async function dialectOf(
+  context: CliContext,
+  provider: string,
+): Promise<Pick<ClassifyInput, 'family' | 'failureFamily'>> {
+  const { settings, host } = context
   const opened = await openUnasked(context)
-  return opened?.providers.get(provider)?.family
+  const known =
+    opened?.providers ?? (await host.services.providers(settings.config, settings.configSource !== 'default'))
+  const { family, failureFamily } = known.get(provider) ?? {}
+  return { family, failureFamily }
 }
 
 function headersOf(pairs: readonly string[]): Record<string, string> {

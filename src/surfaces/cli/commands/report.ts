@@ -55,7 +55,8 @@ const failure: CommandSpec = {
   async run(context, input) {
     const { id, provider } = parseProfileId(input.argument('ID'))
     const { profiles, providers, config } = await context.open()
-    const about = { provider, family: providers.get(provider)?.family, rules: config.failureRules }
+    const { family, failureFamily } = providers.get(provider) ?? {}
+    const about = { provider, family, failureFamily, rules: config.failureRules }
     const told = await readOutcome(context, input, about)
     const report = await profiles.reportFailure(id, told.reason, {
       signal: context.signal,
@@ -93,7 +94,7 @@ interface Outcome {
 async function readOutcome(
   context: CliContext,
   input: CommandInput,
-  about: Pick<ClassifyInput, 'provider' | 'family' | 'rules'>,
+  about: Pick<ClassifyInput, 'provider' | 'family' | 'failureFamily' | 'rules'>,
 ): Promise<Outcome> {
   const statusCode = input.integer('status', { min: 100, max: 599 })
   const message = input.text('message')
