@@ -4,12 +4,14 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import * as esbuild from 'esbuild'
 import { commandSections, globalsTable, leafRows, readCli } from './docs-cli.mjs'
+import { providersTable } from './docs-providers.mjs'
 import { CLI, ROOT } from './entries.mjs'
 import { runNode } from './processes.mjs'
 
 const WRITE = process.argv.includes('--write')
 const ERRORS_PAGE = 'docs/errors.md'
 const CLI_PAGE = 'docs/cli.md'
+const PROVIDERS_PAGE = 'docs/providers.md'
 const END = '<!-- end: generated -->'
 // Commands of npm itself that a page may show.
 const NPM_COMMANDS = new Set(['ci', 'exec', 'init', 'install', 'pack', 'publish', 'start', 'test'])
@@ -20,6 +22,7 @@ const pages = ['.', 'docs', 'docs/adr', 'docs/integrations', 'examples'].flatMap
 const problems = [
   ...(await errorProblems()),
   ...(await cliPageProblems()),
+  ...(await providersPageProblems()),
   ...(await commandProblems()),
   ...environmentProblems(),
   ...pages.flatMap(linkProblems),
@@ -61,6 +64,13 @@ async function cliPageProblems() {
     ...generated(CLI_PAGE, 'begin: commands', made(commandSections(cli))),
     ...generated(CLI_PAGE, 'begin: commands, the last column apart', json, 'JSON'),
   ]
+}
+
+/** The table of built-in providers comes from their definitions. */
+async function providersPageProblems() {
+  if (!existsSync(path.join(ROOT, PROVIDERS_PAGE))) return []
+  const text = await providersTable()
+  return generated(PROVIDERS_PAGE, 'begin: built-in providers', () => ({ text, blank: [] }))
 }
 
 /**

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { LiveConfig } from './compose-config.js'
+import { parseConfigText } from './config/document.js'
 import { parseConfigObject } from './config/load.js'
 import type { KeymuxConfigInput } from './domain/config.js'
 
@@ -32,4 +33,22 @@ test('a config that cannot be used leaves the old one as it is', () => {
   expect(live.cooldown.rateLimitSeconds).toBe(10)
   expect(live.registry.get('corp')?.baseUrl).toBe('https://one.example/v1')
   expect(live.registry.get('other')).toBeUndefined()
+})
+
+test.each([
+  ['failure_family: acme', '5:5: providers.corp.failure_family', 'must be one of openai, anthropic'],
+  ['failure_families: zai', '5:5: providers.corp.failure_families', 'unknown key "failure_families"'],
+  ['check: { method: GET, path: models }', '5:27: providers.corp.check.path', 'must be a path'],
+  ['compatible_path: /../x', '5:5: providers.corp.compatible_path', 'must be a path'],
+  ['auth: { header: x-key, prefix: a b }', '5:28: providers.corp.auth.prefix', 'must be one word'],
+])('a provider that says %s is refused with line and key', (line, place, problem) => {
+  const text = `chains: {}\nproviders:\n  corp:\n    base_url: https://corp.example\n    ${line}\n`
+  const config = parseConfigText(text, 'c.yaml')
+  expect(() => new LiveConfig(config)).toThrow(
+    expect.objectContaining({
+      code: 'invalid_config',
+      message: expect.stringContaining(`c.yaml:${place}: `),
+    }),
+  )
+  expect(() => new LiveConfig(config)).toThrow(problem)
 })

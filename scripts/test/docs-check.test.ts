@@ -29,7 +29,11 @@ function fixtureOf(files: Record<string, string>): Fixture {
     'dist/cli.cjs': FAKE_CLI,
     ...files,
   })
-  fixture.copy(...['docs-check', 'docs-cli', 'entries', 'processes'].map((name) => `scripts/${name}.mjs`))
+  fixture.copy(
+    ...['docs-check', 'docs-cli', 'docs-providers', 'entries', 'processes'].map(
+      (name) => `scripts/${name}.mjs`,
+    ),
+  )
   fixture.linkPackages()
   return fixture
 }
@@ -200,4 +204,31 @@ keymux vault status a  # looks
   expect((await check(fixture)).output).toContain(
     'docs/cli.md: the marks around the generated part are missing\n',
   )
+})
+
+test('the table of providers follows from their definitions', async () => {
+  const provider = {
+    name: 'acme',
+    label: 'Acme',
+    docs: 'https://docs.acme.example',
+    baseUrl: 'https://api.acme.example',
+    auth: { header: 'authorization', prefix: 'Token' },
+    envKey: 'ACME_API_KEY',
+    envAliases: ['ACME_TOKEN'],
+    check: { method: 'GET', path: '/me' },
+    failureFamily: 'relay',
+  }
+  const fixture = fixtureOf({
+    'docs/providers.md': '# Providers\n<!-- begin: built-in providers -->\n<!-- end: generated -->\n',
+    'src/providers/catalogue.ts': `export const CATALOGUE = [${JSON.stringify(provider)}]\n`,
+  })
+  expect(await check(fixture)).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('docs/providers.md is not up to date; run: npm run fix'),
+  })
+  expect((await check(fixture, '--write')).code).toBe(0)
+  expect(readFileSync(path.join(fixture.root, 'docs/providers.md'), 'utf8')).toContain(
+    '| [`acme`](https://docs.acme.example) Acme | `https://api.acme.example` | `Authorization: Token` | `ACME_API_KEY`, `ACME_TOKEN` | – | `GET /me` | relay |\n',
+  )
+  expect((await check(fixture)).code).toBe(0)
 })

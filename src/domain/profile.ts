@@ -7,6 +7,12 @@ export type AuthMode = 'api_key' | 'oauth' | 'token'
 /** All modes, in the order in which `type` preference tries them. */
 export const AUTH_MODES: readonly AuthMode[] = ['oauth', 'token', 'api_key']
 
+/**
+ * Stands in place of an API key where a provider needs none ({@link ProviderMetadata.keyless}): programs that insist on a
+ * key are given it, and it is never sent.
+ */
+export const NO_KEY = 'no-key'
+
 /** A static API key, or a reference to where it is kept (`vault://NAME`, `env://VAR`, `file:///path`). */
 export interface ApiKeyCredential {
   readonly key?: string

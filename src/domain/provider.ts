@@ -8,11 +8,53 @@ export interface OAuthEndpoint {
   readonly scopes?: readonly string[]
 }
 
+/** A header of a provider's own, with what stands before the credential in it: `Token` in `Authorization: Token KEY`. */
+export interface CredentialHeader {
+  /** In lower case. */
+  readonly header: string
+  /** A space follows it. Absent: the credential alone. */
+  readonly prefix?: string
+}
+
 /** How a provider wants its credential: a bearer token, or a header of its own. */
-export type AuthHeader = 'bearer' | 'x-api-key' | 'x-goog-api-key' | `header:${string}`
+export type AuthHeader = 'bearer' | 'x-api-key' | 'x-goog-api-key' | `header:${string}` | CredentialHeader
 
 /** The dialect a provider speaks: its error shapes and those keymux answers with. */
 export type ProviderFamily = 'openai' | 'anthropic' | 'gemini'
+
+/** The ways of telling failures that there are rules for, and `relay`, whose errors are those of whom it passes on. */
+export const FAILURE_FAMILIES = [
+  'openai',
+  'anthropic',
+  'gemini',
+  'groq',
+  'dashscope',
+  'minimax',
+  'zai',
+  'cohere',
+  'mistral',
+  'azure',
+  'openrouter',
+  'github',
+  'opencode',
+  'cloudflare',
+  'relay',
+] as const
+
+/** Whose way of telling failures a provider has. */
+export type FailureFamily = (typeof FAILURE_FAMILIES)[number]
+
+/** How a provider says that an account is unpaid, where it differs from its dialect: clients know it by that. */
+export interface UnpaidAnswer {
+  /** HTTP status, 400 to 499. */
+  readonly status: number
+  /** Default `insufficient_quota`. */
+  readonly type?: string
+  /** Default `insufficient_quota`. */
+  readonly code?: string
+  /** The words by which clients know it, without a full stop. */
+  readonly message: string
+}
 
 /** A cheap authenticated request that tells whether a credential works. */
 export interface ProviderCheck {
@@ -60,8 +102,38 @@ export interface ProviderMetadata {
   readonly family?: ProviderFamily
   /** Rules of its owner's own about what its failures mean. */
   readonly failureRules?: readonly ProviderFailureRule[]
+  /** Whose way of telling failures it has; that of its dialect by default. */
+  readonly failureFamily?: FailureFamily
+  /** Its page that says all this. */
+  readonly docs?: string
+  /** What other programs call it, in lower case. */
+  readonly aliases?: readonly string[]
+  /**
+   * Whether it serves without a key, as programs on one's own machine do. An account without one sends none; one that
+   * has a key sends it. Default false.
+   */
+  readonly keyless?: boolean
+  /**
+   * What a base URL looks like where each account has one of its own, `https://RESOURCE.openai.azure.com`: accounts are
+   * asked for theirs.
+   */
+  readonly baseUrlExample?: string
+  /** Where its API is, relative to a base URL without a version: `/v1`. {@link apiPaths} are looked for there. */
+  readonly apiPrefix?: string
+  /** First parts of the paths under {@link apiPrefix}: `messages`. Those of OpenAI's API by default. */
+  readonly apiPaths?: readonly string[]
+  /** Where its OpenAI-compatible API is, relative to the base URL, where that is elsewhere: `/compatibility/v1`. */
+  readonly compatiblePath?: string
+  /** Whether it has the sessions over WebSocket of its dialect. Default true. */
+  readonly realtime?: boolean
+  readonly unpaid?: UnpaidAnswer
   /** Environment variable names the key is also known by. */
   readonly envAliases?: readonly string[]
+  /**
+   * Further ones, of programs that take no base URL from the environment: they are given the key only where requests go
+   * to the provider itself.
+   */
+  readonly directEnvKeys?: readonly string[]
   /** Environment variable of the key in token and OAuth mode, where it differs. */
   readonly tokenEnvKey?: string
   /** Environment variable of tokens that begin with these texts, where it is another than for tokens in general. */

@@ -15,6 +15,8 @@ export interface Providers extends ProviderLookup {
   readonly version: number
   /** The provider's metadata, frozen. */
   get(name: string): ProviderMetadata | undefined
+  /** The same, also by what other programs call it: `google` is Gemini. */
+  named(name: string): ProviderMetadata | undefined
   /** All providers, by name. */
   list(): ProviderMetadata[]
   /** Providers that support `mode`, by name. */

@@ -62,6 +62,8 @@ export interface ImportResultDraft {
 export interface ImportContext {
   /** Names of the providers that keymux knows. */
   readonly known: ReadonlySet<string>
+  /** What other tools call them, in lower case. */
+  readonly aliases?: ReadonlyMap<string, string>
   /** Take refresh tokens too: the other program's login then belongs to keymux. Default false. */
   readonly takeOver?: boolean
   /** The {@link Importer.companions} that were there, by file name. */

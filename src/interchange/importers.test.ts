@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { usageFromJson } from '../domain/profile-codec.js'
+import { CATALOGUE } from '../providers/catalogue.js'
 import type { ImportContext, ImportResultDraft } from './draft.js'
 import { findImporter, IMPORTERS } from './importers.js'
 
@@ -16,6 +17,9 @@ const KNOWN: ReadonlySet<string> = new Set([
   'qwen',
   'xai',
 ])
+const ALIASES: ReadonlyMap<string, string> = new Map(
+  CATALOGUE.flatMap(({ name, aliases = [] }) => aliases.map((one): [string, string] => [one, name])),
+)
 const SOON = new Date(1_925_000_000_000)
 
 function vector(path: string): Buffer {
@@ -26,7 +30,7 @@ function parse(tool: string, contents: unknown, context: Partial<ImportContext> 
   const importer = findImporter(tool)
   if (importer === undefined) throw new Error(`no importer ${tool}`)
   const file = Buffer.isBuffer(contents) ? contents : JSON.stringify(contents)
-  return importer.parse(file, { known: KNOWN, ...context })
+  return importer.parse(file, { known: KNOWN, aliases: ALIASES, ...context })
 }
 
 const none = { skipped: [], failed: [] }

@@ -1,7 +1,7 @@
 import { type JsonEntry, unexpected } from '../domain/json-reader.js'
 import { Collector, type Reading } from './collector.js'
 import { readEntries } from './contents.js'
-import type { Environment, Importer } from './draft.js'
+import type { Environment, ImportContext, Importer } from './draft.js'
 import { folder, joinPath } from './places.js'
 import { knownProvider, UNKNOWN_PROVIDER } from './provider-names.js'
 
@@ -10,17 +10,17 @@ export const llm: Importer = {
   name: 'llm',
   label: 'llm',
   defaultPaths: (home, env, platform) => [joinPath(platform, userFolder(home, env, platform), 'keys.json')],
-  parse: (contents, { known }) => {
+  parse: (contents, context) => {
     const found = new Collector()
     // The tool writes a note for its reader under a key of its own.
     const entries = readEntries(contents).filter(({ key }) => !key.startsWith('//'))
-    found.takeEach(entries, (entry) => readKey(entry, known))
+    found.takeEach(entries, (entry) => readKey(entry, context))
     return found.result()
   },
 }
 
-function readKey({ key, value, path }: JsonEntry, known: ReadonlySet<string>): Reading {
-  const provider = knownProvider(key, known)
+function readKey({ key, value, path }: JsonEntry, context: ImportContext): Reading {
+  const provider = knownProvider(key, context)
   if (provider === undefined) return UNKNOWN_PROVIDER
   if (typeof value !== 'string') throw unexpected(path, 'a text')
   if (value === '') return { skipped: 'it is empty' }

@@ -46,7 +46,7 @@ export const openclaw: Importer = {
 function readProfile({ key, value, path }: JsonEntry, standing: Standing, context: ImportContext): Reading {
   const fields = new JsonReader(value, path)
   const theirs = fields.optionalText('provider') ?? profileProvider(key)
-  const provider = knownProvider(theirs, context.known)
+  const provider = knownProvider(theirs, context)
   if (provider === undefined) return UNKNOWN_PROVIDER
   const common = { provider, name: profileName(key), source: 'openclaw' }
   const otherwise = profileNameOr(`${common.name}-${theirs}`, common.name)

@@ -29,7 +29,7 @@ function readEntry({ key, value, path }: JsonEntry, context: ImportContext): Rea
     return { skipped: 'its token belongs to a server of its own, not to a provider' }
   }
   if (type !== 'api' && type !== 'oauth') return { skipped: 'it is neither an API key nor an OAuth login' }
-  const provider = knownProvider(key, context.known)
+  const provider = knownProvider(key, context)
   if (provider === undefined) return UNKNOWN_PROVIDER
   const common = { provider, name: 'opencode', source: 'opencode' }
   const otherwise = `opencode-${key}`

@@ -28,7 +28,7 @@ function readEntry({ key, value, path }: JsonEntry, context: ImportContext): Rea
   if (type !== 'api_key' && type !== 'oauth') {
     return { skipped: 'it is neither an API key nor an OAuth login' }
   }
-  const provider = knownProvider(key, context.known)
+  const provider = knownProvider(key, context)
   if (provider === undefined) return UNKNOWN_PROVIDER
   const common = { provider, name: 'pi', source: 'pi' }
   const otherwise = `pi-${key}`

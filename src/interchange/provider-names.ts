@@ -1,22 +1,12 @@
-/** What other tools call the providers. A name that keymux itself knows needs no line here. */
-const ALIASES: ReadonlyMap<string, string> = new Map([
-  ['claude', 'anthropic'],
-  ['openai-codex', 'openai'],
-  ['google', 'gemini'],
-  ['google-gemini-cli', 'gemini'],
-  ['grok', 'xai'],
-  ['x-ai', 'xai'],
-  ['alibaba', 'qwen'],
-  ['dashscope', 'qwen'],
-  ['qwen-portal', 'qwen'],
-  ['minimax-portal', 'minimax'],
-  ['github-copilot-enterprise', 'github-copilot'],
-])
+import type { ImportContext } from './draft.js'
 
-/** The provider that another tool means by `name`; `undefined` when it is none of the `known` ones. */
-export function knownProvider(name: string, known: ReadonlySet<string>): string | undefined {
+/** The provider that another tool means by `name`; `undefined` when it is none of those that keymux knows. */
+export function knownProvider(
+  name: string,
+  { known, aliases }: Pick<ImportContext, 'known' | 'aliases'>,
+): string | undefined {
   const asked = name.toLowerCase()
-  return [asked, ALIASES.get(asked)].find((one) => one !== undefined && known.has(one))
+  return [asked, aliases?.get(asked)].find((one) => one !== undefined && known.has(one))
 }
 
 /** What becomes of an entry whose provider keymux does not know. */

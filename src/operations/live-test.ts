@@ -69,7 +69,7 @@ export async function askProvider(
   const { status, headers } = response
   if (status >= 300 && status < 400)
     return { outcome: 'unreachable', status, message: 'it answered with a redirect' }
-  const { family } = metadata
+  const { family, failureFamily } = metadata
   const verdict = classifyResponse({
     provider,
     status,
@@ -77,7 +77,8 @@ export async function askProvider(
     body,
     now,
     rules: ownRulesOf(config.failureRules, metadata),
-    ...(family === undefined ? {} : { family }),
+    family,
+    failureFamily,
   })
   if (verdict === undefined && saysInvalid(body)) {
     const message = 'the provider says that the key is not valid'

@@ -2,19 +2,20 @@ import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
 import { newProfileId, parseProfileName, parseProviderName, quote } from '../domain/ids.js'
 import type { AuthMode, AuthProfile } from '../domain/profile.js'
-import { AUTH_MODES } from '../domain/profile.js'
+import { AUTH_MODES, NO_KEY } from '../domain/profile.js'
 import type { NewProfile } from '../domain/profiles.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import type { ProviderLookup } from '../domain/providers.js'
 import { checkSecret } from '../domain/secret.js'
 import { isOpenToAll } from '../oauth/open-login.js'
+import { baseUrlMissing } from '../providers/base-url.js'
 import { checkSettings, normalBaseUrl, normalHeaders } from './settings.js'
 
 const MAX_TEXT = 1024
 const REFERENCE = /^(vault|env|file|exec):\/\/(.+)$/s
 
 /**
- * Checks what `add` was given and makes a profile of it.
+ * Checks what `add` was given and makes a profile of it. Where the provider needs no key, none has to be given.
  *
  * @throws KeymuxError `invalid_profile_id`, `unknown_provider`, `unsupported_mode`, `invalid_secret`,
  * `invalid_reference`, `invalid_value`
@@ -38,7 +39,10 @@ export function buildProfile(input: NewProfile, providers: ProviderLookup, now: 
     pool: input.pool,
     concurrency: input.concurrency,
     headers: input.headers === undefined ? undefined : normalHeaders(input.headers),
-    apiKey: mode === 'api_key' ? withoutUndefined({ key: input.secret, keyRef: input.reference }) : undefined,
+    apiKey:
+      mode === 'api_key'
+        ? withoutUndefined({ key: keyOf(input, provider), keyRef: input.reference })
+        : undefined,
     token:
       mode === 'token'
         ? withoutUndefined({ token: input.secret, tokenRef: input.reference, expiresAt: input.expiresAt })
@@ -51,6 +55,11 @@ export function buildProfile(input: NewProfile, providers: ProviderLookup, now: 
   refuseMisplaced(input, mode)
   checkProfile(profile, providers)
   return profile
+}
+
+/** The key that was given; where none was and none is needed, what stands for it. */
+function keyOf({ secret, reference }: NewProfile, { keyless }: ProviderMetadata): string | undefined {
+  return secret ?? (keyless === true && reference === undefined ? NO_KEY : undefined)
 }
 
 /** A login with a client that was registered for it also stands where the provider's modes know of none. */
@@ -82,6 +91,8 @@ export function checkProfile(profile: AuthProfile, providers: ProviderLookup): v
       hint: `use ${[...new Set([...provider.modes, 'token'])].join(', ')}`,
     })
   }
+  if (provider.baseUrlExample !== undefined && (profile.baseUrl ?? provider.baseUrl) === undefined)
+    throw baseUrlMissing(provider)
   checkCredential(profile)
   checkSettings(profile)
   checkTime('created_at', profile.createdAt)

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KeymuxError } from '../domain/errors.js'
+import { CATALOGUE } from './catalogue.js'
 import { customProviderToJson, parseCustomProvider } from './custom.js'
+import { PROVIDER_KEYS } from './declaration.js'
 
 const FULL = {
   label: 'Corp LLM',
@@ -63,6 +65,74 @@ describe('parseCustomProvider', () => {
       },
     })
   })
+
+  it('says everything that a built-in one can', () => {
+    const said = {
+      base_url: 'https://llm.corp.example',
+      auth: { header: 'Authorization', prefix: 'Token' },
+      failure_family: 'dashscope',
+      headers: { 'X-Api-Version': '2' },
+      keyless: true,
+      api_prefix: '/api/v3',
+      api_paths: ['chat', 'models'],
+      compatible_path: '/openai/v1',
+      realtime: false,
+      unpaid: { status: 402, type: 'no_money', code: 'no_money', message: 'Pay first' },
+      docs: 'https://docs.corp.example/auth',
+      aliases: ['corp-llm'],
+      own_base_urls: ['https://eu.corp.example'],
+      env_aliases: ['CORP_LLM_KEY'],
+      direct_env_keys: ['CORP_SDK_KEY'],
+      token_env_key: 'CORP_TOKEN',
+      token_env_keys: { 'corp-oat': 'CORP_OAUTH_TOKEN' },
+      token_headers: { 'corp-oat': { 'x-corp-beta': 'oauth' } },
+      base_url_aliases: ['CORP_API_BASE'],
+      related_env: ['CORP_ORG'],
+    }
+    const provider = parseCustomProvider('corp', said)
+    expect(provider).toMatchObject({
+      auth: { header: 'authorization', prefix: 'Token' },
+      failureFamily: 'dashscope',
+      headers: { 'x-api-version': '2' },
+      keyless: true,
+      apiPrefix: '/api/v3',
+      apiPaths: ['chat', 'models'],
+      compatiblePath: '/openai/v1',
+      realtime: false,
+      unpaid: { status: 402, type: 'no_money', code: 'no_money', message: 'Pay first' },
+      aliases: ['corp-llm'],
+      ownBaseUrls: ['https://eu.corp.example'],
+      directEnvKeys: ['CORP_SDK_KEY'],
+      tokenHeaders: { 'corp-oat': { 'x-corp-beta': 'oauth' } },
+    })
+    expect(parseCustomProvider('corp', customProviderToJson(provider))).toEqual(provider)
+    // Nothing is left but what follows from the rest, or is of no use to a provider of one's own.
+    const left = PROVIDER_KEYS.filter((key) => !Object.hasOwn(provider, key))
+    const apart = ['baseUrlEnv', 'baseUrlExample', 'check', 'oauth']
+    expect(left.filter((key) => !apart.includes(key))).toEqual([
+      'website',
+      'scopes',
+      'oauthEndpoint',
+      'parentProvider',
+      'suggestedNames',
+    ])
+  })
+
+  it.each(CATALOGUE.map((provider) => [provider.name, provider] as const))(
+    'can say what is said of %s',
+    (_name, { name: _, label, modes, baseUrl = 'https://account.example', ...rest }) => {
+      const {
+        description: __,
+        website: ___,
+        scopes: ____,
+        oauthEndpoint: _____,
+        baseUrlExample: ______,
+        ...said
+      } = rest
+      const declared = customProviderToJson({ ...said, name: 'corp', label, description: '', modes, baseUrl })
+      expect(parseCustomProvider('corp', declared)).toMatchObject({ ...said, baseUrl })
+    },
+  )
 
   it('wants no more than a base URL', () => {
     expect(parseCustomProvider('7th-floor.llm', { base_url: 'http://localhost:8080' })).toEqual({
@@ -168,6 +238,33 @@ describe('parseCustomProvider', () => {
     ['check', { check: { method: 'GET', path: '/a/%2E%2e' } }, 'check.path must be a path'],
     ['check', { check: { method: 'GET', path: '/a b' } }, 'check.path must be a path'],
     ['check', { check: { method: 'GET', path: '/a', body: 'x' } }, 'check: unknown key "body"'],
+    ['auth', { auth: { header: 'host' } }, 'auth.header must be the name of a header that may carry'],
+    ['auth', { auth: { header: 'x-key', prefix: 'two words' } }, 'auth.prefix must be one word'],
+    ['auth', { auth: { header: 'x-key', suffix: 'x' } }, 'auth: unknown key "suffix"'],
+    ['failure_family', { failure_family: 'acme' }, 'failure_family must be one of openai, anthropic, gemini'],
+    ['failure_family', { failure_family: ['zai'] }, 'failure_family must be one of'],
+    ['headers', { headers: { authorization: 'x' } }, 'headers must be an object of header names'],
+    ['headers', { headers: { 'X-Api-Key': 'x' } }, 'headers must be an object of header names'],
+    ['headers', { headers: ['x'] }, 'headers must be an object of header names'],
+    ['keyless', { keyless: 'yes' }, 'keyless must be true or false'],
+    ['realtime', { realtime: 1 }, 'realtime must be true or false'],
+    ['api_prefix', { api_prefix: 'v1' }, 'api_prefix must be a path such as /openai/v1'],
+    ['api_prefix', { api_prefix: '/v1/' }, 'api_prefix must be a path'],
+    ['api_prefix', { api_prefix: '/../x' }, 'api_prefix must be a path'],
+    ['api_prefix', { api_prefix: '/a/..' }, 'api_prefix must be a path'],
+    ['api_prefix', { api_prefix: '/a?b' }, 'api_prefix must be a path'],
+    ['api_paths', { api_paths: [] }, 'api_paths must be a list of 1 to 64 first parts of paths'],
+    ['api_paths', { api_paths: ['a|b'] }, 'api_paths must be a list'],
+    ['api_paths', { api_paths: ['.*'] }, 'api_paths must be a list'],
+    ['compatible_path', { compatible_path: '//evil.example' }, 'compatible_path must be a path'],
+    ['compatible_path', { compatible_path: '/%2e%2e' }, 'compatible_path must be a path'],
+    ['unpaid', { unpaid: { status: 200, message: 'x' } }, 'unpaid.status must be a status from 400 to 499'],
+    ['unpaid', { unpaid: { status: 402 } }, 'unpaid.message must be a text'],
+    ['aliases', { aliases: ['Two Words'] }, 'aliases must be a list of at most 64 provider names'],
+    ['docs', { docs: 'javascript:alert(1)' }, 'docs must be an https URL'],
+    ['env_aliases', { env_aliases: ['PATH'] }, 'env_aliases must be a list'],
+    ['direct_env_keys', { direct_env_keys: ['LD_PRELOAD'] }, 'direct_env_keys must be a list'],
+    ['own_base_urls', { own_base_urls: ['http://x.example'] }, 'own_base_urls must be an https URL'],
     ['oauth', { oauth: [] }, 'oauth must be an object with issuer, authorization_endpoint'],
     ['oauth', { oauth: { issuer: 'https://x.example' } }, 'oauth.client_id must be a text'],
     ['oauth', { oauth: { client_id: 'x' } }, 'oauth.issuer must be given'],

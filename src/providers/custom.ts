@@ -6,7 +6,7 @@ import { type ProviderKey, readProvider } from './declaration.js'
 import { Place } from './place.js'
 
 /** What a custom provider may say of itself in the config or a file. */
-const CUSTOM_KEYS: readonly ProviderKey[] = [
+const CUSTOM_KEYS = [
   'label',
   'baseUrl',
   'auth',
@@ -17,11 +17,29 @@ const CUSTOM_KEYS: readonly ProviderKey[] = [
   'failureRules',
   'check',
   'oauth',
-]
+  'failureFamily',
+  'headers',
+  'keyless',
+  'apiPrefix',
+  'apiPaths',
+  'compatiblePath',
+  'realtime',
+  'unpaid',
+  'docs',
+  'aliases',
+  'ownBaseUrls',
+  'envAliases',
+  'directEnvKeys',
+  'tokenEnvKey',
+  'tokenEnvKeys',
+  'tokenHeaders',
+  'baseUrlAliases',
+  'relatedEnv',
+] as const satisfies readonly ProviderKey[]
 
 /**
- * Reads a custom provider as config and `providers add` write it:
- * `{label, base_url, auth, modes, env_key, base_url_env?, family?, failure_rules?, check?, oauth?}`.
+ * Reads a custom provider as config and `providers add` write it, with what a built-in one can say:
+ * `{label, base_url, auth, modes, env_key, base_url_env?, family?, failure_family?, failure_rules?, check?, oauth?, …}`.
  *
  * `base_url` alone is required. By default the label is the name, `auth` is `bearer`, `modes` is
  * `[api_key]` (and `oauth` where OAuth is configured), `env_key` is `NAME_API_KEY`, `family` is `openai`.
@@ -58,18 +76,25 @@ function placed(
 
 /** The declaration that {@link parseCustomProvider} reads back into the same provider. */
 export function customProviderToJson(provider: ProviderMetadata): Record<string, unknown> {
+  const { check, oauth, failureRules, ...rest } = provider
+  const spell = new Place(provider.name, 'snake')
   return withoutUndefined({
-    label: provider.label,
-    base_url: provider.baseUrl,
-    auth: provider.auth,
-    modes: [...provider.modes],
-    env_key: provider.envKey,
-    base_url_env: provider.baseUrlEnv,
-    family: provider.family,
-    failure_rules: provider.failureRules?.map(ruleToJson),
-    check: provider.check === undefined ? undefined : { ...provider.check },
-    oauth: provider.oauth === undefined ? undefined : oauthToJson(provider.oauth),
+    ...Object.fromEntries(
+      CUSTOM_KEYS.flatMap((key) =>
+        key === 'check' || key === 'oauth' || key === 'failureRules'
+          ? []
+          : [[spell.spell(key), plain(rest[key])]],
+      ),
+    ),
+    failure_rules: failureRules?.map(ruleToJson),
+    check: check === undefined ? undefined : { ...check },
+    oauth: oauth === undefined ? undefined : oauthToJson(oauth),
   })
+}
+
+/** A copy that is not frozen. */
+function plain(value: unknown): unknown {
+  return typeof value === 'object' ? structuredClone(value) : value
 }
 
 function oauthToJson(oauth: ProviderOAuthConfig): Record<string, unknown> {

@@ -4,6 +4,7 @@ import { parseProviderName, quote } from '../domain/ids.js'
 import type { ProviderMetadata, ProviderOAuthConfig } from '../domain/provider.js'
 import { failureRules } from './failure-rules.js'
 import * as field from './fields.js'
+import * as api from './fields-api.js'
 import { Place, type Read, type Spelling } from './place.js'
 import { parseSecureUrl } from './url.js'
 
@@ -25,7 +26,18 @@ export const PROVIDER_KEYS: readonly ProviderKey[] = [
   'headers',
   'family',
   'failureRules',
+  'failureFamily',
+  'docs',
+  'aliases',
+  'keyless',
+  'baseUrlExample',
+  'apiPrefix',
+  'apiPaths',
+  'compatiblePath',
+  'realtime',
+  'unpaid',
   'envAliases',
+  'directEnvKeys',
   'tokenEnvKey',
   'tokenEnvKeys',
   'tokenHeaders',
@@ -81,9 +93,20 @@ export function readProvider(
     baseUrl: fields.optional('baseUrl', field.baseUrl),
     auth: fields.optional('auth', field.authHeader),
     headers: fields.optional('headers', field.headers),
-    family: fields.optional('family', field.family),
+    family: fields.optional('family', api.family),
     failureRules: fields.optional('failureRules', failureRules),
+    failureFamily: fields.optional('failureFamily', api.failureFamily),
+    docs: fields.optional('docs', field.endpoint),
+    aliases: fields.optional('aliases', field.providerNames),
+    keyless: fields.optional('keyless', field.boolean),
+    baseUrlExample: fields.optional('baseUrlExample', field.text),
+    apiPrefix: fields.optional('apiPrefix', api.pathPrefix),
+    apiPaths: fields.optional('apiPaths', api.pathNames),
+    compatiblePath: fields.optional('compatiblePath', api.pathPrefix),
+    realtime: fields.optional('realtime', field.boolean),
+    unpaid: fields.optional('unpaid', api.unpaid),
     envAliases: fields.optional('envAliases', field.envNames),
+    directEnvKeys: fields.optional('directEnvKeys', field.envNames),
     tokenEnvKey: fields.optional('tokenEnvKey', field.envName),
     tokenEnvKeys: fields.optional('tokenEnvKeys', field.envNamesByPrefix),
     tokenHeaders: fields.optional('tokenHeaders', field.headersByPrefix),
@@ -91,7 +114,7 @@ export function readProvider(
     baseUrlEnv: fields.optional('baseUrlEnv', field.envName),
     baseUrlAliases: fields.optional('baseUrlAliases', field.envNames),
     relatedEnv: fields.optional('relatedEnv', field.envNames),
-    check: fields.optional('check', field.check),
+    check: fields.optional('check', api.check),
     oauth: fields.optional('oauth', oauth),
     suggestedNames: fields.optional('suggestedNames', field.profileNames),
   })

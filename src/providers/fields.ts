@@ -1,17 +1,21 @@
 import { withoutUndefined } from '../domain/defined.js'
 import { parseProfileName } from '../domain/ids.js'
 import { AUTH_MODES, type AuthMode } from '../domain/profile.js'
-import type { AuthHeader, OAuthEndpoint, ProviderCheck, ProviderFamily } from '../domain/provider.js'
+import type { AuthHeader, OAuthEndpoint } from '../domain/provider.js'
 import type { Read } from './place.js'
 import { parseBaseUrl, parseSecureUrl } from './url.js'
 
-const MAX_LIST = 64
+/** Most entries of a list. */
+export const MAX_LIST = 64
 const MAX_TEXT = 256
 /** RFC 9110 section 5.6.2: what a header name is made of. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/
 /** Headers that frame or route the message (RFC 9110 section 7.6.1, RFC 9112), or that browsers own. */
 const NOT_FOR_CREDENTIALS =
   /^(?:connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|host|via|date|origin|referer|range|accept|cookie2?|set-cookie2?|content-.*|accept-.*|proxy-.*|sec-.*|if-.*|x-forwarded-.*|x-keymux-.*)$/
+/** The credential is put there by keymux. */
+const CARRIES_CREDENTIAL = /^(?:authorization|x-api-key|x-goog-api-key|api-key)$/i
+const PROVIDER_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 /** Variables that decide how programs run: a credential or URL has no business there. */
 const ENV_RESERVED =
@@ -64,7 +68,25 @@ export const authHeader: Read<AuthHeader> = (value, at) => {
     if (isCredentialHeader(name)) return `header:${name}`
     throw at.fail('header: and the name of a header that may carry a credential')
   }
-  throw at.fail('bearer, x-api-key, x-goog-api-key or header:NAME')
+  if (typeof value === 'object' && value !== null) {
+    const fields = at.object(value, ['header', 'prefix'])
+    return withoutUndefined({
+      header: fields.required('header', credentialHeader),
+      prefix: fields.optional('prefix', scheme),
+    })
+  }
+  throw at.fail('bearer, x-api-key, x-goog-api-key or header:NAME, or an object with header and prefix')
+}
+
+const credentialHeader: Read<string> = (value, at) => {
+  const name = typeof value === 'string' ? value.toLowerCase() : ''
+  if (isCredentialHeader(name)) return name
+  throw at.fail('the name of a header that may carry a credential')
+}
+
+const scheme: Read<string> = (value, at) => {
+  if (typeof value === 'string' && TOKEN.test(value)) return value
+  throw at.fail('one word, such as Token')
 }
 
 export const headers: Read<Readonly<Record<string, string>>> = (value, at) => {
@@ -73,6 +95,7 @@ export const headers: Read<Readonly<Record<string, string>>> = (value, at) => {
   const entries = Object.entries(value).map(([name, one]): [string, string] => {
     if (
       !isCredentialHeader(name.toLowerCase()) ||
+      CARRIES_CREDENTIAL.test(name) ||
       typeof one !== 'string' ||
       !/^[\x20-\x7e]{1,256}$/.test(one)
     ) {
@@ -84,31 +107,15 @@ export const headers: Read<Readonly<Record<string, string>>> = (value, at) => {
   return Object.fromEntries(entries)
 }
 
-export const family: Read<ProviderFamily> = (value, at) => {
-  if (value === 'openai' || value === 'anthropic' || value === 'gemini') return value
-  throw at.fail('openai, anthropic or gemini')
+export const boolean: Read<boolean> = (value, at) => {
+  if (typeof value === 'boolean') return value
+  throw at.fail('true or false')
 }
 
-export const check: Read<ProviderCheck> = (value, at) => {
-  const fields = at.object(value, ['method', 'path'])
-  return { method: fields.required('method', method), path: fields.required('path', path) }
-}
-
-const method: Read<'GET' | 'POST'> = (value, at) => {
-  if (value === 'GET' || value === 'POST') return value
-  throw at.fail('GET or POST')
-}
-
-// The path is appended to the base URL and must not lead out of it.
-const path: Read<string> = (value, at) => {
-  const sound =
-    typeof value === 'string' &&
-    /^\/(?!\/)[\x21-\x7e]{0,1023}$/.test(value) &&
-    !/[#\\]/.test(value) &&
-    !/(?:^|\/)(?:\.|%2e){1,2}(?:[/?]|$)/i.test(value)
-  if (sound) return value
-  throw at.fail('a path that begins with one slash, without fragment or dot segments')
-}
+/** What other programs call a provider. */
+export const providerNames: Read<readonly string[]> = (value, at) =>
+  list(value, (one) => PROVIDER_NAME.test(one)) ??
+  raise(at.fail(`a list of at most ${MAX_LIST} provider names in lower case`))
 
 export const scopes: Read<readonly string[]> = (value, at) =>
   list(value, (one) => SCOPE.test(one)) ?? raise(at.fail(`a list of at most ${MAX_LIST} OAuth scopes`))
@@ -179,7 +186,8 @@ function isProfileName(name: string): boolean {
   }
 }
 
-function list(value: unknown, accepts: (one: string) => boolean): readonly string[] | undefined {
+/** A list of texts that are all accepted. */
+export function list(value: unknown, accepts: (one: string) => boolean): readonly string[] | undefined {
   const sound =
     Array.isArray(value) &&
     value.length <= MAX_LIST &&

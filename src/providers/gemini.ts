@@ -1,10 +1,12 @@
 import type { ProviderMetadata } from '../domain/provider.js'
+import { defineProvider } from './define.js'
 
 /** Google Gemini (the Generative Language API). */
-export const gemini: ProviderMetadata = {
+export const gemini: ProviderMetadata = defineProvider({
   name: 'gemini',
   label: 'Google Gemini',
   description: 'Google Gemini API',
+  docs: 'https://ai.google.dev/gemini-api/docs/api-key',
   modes: ['oauth', 'api_key'],
   envKey: 'GOOGLE_API_KEY',
   website: 'https://ai.google.dev/',
@@ -14,12 +16,32 @@ export const gemini: ProviderMetadata = {
     scopes: ['openid', 'email', 'profile', 'https://www.googleapis.com/auth/cloud-platform'],
   },
   baseUrl: 'https://generativelanguage.googleapis.com',
+  failureFamily: 'gemini',
   auth: 'x-goog-api-key',
   family: 'gemini',
   // Google's SDKs read the first name, Google's command line the second.
   envAliases: ['GEMINI_API_KEY'],
+  // ai-sdk.dev/providers/ai-sdk-providers/google-generative-ai
+  directEnvKeys: ['GOOGLE_GENERATIVE_AI_API_KEY'],
   baseUrlEnv: 'GOOGLE_GEMINI_BASE_URL',
   baseUrlAliases: ['GEMINI_BASE_URL', 'GEMINI_API_BASE', 'GOOGLE_BASE_URL', 'GOOGLE_API_BASE'],
-  relatedEnv: ['GOOGLE_GENERATIVE_AI_API_KEY', 'GOOGLE_GENAI_USE_VERTEXAI', 'GOOGLE_VERTEX_BASE_URL'],
+  relatedEnv: ['GOOGLE_GENAI_USE_VERTEXAI', 'GOOGLE_VERTEX_BASE_URL'],
   check: { method: 'GET', path: '/v1beta/models?pageSize=1' },
-}
+  apiPrefix: '/v1beta',
+  apiPaths: [
+    'models',
+    'tunedModels',
+    'cachedContents',
+    'files',
+    'fileSearchStores',
+    'corpora',
+    'batches',
+    'operations',
+    'interactions',
+    'openai',
+  ],
+  // ai.google.dev/gemini-api/docs/openai
+  compatiblePath: '/v1beta/openai',
+  realtime: true,
+  aliases: ['google', 'google-gemini-cli'],
+})

@@ -1,10 +1,12 @@
 import type { ProviderMetadata } from '../domain/provider.js'
+import { defineProvider } from './define.js'
 
 /** GitHub Copilot, reached with a GitHub token. The variable is the one its own command line looks at first. */
-export const githubCopilot: ProviderMetadata = {
+export const githubCopilot: ProviderMetadata = defineProvider({
   name: 'github-copilot',
   label: 'GitHub Copilot',
   description: 'GitHub Copilot API',
+  docs: 'https://docs.github.com/en/copilot',
   modes: ['oauth'],
   envKey: 'COPILOT_GITHUB_TOKEN',
   website: 'https://github.com/settings/copilot',
@@ -14,7 +16,7 @@ export const githubCopilot: ProviderMetadata = {
     scopes: ['read:user'],
   },
   baseUrl: 'https://api.githubcopilot.com',
-  auth: 'bearer',
-  family: 'openai',
+  failureFamily: 'github',
   check: { method: 'GET', path: '/models' },
-}
+  aliases: ['github-copilot-enterprise'],
+})

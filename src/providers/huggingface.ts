@@ -1,10 +1,13 @@
 import type { ProviderMetadata } from '../domain/provider.js'
+import { defineProvider } from './define.js'
+import { PAYMENT_REQUIRED } from './unpaid.js'
 
 /** Hugging Face's router, which speaks OpenAI's dialect. Its list of models is public, so it proves no key. */
-export const huggingface: ProviderMetadata = {
+export const huggingface: ProviderMetadata = defineProvider({
   name: 'huggingface',
   label: 'Hugging Face',
   description: 'Hugging Face Inference Providers',
+  docs: 'https://huggingface.co/docs/inference-providers/index',
   modes: ['api_key', 'oauth'],
   envKey: 'HF_TOKEN',
   website: 'https://huggingface.co/settings/tokens',
@@ -14,8 +17,8 @@ export const huggingface: ProviderMetadata = {
     scopes: ['openid', 'profile', 'email', 'inference-api'],
   },
   baseUrl: 'https://router.huggingface.co/v1',
-  auth: 'bearer',
-  family: 'openai',
+  failureFamily: 'openai',
   baseUrlAliases: ['HF_ENDPOINT', 'HF_INFERENCE_ENDPOINT'],
   envAliases: ['HUGGING_FACE_HUB_TOKEN'],
-}
+  unpaid: PAYMENT_REQUIRED,
+})

@@ -26,6 +26,13 @@ export class ProviderRegistry implements Providers {
     for (const provider of providers) this.register(provider)
   }
 
+  /** One of definitions that need no checking: every command would pay for it. They are frozen as they are. */
+  static ofSound(providers: readonly ProviderMetadata[]): ProviderRegistry {
+    const registry = new ProviderRegistry()
+    for (const provider of providers) registry.#providers.set(provider.name, deepFreeze(provider))
+    return registry
+  }
+
   /** Grows with every provider that is registered or forgotten, here or in the parent. */
   get version(): number {
     return this.#changes + (this.#parent?.version ?? 0)
@@ -34,6 +41,12 @@ export class ProviderRegistry implements Providers {
   /** The provider's metadata, frozen. */
   get(name: string): ProviderMetadata | undefined {
     return this.#providers.get(name.toLowerCase()) ?? this.#parent?.get(name)
+  }
+
+  /** The same, also by what other programs call it. A name goes before what others call something. */
+  named(name: string): ProviderMetadata | undefined {
+    const asked = name.toLowerCase()
+    return this.get(asked) ?? this.list().find(({ aliases }) => aliases?.includes(asked) === true)
   }
 
   /** All providers, by name. */

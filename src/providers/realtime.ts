@@ -1,5 +1,4 @@
 import type { ProviderFamily, ProviderMetadata } from '../domain/provider.js'
-import { builtinProviders } from './registry.js'
 
 /** How a provider's sessions over WebSocket are asked for. */
 export interface Realtime {
@@ -35,14 +34,9 @@ const BY_FAMILY: ReadonlyMap<ProviderFamily, Realtime> = new Map([
   ['gemini', GEMINI],
 ])
 
-/** Built-in providers that have the sessions of their family (docs.x.ai, Voice Agent API). Others of a family may. */
-const BUILT_IN: ReadonlySet<string> = new Set(['openai', 'xai', 'gemini'])
-
 /** What a path of a provider's is as a session over WebSocket; `undefined` where it is none. */
 export function realtimeOf(provider: ProviderMetadata | undefined, path: string): Realtime | undefined {
-  if (provider === undefined) return undefined
-  const isOwn = builtinProviders[provider.name] !== undefined
-  if (isOwn && !BUILT_IN.has(provider.name)) return undefined
+  if (provider === undefined || provider.realtime === false) return undefined
   const realtime = BY_FAMILY.get(provider.family ?? 'openai')
   return realtime?.paths.test(path) === true ? realtime : undefined
 }

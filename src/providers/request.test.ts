@@ -70,7 +70,7 @@ describe('providerEnv', () => {
   it.each([
     ['openai', { OPENAI_API_KEY: 'K' }],
     ['anthropic', { ANTHROPIC_API_KEY: 'K' }],
-    ['gemini', { GOOGLE_API_KEY: 'K', GEMINI_API_KEY: 'K' }],
+    ['gemini', { GOOGLE_API_KEY: 'K', GEMINI_API_KEY: 'K', GOOGLE_GENERATIVE_AI_API_KEY: 'K' }],
     ['cohere', { COHERE_API_KEY: 'K', CO_API_KEY: 'K' }],
     ['qwen', { QWEN_API_KEY: 'K', DASHSCOPE_API_KEY: 'K' }],
     ['huggingface', { HF_TOKEN: 'K', HUGGING_FACE_HUB_TOKEN: 'K' }],
@@ -96,6 +96,16 @@ describe('providerEnv', () => {
       CORP_BASE_URL: 'https://llm.corp.example/v1',
     })
     expect(providerEnv(provider('xai'), 'api_key', 'K', 'http://127.0.0.1:9')).toEqual({ XAI_API_KEY: 'K' })
+  })
+
+  it('gives no key for another address to programs that would send it to the provider itself', () => {
+    const variables = providerEnv(provider('gemini'), 'api_key', 'K', 'http://127.0.0.1:9')
+    expect(variables).toEqual({
+      GOOGLE_API_KEY: 'K',
+      GEMINI_API_KEY: 'K',
+      GOOGLE_GEMINI_BASE_URL: 'http://127.0.0.1:9',
+    })
+    expect(providerEnvNames(provider('gemini'))).toContain('GOOGLE_GENERATIVE_AI_API_KEY')
   })
 
   it('takes any text but NUL', () => {

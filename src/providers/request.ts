@@ -1,7 +1,10 @@
 import { KeymuxError } from '../domain/errors.js'
-import type { AuthMode } from '../domain/profile.js'
-import type { ProviderMetadata } from '../domain/provider.js'
+import { type AuthMode, NO_KEY } from '../domain/profile.js'
+import type { CredentialHeader, ProviderMetadata } from '../domain/provider.js'
+import { apiPath } from './api-paths.js'
 import { builtinProviders } from './registry.js'
+
+const BEARER: CredentialHeader = { header: 'authorization', prefix: 'Bearer' }
 
 /** A request that tells whether a credential works. */
 export interface CheckRequest {
@@ -11,9 +14,17 @@ export interface CheckRequest {
   readonly body?: string
 }
 
+/** The header (name in lower case) that carries a credential of this mode, and what stands before it there. */
+export function credentialHeader(provider: ProviderMetadata, mode: AuthMode): CredentialHeader {
+  const auth = mode === 'api_key' ? (provider.auth ?? 'bearer') : 'bearer'
+  if (typeof auth === 'object') return auth
+  if (auth === 'bearer') return BEARER
+  return { header: auth.startsWith('header:') ? auth.slice('header:'.length) : auth }
+}
+
 /**
  * The one header (name in lower case) that carries the credential: the provider's own for API keys,
- * `authorization: Bearer` for tokens and OAuth.
+ * `authorization: Bearer` for tokens and OAuth; none for an account that has no key because it needs none.
  *
  * @throws KeymuxError `invalid_secret` when it cannot be sent in a header
  */
@@ -22,6 +33,7 @@ export function authHeaders(
   mode: AuthMode,
   credential: string,
 ): Record<string, string> {
+  if (provider.keyless === true && credential === NO_KEY) return {}
   // RFC 9110 section 5.5: visible ASCII, obs-text and spaces; a line break would start another header.
   if (!/^[\x20-\x7e\x80-\xff]+$/.test(credential)) {
     throw new KeymuxError(
@@ -30,9 +42,8 @@ export function authHeaders(
       { hint: 'store it again, as one line' },
     )
   }
-  const auth = mode === 'api_key' ? (provider.auth ?? 'bearer') : 'bearer'
-  if (auth === 'bearer') return { authorization: `Bearer ${credential}` }
-  return { [auth.startsWith('header:') ? auth.slice('header:'.length) : auth]: credential }
+  const { header, prefix } = credentialHeader(provider, mode)
+  return { [header]: prefix === undefined ? credential : `${prefix} ${credential}` }
 }
 
 /**
@@ -54,9 +65,10 @@ export function providerEnv(
       `the credential for ${provider.name} has a NUL character, which no environment variable can hold`,
     )
   }
-  const names = tokenVariable(provider, mode, credential) ?? keyNames(provider, mode)
-  const variables = names.map((name): [string, string] => [name, credential])
   const url = baseUrl ?? (builtinProviders[provider.name] === undefined ? provider.baseUrl : undefined)
+  const direct = mode === 'api_key' && url === undefined ? (provider.directEnvKeys ?? []) : []
+  const names = tokenVariable(provider, mode, credential) ?? [...keyNames(provider, mode), ...direct]
+  const variables = names.map((name): [string, string] => [name, credential])
   if (provider.baseUrlEnv !== undefined && url !== undefined) variables.push([provider.baseUrlEnv, url])
   return Object.fromEntries(variables)
 }
@@ -66,10 +78,16 @@ export function providerEnv(
  * account. A program that is handed one credential must not inherit the rest of another.
  */
 export function providerEnvNames(provider: ProviderMetadata): string[] {
-  const { tokenEnvKeys = {}, relatedEnv = [] } = provider
+  const { tokenEnvKeys = {}, directEnvKeys = [], relatedEnv = [] } = provider
   const tokens = [...keyNames(provider, 'token'), ...Object.values(tokenEnvKeys)]
   return [
-    ...new Set([...keyNames(provider, 'api_key'), ...tokens, ...addressEnvNames(provider), ...relatedEnv]),
+    ...new Set([
+      ...keyNames(provider, 'api_key'),
+      ...directEnvKeys,
+      ...tokens,
+      ...addressEnvNames(provider),
+      ...relatedEnv,
+    ]),
   ]
 }
 
@@ -114,9 +132,15 @@ export function checkRequest(
     ...provider.headers,
     ...authHeaders(provider, mode, credential),
   }
-  const url = joinUrl(baseUrl, path)
+  const mark = path.indexOf('?')
+  const [place, query] = mark < 0 ? [path, ''] : [path.slice(0, mark), path.slice(mark)]
+  const url = joinUrl(baseUrl, `${apiPath(provider, pathOf(baseUrl), place)}${query}`)
   if (method === 'GET') return { url, method, headers }
   return { url, method, headers: { ...headers, 'content-type': 'application/json' }, body: '{}' }
+}
+
+function pathOf(baseUrl: string): string {
+  return new URL(baseUrl).pathname.replace(/\/+$/, '')
 }
 
 /** The variable of a token that is told by how it begins. */

@@ -95,7 +95,8 @@ export class Conclusion {
     const hint = [...logins, ...names.map((name) => `see keymux status ${name}`)].join('; ')
     const family = this.#family()
     const [provider] = this.#stages.length === 1 ? names : []
-    const message = lastingMessage(kind, { family, provider, what: names.join(' and '), hint })
+    const unpaid = provider === undefined ? undefined : this.#parts.providers.get(provider)?.unpaid
+    const message = lastingMessage(kind, { family, unpaid, what: names.join(' and '), hint })
     return { kind: 'refused', ...ownAnswer(family, message), error }
   }
 

@@ -2,7 +2,8 @@ import type { Answer, RawHeaders } from '../domain/forwarding.js'
 import type { AuthMode } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { ACCOUNT_HEADERS } from '../providers/account-headers.js'
-import { authHeaders } from '../providers/request.js'
+import { KEY_HEADERS } from '../providers/key-headers.js'
+import { authHeaders, credentialHeader } from '../providers/request.js'
 
 /** Hop-by-hop (RFC 9110 section 7.6.1, RFC 9112): they speak of one connection alone. */
 const HOP_BY_HOP = [
@@ -18,7 +19,7 @@ const HOP_BY_HOP = [
 ]
 
 /** What a caller proves himself with, in any provider's manner; none of it is the upstream's business. */
-const CREDENTIALS = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key', 'cookie', 'cookie2']
+const CREDENTIALS = [...KEY_HEADERS, 'authorization', 'api-key', 'cookie', 'cookie2']
 
 /** Made anew for every try. */
 const OF_THE_TRY = ['host', 'content-length', 'expect']
@@ -67,9 +68,9 @@ export function upstreamHeaders(
   { mode, credential, own, removed }: SentAs,
 ): string[] {
   const auth = Object.entries(authHeaders(provider, mode, credential))
-  const ownHeader = provider.auth?.startsWith('header:') === true ? provider.auth.slice('header:'.length) : ''
   const kept = ofOneAccount(caller, own, removed)
-  const headers = ownHeader === '' ? kept : without(kept, ownHeader.toLowerCase())
+  const { header } = credentialHeader(provider, 'api_key')
+  const headers = KEY_HEADERS.has(header) ? [...kept] : without(kept, header)
   for (const [name, value] of auth) headers.push(name, value)
   for (const [name, value] of Object.entries(own)) headers.push(name, value)
   addTokenHeaders(headers, provider, mode, credential)

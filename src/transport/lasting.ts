@@ -1,4 +1,4 @@
-import type { ProviderFamily } from '../domain/provider.js'
+import type { ProviderFamily, UnpaidAnswer } from '../domain/provider.js'
 import type { OwnMessage } from './own-answer.js'
 
 /** Why no account can serve, where waiting does not mend it: each was refused, or each is unpaid. */
@@ -26,65 +26,39 @@ export function isLasting(candidates: readonly Candidate[]): Lasting | undefined
   return asked.every(({ reason }) => reason === 'billing') ? 'unpaid' : undefined
 }
 
-type Shape = Pick<OwnMessage, 'status' | 'type' | 'code'> & {
-  /** The words by which clients know it. */
-  readonly says: string
-}
+const INSUFFICIENT_QUOTA = 'insufficient_quota'
 
-const QUOTA: Shape = {
+const QUOTA: UnpaidAnswer = {
   status: 429,
-  type: 'insufficient_quota',
-  code: 'insufficient_quota',
-  says: 'You exceeded your current quota, please check your plan and billing details',
+  message: 'You exceeded your current quota, please check your plan and billing details',
 }
 
 /** How each family says that an account is unpaid, as `keymux/testing` plays it. */
-const UNPAID_BY_FAMILY: Readonly<Record<ProviderFamily, Shape>> = {
+const UNPAID: Readonly<Record<ProviderFamily, UnpaidAnswer>> = {
   openai: QUOTA,
   anthropic: {
     status: 400,
     type: 'invalid_request_error',
     code: 'keymux_no_usable_profile',
-    says: 'Your credit balance is too low',
+    message: 'Your credit balance is too low',
   },
-  gemini: { status: 403, code: 'BILLING_DISABLED', says: 'This requires billing to be enabled' },
+  gemini: { status: 403, code: 'BILLING_DISABLED', message: 'This requires billing to be enabled' },
 }
-
-const PAYMENT_REQUIRED: Shape = { ...QUOTA, status: 402, says: 'Insufficient balance' }
-
-/** Those of OpenAI's kind that have a status of their own for it. */
-const UNPAID: ReadonlyMap<string, Shape> = new Map<string, Shape>([
-  ...['groq', 'mistral', 'deepseek', 'openrouter', 'huggingface', 'minimax'].map(
-    (name) => [name, PAYMENT_REQUIRED] as const,
-  ),
-  ['xai', { ...QUOTA, status: 403, says: 'Your team has used all available credits' }],
-  [
-    'qwen',
-    {
-      ...QUOTA,
-      status: 400,
-      type: 'Arrearage',
-      code: 'Arrearage',
-      says: 'Access denied: the account is in arrears',
-    },
-  ],
-])
 
 /**
  * What a client is told then: it must not ask again by itself, and a person must be able to see what to do.
- *
- * @param provider absent for a chain
  */
 export function lastingMessage(
   kind: Lasting,
   {
     family,
-    provider,
+    unpaid = UNPAID[family],
     what,
     hint,
   }: {
     readonly family: ProviderFamily
-    readonly provider: string | undefined
+    /** How the provider says it, where that is not as its family does. */
+    readonly unpaid: UnpaidAnswer | undefined
     /** Whose accounts. */
     readonly what: string
     readonly hint: string
@@ -94,6 +68,6 @@ export function lastingMessage(
     const message = `every account of ${what} is refused or needs a login (${hint})`
     return { status: 401, code: 'keymux_no_usable_profile', message }
   }
-  const { says, ...shape } = UNPAID.get(provider ?? '') ?? UNPAID_BY_FAMILY[family]
-  return { ...shape, message: `${says}: every account of ${what} is unpaid (${hint})` }
+  const { status, message, type = INSUFFICIENT_QUOTA, code = INSUFFICIENT_QUOTA } = unpaid
+  return { status, type, code, message: `${message}: every account of ${what} is unpaid (${hint})` }
 }

@@ -2,6 +2,7 @@ import { KeymuxError } from '../domain/errors.js'
 import type { EndSignal, ForwardRequest, Stage } from '../domain/forwarding.js'
 import type { AuthProfile } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import { compatiblePath } from '../providers/api-paths.js'
 import { Disguise } from './disguise.js'
 import type { AnswerDue } from './gate.js'
 import { newOffer, offerHeaders, withoutHandshake } from './handshake.js'
@@ -10,7 +11,7 @@ import { JsonText } from './json-walk.js'
 import { codingsOf } from './request-coding.js'
 import { requestedModel, withModel } from './request-model.js'
 import type { UpstreamRequest } from './types.js'
-import { compatiblePath, upstreamUrl } from './upstream-url.js'
+import { upstreamUrl } from './upstream-url.js'
 
 const PIECE_BYTES = 65_536
 
@@ -129,7 +130,7 @@ export class Outbound {
     progress: SendingProgress,
   ): UpstreamRequest {
     const { method, path } = this.#request
-    const relative = stage.compatible === true ? compatiblePath(provider.name, path) : path
+    const relative = stage.compatible === true ? compatiblePath(provider, path) : path
     const { origin, path: target } = upstreamUrl(provider, profile.baseUrl ?? stage.baseUrl, relative)
     const mode = stage.compatible === true && OTHERWISE.has(provider.family) ? 'token' : profile.mode
     const bytes = this.#bytes(stage, leftOut, profile.id)

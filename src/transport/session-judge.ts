@@ -1,6 +1,6 @@
 import type { OwnFailureRule } from '../domain/failure-rule.js'
 import { parseFlatJson } from '../domain/nesting.js'
-import type { ProviderFamily } from '../domain/provider.js'
+import type { FailureFamily, ProviderFamily } from '../domain/provider.js'
 import type { FailureReason } from '../domain/usage.js'
 import { property } from '../policy/classify-fields.js'
 import { classifyResponse, type ResponseVerdict } from '../policy/classify-response.js'
@@ -10,6 +10,7 @@ import type { AnswerVerdict, BadAnswer } from './answer-verdict.js'
 export interface SessionContext {
   readonly provider: string
   readonly family: ProviderFamily | undefined
+  readonly failureFamily?: FailureFamily | undefined
   readonly now: () => Date
   /** Rules of the owner's own about failures. */
   readonly rules?: readonly OwnFailureRule[] | undefined
@@ -103,8 +104,9 @@ export const BROKEN: BadAnswer = bad('server_error', 'its session broke off')
 
 function judgeError(context: SessionContext, error: unknown, status: number): SessionVerdict {
   if (property(error, 'code') === SESSION_OVER) return undefined
-  const { provider, family, now, rules } = context
-  const stated = classifyResponse({ provider, family, rules, status, body: { error }, now: now() })
+  const { provider, family, failureFamily, now, rules } = context
+  const about = { provider, family, failureFamily, rules, now: now() }
+  const stated = classifyResponse({ ...about, status, body: { error } })
   if (stated === undefined || stated.scope === 'request' || NOT_THE_ACCOUNTS.has(stated.reason))
     return undefined
   return { kind: 'bad', reason: stated.reason, stated, message: stated.message }

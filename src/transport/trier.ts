@@ -128,6 +128,7 @@ export class Trier {
     const exchange = new Exchange({
       provider: provider.name,
       family: provider.family,
+      failureFamily: provider.failureFamily,
       model: this.#outbound.model(stage),
       due: this.#outbound.due,
       rules: this.#parts.failureRules?.(provider),

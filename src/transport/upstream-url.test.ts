@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { ProviderMetadata } from '../domain/provider.js'
+import { compatiblePath } from '../providers/api-paths.js'
 import { builtinProviders, getProvider } from '../providers/registry.js'
-import { compatiblePath, upstreamUrl } from './upstream-url.js'
+import { upstreamUrl } from './upstream-url.js'
 
 function provider(name: string): ProviderMetadata {
   const found = getProvider(name)
@@ -67,6 +68,13 @@ describe('a path under a base URL', () => {
   test('a provider without a base URL needs one', () => {
     const { baseUrl: _none, ...bare } = openai
     expect(() => upstreamUrl(bare, undefined, '/x')).toThrow(/base URL/)
+    expect(() => upstreamUrl(provider('azure-openai'), undefined, '/x')).toThrow(
+      expect.objectContaining({
+        code: 'invalid_value',
+        message: 'each account of Azure OpenAI has a base URL of its own, and none is given',
+        hint: '--base-url https://RESOURCE.openai.azure.com',
+      }),
+    )
   })
 })
 
@@ -100,6 +108,23 @@ describe('the version of the API, in the path or not', () => {
     ['gemini', 'https://relay.example/v1beta', '/v1beta/models/g:x', '/v1beta/models/g:x'],
     ['openai', 'http://127.0.0.1:1234', '/v1/models', '/v1/models'],
     ['openai', 'http://127.0.0.1:1234', '/models', '/models'],
+    ['groq', 'https://relay.example/openai/v1', '/openai/v1/chat/completions', '/openai/v1/chat/completions'],
+    ['groq', 'https://relay.example/openai/v1', '/v1/chat/completions', '/openai/v1/chat/completions'],
+    ['deepinfra', 'https://relay.example/v1/openai', '/v1/chat/completions', '/v1/openai/chat/completions'],
+    ['deepinfra', 'https://relay.example/v1/openai', '/v1/openai/models', '/v1/openai/models'],
+    [
+      'azure-openai',
+      'https://my.openai.azure.com',
+      '/openai/deployments/d/chat/completions?api-version=2024-10-21',
+      '/openai/deployments/d/chat/completions?api-version=2024-10-21',
+    ],
+    ['azure-openai', 'https://my.openai.azure.com', '/responses', '/openai/v1/responses'],
+    ['azure-openai', 'https://my.openai.azure.com/openai/v1', '/openai/v1/responses', '/openai/v1/responses'],
+    ['bedrock', 'https://bedrock-runtime.eu-west-1.amazonaws.com', '/model/m/invoke', '/model/m/invoke'],
+    ['opencode', 'https://opencode.ai/zen', '/go/v1/chat/completions', '/zen/go/v1/chat/completions'],
+    ['opencode', 'https://opencode.ai/zen', '/messages', '/zen/v1/messages'],
+    ['ollama', 'http://127.0.0.1:11434', '/api/chat', '/api/chat'],
+    ['ollama', 'http://127.0.0.1:11434', '/chat/completions', '/v1/chat/completions'],
   ])("%s at a profile's own base URL %s: %s", (name, base, path, wanted) => {
     expect(upstreamUrl(provider(name), base, path).path).toBe(wanted)
   })
@@ -129,13 +154,23 @@ describe('OpenAI paths elsewhere', () => {
     ['xai', '/v1', '/v1'],
     ['openai', '/v1x', '/v1/v1x'],
   ])('%s %s', (name, path, wanted) => {
-    expect(upstreamUrl(provider(name), undefined, compatiblePath(name, path)).path).toBe(wanted)
+    expect(upstreamUrl(provider(name), undefined, compatiblePath(provider(name), path)).path).toBe(wanted)
+  })
+
+  test.each([
+    ['groq', 'https://relay.example/openai/v1', '/openai/v1/chat/completions'],
+    ['gemini', 'https://relay.example/v1beta/openai', '/v1beta/openai/chat/completions'],
+    ['azure-openai', 'https://my.openai.azure.com/openai/v1', '/openai/v1/chat/completions'],
+    ['cohere', 'https://relay.example', '/compatibility/v1/chat/completions'],
+  ])('%s at %s, which may end there already', (name, base, wanted) => {
+    const path = compatiblePath(provider(name), '/v1/chat/completions')
+    expect(upstreamUrl(provider(name), base, path).path).toBe(wanted)
   })
 
   test('every built-in provider has a place', () => {
     for (const { name, baseUrl } of Object.values(builtinProviders)) {
       if (baseUrl === undefined) continue
-      expect(upstreamUrl(provider(name), undefined, compatiblePath(name, '/models')).path).toMatch(
+      expect(upstreamUrl(provider(name), undefined, compatiblePath(provider(name), '/models')).path).toMatch(
         /\/models$/,
       )
     }

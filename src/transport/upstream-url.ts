@@ -1,5 +1,7 @@
 import { KeymuxError } from '../domain/errors.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import { apiPath } from '../providers/api-paths.js'
+import { baseUrlMissing } from '../providers/base-url.js'
 import { parseBaseUrl } from '../providers/url.js'
 
 /** Where a request goes. */
@@ -24,9 +26,8 @@ const MOST_BASES = 1_000
 const bases = new Map<string, Base>()
 
 /**
- * Puts a path under a base URL, every byte of it as it came, but for the version of the API: one that the base URL ends
- * with does not stand there twice, and one that it lacks is added to the paths of providers that want one, so that clients
- * may have it in their base URL or not. Credential parameters (`?key=`) are left out.
+ * Puts a path under a base URL, every byte of it as it came, but for the version of the API, which clients may have
+ * in their base URL or not ({@link apiPath}). Credential parameters (`?key=`) are left out.
  *
  * @throws KeymuxError `foreign_host` when the path leads out of the base URL or is malformed; `invalid_value`
  * when there is no base URL, or none that a credential may travel to
@@ -45,50 +46,8 @@ export function upstreamUrl(
     })
   }
   const query = mark < 0 ? '' : withoutKey(relative.slice(mark + 1))
-  const whole = `${base.path}${versioned(provider.name, base.path, path)}`
+  const whole = `${base.path}${apiPath(provider, base.path, path)}`
   return { origin: base.origin, path: `${whole || '/'}${query}` }
-}
-
-const VERSION_AT_END = /\/v\d+(?:(?:alpha|beta)\d*)?$/
-
-/** Where the API of a built-in provider is whose base URL has no version, and the paths it is asked for there. */
-interface ApiPlace {
-  readonly prefix: string
-  readonly paths: RegExp
-}
-
-const OPENAI_PATHS =
-  /^(?:\/v1)?(?=\/(?:chat|completions|responses|models|embeddings|audio|images|moderations|files|batches|fim|ocr|agents|conversations|classifiers|libraries|fine_tunings?)(?:\/|$))/
-
-/** Each by the provider's own documentation. Other paths, such as those of its console, are left as they are. */
-const API_PLACES: ReadonlyMap<string, ApiPlace> = new Map([
-  [
-    'anthropic',
-    {
-      prefix: '/v1',
-      paths:
-        /^(?=\/(?:messages|models|complete|files|skills|organizations|agents|sessions|environments|vaults)(?:\/|$))/,
-    },
-  ],
-  [
-    'gemini',
-    {
-      prefix: '/v1beta',
-      paths:
-        /^(?=\/(?:models|tunedModels|cachedContents|files|fileSearchStores|corpora|batches|operations|interactions|openai)(?:\/|$))/,
-    },
-  ],
-  ['groq', { prefix: '/openai/v1', paths: OPENAI_PATHS }],
-  ['mistral', { prefix: '/v1', paths: OPENAI_PATHS }],
-])
-
-function versioned(provider: string, base: string, path: string): string {
-  const version = VERSION_AT_END.exec(base)?.[0]
-  if (version !== undefined) {
-    return path === version || path.startsWith(`${version}/`) ? path.slice(version.length) : path
-  }
-  const place = API_PLACES.get(provider)
-  return place === undefined ? path : path.replace(place.paths, place.prefix)
 }
 
 function isSound(path: string): boolean {
@@ -96,11 +55,7 @@ function isSound(path: string): boolean {
 }
 
 function baseOf(provider: ProviderMetadata, text: string | undefined): Base {
-  if (text === undefined) {
-    throw new KeymuxError('invalid_value', `no base URL is known for ${provider.name}`, {
-      hint: 'give the profile one with --base-url',
-    })
-  }
+  if (text === undefined) throw baseUrlMissing(provider)
   const known = bases.get(text)
   if (known !== undefined) return known
   const url = parseBaseUrl(text)
@@ -130,23 +85,4 @@ function nameOf(pair: string): string {
   } catch {
     return name.toLowerCase()
   }
-}
-
-/**
- * Where providers have their OpenAI-compatible API, relative to their base URL, when that is not the base
- * URL itself (each by the provider's own documentation).
- */
-const COMPATIBLE_PATHS: Readonly<Record<string, string>> = {
-  anthropic: '/v1',
-  cohere: '/compatibility/v1',
-  gemini: '/v1beta/openai',
-  groq: '/openai/v1',
-  mistral: '/v1',
-}
-
-/** A path of OpenAI's API, with or without its `/v1`, as it is at another provider. */
-export function compatiblePath(provider: string, path: string): string {
-  const relative = path.replace(/^\/v1(?=[/?]|$)/, '')
-  const prefix = Object.hasOwn(COMPATIBLE_PATHS, provider) ? COMPATIBLE_PATHS[provider] : undefined
-  return `${prefix ?? ''}${relative}`
 }

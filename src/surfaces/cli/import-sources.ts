@@ -4,15 +4,9 @@ import { isKeymuxError, KeymuxError } from '../../domain/errors.js'
 import type { Providers } from '../../domain/providers.js'
 import { MAX_FILE_BYTES } from '../../interchange/contents.js'
 import type { FileContents, ImportDraft, Importer, ImportResultDraft } from '../../interchange/draft.js'
-import type {
-  AddressMeaning,
-  AddressMeanings,
-  VariableMeaning,
-  VariableMeanings,
-} from '../../interchange/env.js'
 import { findImporter, IMPORTERS } from '../../interchange/importers.js'
 import type { Arrivals } from '../../operations/import.js'
-import { addressEnvNames } from '../../providers/request.js'
+import { addressesOf, meaningsOf } from '../../operations/import-variables.js'
 import { readSecretFile } from '../../system/safe-file.js'
 import type { CliContext } from './context.js'
 import { usageError } from './errors.js'
@@ -71,9 +65,13 @@ async function toolSource(
   return {
     shown: path,
     async read(providers) {
-      const known = new Set(providers.list().map((provider) => provider.name))
+      const all = providers.list()
+      const known = new Set(all.map(({ name }) => name))
+      const aliases = new Map(all.flatMap(({ name, aliases = [] }) => aliases.map((one) => [one, name])))
       const takeOver = input.flag('take-over')
-      const found = await naming(path, () => importer.parse(contents, { known, takeOver, companions }))
+      const found = await naming(path, () =>
+        importer.parse(contents, { known, aliases, takeOver, companions }),
+      )
       return arrivalsOfDrafts(withClient(renamed(found, input.text('name')), client))
     },
   }
@@ -157,31 +155,6 @@ function renamed(found: ImportResultDraft, name: string | undefined): ImportResu
     return { ...draft, name }
   })
   return { ...found, drafts }
-}
-
-/** Which variables hold keys and tokens of which providers. */
-function meaningsOf(providers: Providers): VariableMeanings {
-  const meanings = new Map<string, VariableMeaning>()
-  const add = (variable: string | undefined, meaning: VariableMeaning): void => {
-    if (variable !== undefined && !meanings.has(variable)) meanings.set(variable, meaning)
-  }
-  const all = providers.list()
-  for (const { name, envKey, envAliases = [] } of all) {
-    for (const variable of [envKey, ...envAliases]) add(variable, { provider: name, mode: 'api_key' })
-  }
-  for (const { name, tokenEnvKey } of all) add(tokenEnvKey, { provider: name, mode: 'token' })
-  return meanings
-}
-
-/** Which variables hold base URLs of which providers. */
-function addressesOf(providers: Providers): AddressMeanings {
-  const addresses = new Map<string, AddressMeaning>()
-  for (const { name } of providers.list()) {
-    const metadata = providers.get(name)
-    const names = metadata === undefined ? [] : addressEnvNames(metadata)
-    for (const variable of names) addresses.set(variable, { provider: name, own: metadata?.baseUrl })
-  }
-  return addresses
 }
 
 async function readFile({ host }: CliContext, path: string): Promise<FileContents> {

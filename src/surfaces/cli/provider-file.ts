@@ -1,10 +1,11 @@
 import type { BigIntStats } from 'node:fs'
-import { LineCounter, parseDocument } from 'yaml'
+import { isNode, isScalar, isSeq, isMap as isYamlMap, LineCounter, parseDocument } from 'yaml'
 import { refuseMistrusted } from '../../config/trusted-path.js'
 import { deepPlaceInYaml } from '../../config/yaml-nesting.js'
 import { KeymuxError } from '../../domain/errors.js'
 import { MAX_NESTING } from '../../domain/nesting.js'
 import { parseCustomProvider } from '../../providers/custom.js'
+import { DeclarationError } from '../../providers/place.js'
 import { readSecretFile } from '../../system/safe-file.js'
 
 /** A provider's declaration as a file holds it. */
@@ -24,19 +25,20 @@ export interface DeclaredProvider {
  *   `storage_unavailable`
  */
 export async function readProviderFile(path: string): Promise<DeclaredProvider[]> {
-  const value = parse((await readSecretFile(path, { check: refuseOthers })).toString(), path)
+  const { value, lineOf } = parse((await readSecretFile(path, { check: refuseOthers })).toString(), path)
   const declared = declarationsOf(value)
   if (declared === undefined || declared.length === 0) {
     throw new KeymuxError('invalid_provider', `${path}: expected the declaration of a provider`, {
       hint: 'write name: and base_url:, or several as NAME: {base_url: …}',
     })
   }
-  return declared.map(({ name, declaration }) => {
+  return declared.map(({ name, declaration, keys }) => {
     try {
       return { name: parseCustomProvider(name, declaration).name, declaration }
     } catch (error) {
       if (!(error instanceof KeymuxError)) throw error
-      throw new KeymuxError('invalid_provider', `${path}: ${error.message}`, {
+      const at = error instanceof DeclarationError ? lineOf([...keys, ...error.path]) : path
+      throw new KeymuxError('invalid_provider', `${at}: ${error.message}`, {
         hint: error.hint,
         cause: error,
       })
@@ -47,15 +49,26 @@ export async function readProviderFile(path: string): Promise<DeclaredProvider[]
 const refuseOthers = (path: string, stats: BigIntStats): Promise<void> =>
   refuseMistrusted(path, stats, 'it says where keys go')
 
-function declarationsOf(value: unknown): DeclaredProvider[] | undefined {
+/** A declaration, and the keys that lead to it in its file. */
+interface FoundProvider extends DeclaredProvider {
+  readonly keys: readonly string[]
+}
+
+function declarationsOf(value: unknown): FoundProvider[] | undefined {
   if (!isMap(value)) return undefined
   const { name, ...declaration } = value
-  if (typeof name === 'string') return [{ name, declaration }]
-  return Object.entries(value).map(([each, inner]) => ({ name: each, declaration: inner }))
+  if (typeof name === 'string') return [{ name, declaration, keys: [] }]
+  return Object.entries(value).map(([each, inner]) => ({ name: each, declaration: inner, keys: [each] }))
+}
+
+/** A file's value, and where in it something stands: `FILE:LINE:COLUMN` of a key, or of the nearest one that is there. */
+interface ParsedFile {
+  readonly value: unknown
+  readonly lineOf: (keys: readonly (string | number)[]) => string
 }
 
 /** The parser's own sentences may quote the file, so they go no further. */
-function parse(text: string, path: string): unknown {
+function parse(text: string, path: string): ParsedFile {
   const deep = deepPlaceInYaml(text)
   if (deep !== undefined) {
     const message = `${path}:${deep.line}:${deep.col}: expected at most ${MAX_NESTING} levels of nesting`
@@ -69,10 +82,39 @@ function parse(text: string, path: string): unknown {
     throw new KeymuxError('invalid_provider', `${path}:${line}:${col}: this is neither YAML nor JSON`)
   }
   try {
-    return document.toJS({ maxAliasCount: 100 })
+    const value: unknown = document.toJS({ maxAliasCount: 100 })
+    return { value, lineOf: (keys) => placeOf(document.contents, keys, lineCounter, path) }
   } catch {
     throw new KeymuxError('invalid_provider', `${path}: it repeats too much by aliases`)
   }
+}
+
+function placeOf(
+  contents: unknown,
+  keys: readonly (string | number)[],
+  lineCounter: LineCounter,
+  path: string,
+): string {
+  let node = contents
+  let at: number | undefined
+  for (const key of keys) {
+    if (typeof key === 'number') {
+      const item = isSeq(node) ? node.items[key] : undefined
+      if (!isNode(item)) break
+      at = item.range?.[0] ?? at
+      node = item
+      continue
+    }
+    const pair = isYamlMap(node)
+      ? node.items.find((item) => isScalar(item.key) && item.key.value === key)
+      : undefined
+    if (pair === undefined) break
+    at = isScalar(pair.key) ? pair.key.range?.[0] : at
+    node = pair.value
+  }
+  if (at === undefined) return path
+  const { line, col } = lineCounter.linePos(at)
+  return `${path}:${line}:${col}`
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

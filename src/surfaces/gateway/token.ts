@@ -1,8 +1,11 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { KeymuxError } from '../../domain/errors.js'
+import { KEY_HEADERS, KEY_SCHEMES } from '../../providers/key-headers.js'
 import { keyParameters } from './target.js'
 
+/** Where clients of providers put a key beside `Authorization`. */
+const OWN_HEADERS = [...KEY_HEADERS].filter((name) => name !== 'authorization')
 const TOKEN_BYTES = 32
 const SHORTEST_TOKEN = 16
 const LONGEST_TOKEN = 512
@@ -55,7 +58,7 @@ export class TokenCheck {
   /** Whether a request carries the token in one of the places where SDKs put their key. */
   admits(headers: IncomingHttpHeaders, url: string): boolean {
     const { authorization } = headers
-    if (authorization !== undefined && this.#equals(bearer(authorization))) return true
+    if (authorization !== undefined && this.#equals(afterScheme(authorization))) return true
     return presentedTokens(headers, url).some((token) => this.#equals(token))
   }
 
@@ -70,10 +73,9 @@ export class TokenCheck {
 /** What a request carries in the places where SDKs put their key. */
 export function presentedTokens(headers: IncomingHttpHeaders, url: string): string[] {
   const { authorization } = headers
-  const named = [headers['x-api-key'], headers['x-goog-api-key']]
   const found = [
-    authorization === undefined ? undefined : bearer(authorization),
-    ...named,
+    authorization === undefined ? undefined : afterScheme(authorization),
+    ...OWN_HEADERS.map((name) => headers[name]),
     ...keyParameters(url),
     ...keyProtocols(headers['sec-websocket-protocol']),
   ]
@@ -91,8 +93,9 @@ function keyProtocols(offered = ''): string[] {
     .map((one) => one.slice(KEY_PROTOCOL.length))
 }
 
-function bearer(authorization: string): string | undefined {
-  return /^bearer +(\S+) *$/i.exec(authorization)?.[1]
+function afterScheme(authorization: string): string | undefined {
+  const [, scheme = '', token] = /^(\S+) +(\S+) *$/.exec(authorization) ?? []
+  return KEY_SCHEMES.has(scheme.toLowerCase()) ? token : undefined
 }
 
 /** What a gateway with this token, listening at this URL, answers to a challenge: HMAC-SHA-256 of both. */

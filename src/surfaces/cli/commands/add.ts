@@ -1,9 +1,10 @@
 import { KeymuxError } from '../../../domain/errors.js'
-import { parseProfileId, quote } from '../../../domain/ids.js'
+import { newProfileId, parseProfileId, quote } from '../../../domain/ids.js'
 import { AUTH_MODES, type AuthMode } from '../../../domain/profile.js'
 import type { NewProfile } from '../../../domain/profiles.js'
 import type { ProviderMetadata } from '../../../domain/provider.js'
 import { parseList } from '../../../operations/members.js'
+import { baseUrlMissing } from '../../../providers/base-url.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
 import { readSecret, SECRET_OPTIONS } from '../secret-input.js'
@@ -60,16 +61,22 @@ export const add: CommandSpec = {
       does: 'reads it from a pipe',
     },
     { line: 'keymux add groq --ref env://GROQ_API_KEY', does: 'keeps a reference, not the key' },
+    { line: 'keymux add ollama:local', does: 'needs no key' },
+    {
+      line: 'keymux add azure-openai:work --base-url https://RESOURCE.openai.azure.com',
+      does: 'has an address of its own',
+    },
   ],
   async run(context, input) {
-    const { provider: name, id, name: profileName } = parseProfileId(input.argument('PROVIDER[:NAME]'))
+    const { provider: asked, name: profileName } = parseProfileId(input.argument('PROVIDER[:NAME]'))
     const { profiles, providers } = await context.open()
-    const provider = providers.get(name)
+    const provider = providers.named(asked)
     if (provider === undefined) {
-      throw new KeymuxError('unknown_provider', `there is no provider ${quote(name)}`, {
+      throw new KeymuxError('unknown_provider', `there is no provider ${quote(asked)}`, {
         hint: 'see keymux providers, or declare it with keymux providers add FILE',
       })
     }
+    const id = newProfileId(provider.name, profileName)
     const replace = input.flag('replace')
     // Before the secret is asked for: nobody should paste a key only to learn that the name is taken.
     const known = await profiles.get(id, { signal: context.signal })
@@ -92,6 +99,9 @@ async function newProfile(
   name: string,
 ): Promise<NewProfile> {
   const mode = modeOf(input, provider)
+  const baseUrl = input.text('base-url')
+  // Before the secret is asked for, too.
+  if (provider.baseUrlExample !== undefined && baseUrl === undefined) throw baseUrlMissing(provider)
   const expiresAt = input.text('expires-at')
   if (expiresAt !== undefined && mode !== 'token') {
     throw new KeymuxError('usage', 'only a token has an expiry of its own', { hint: 'use --mode token' })
@@ -99,7 +109,6 @@ async function newProfile(
   const priority = input.integer('priority')
   const account = input.text('account')
   const models = input.text('models')
-  const baseUrl = input.text('base-url')
   return {
     provider: provider.name,
     name,
@@ -114,7 +123,7 @@ async function newProfile(
     ...(expiresAt === undefined
       ? {}
       : { expiresAt: parseInstant('--expires-at', expiresAt, context.host.clock.now(), 'ahead') }),
-    ...(await secretOf(context, input, mode, provider.name, name)),
+    ...(await secretOf(context, input, mode, provider, name)),
   }
 }
 
@@ -133,11 +142,14 @@ async function secretOf(
   context: CliContext,
   input: CommandInput,
   mode: AuthMode,
-  provider: string,
+  { name: provider, keyless }: ProviderMetadata,
   name: string,
 ): Promise<{ secret?: string; reference?: string }> {
+  const isGiven =
+    input.flag('stdin') || input.text('from-env') !== undefined || input.text('ref') !== undefined
+  if (mode === 'api_key' && keyless === true && !isGiven) return {}
   if (mode === 'oauth') {
-    if (input.flag('stdin') || input.text('from-env') !== undefined || input.text('ref') !== undefined) {
+    if (isGiven) {
       throw new KeymuxError('usage', 'an OAuth profile takes no secret here', {
         hint: `leave it out and run keymux login ${provider}:${name}, or use --mode token`,
       })

@@ -93,6 +93,7 @@ async function explain(
   const about = {
     provider,
     family: known?.family,
+    failureFamily: known?.failureFamily,
     model: input.text('model'),
     now: host.clock.now(),
     rules: ownRulesOf(config.failureRules, known),

@@ -4,6 +4,7 @@ import type { LoginResult, Logins, LoginTarget } from '../../../domain/logins.js
 import type { ProviderMetadata } from '../../../domain/provider.js'
 import { parseList } from '../../../operations/members.js'
 import { checkReference } from '../../../profiles/validate.js'
+import { providerEnvNames } from '../../../providers/request.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
 import type { CommandSpec } from '../spec.js'
@@ -97,9 +98,7 @@ function parseScopes(text: string): string[] {
 
 /** The variables that may hold a credential: no business of a browser. */
 function secretVariables(providers: readonly ProviderMetadata[]): string[] {
-  return providers
-    .flatMap(({ envKey, envAliases = [], tokenEnvKey }) => [envKey, ...envAliases, tokenEnvKey])
-    .filter((name) => name !== undefined)
+  return providers.flatMap(providerEnvNames)
 }
 
 async function onDevice(context: CliContext, logins: Logins, target: LoginTarget): Promise<LoginResult> {

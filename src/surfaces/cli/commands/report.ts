@@ -66,7 +66,8 @@ const failure: CommandSpec = {
     const { profiles, providers, config } = await context.open()
     const known = providers.get(provider)
     const rules = ownRulesOf(config.failureRules, known)
-    const about = { provider, family: known?.family, rules, now: context.host.clock.now() }
+    const { family, failureFamily } = known ?? {}
+    const about = { provider, family, failureFamily, rules, now: context.host.clock.now() }
     const told = await readOutcome(context, input, about)
     const report = await profiles.reportFailure(id, told.reason, {
       signal: context.signal,
@@ -104,7 +105,7 @@ interface Outcome {
 async function readOutcome(
   context: CliContext,
   input: CommandInput,
-  about: Pick<ClassifyInput, 'provider' | 'family' | 'rules' | 'now'>,
+  about: Pick<ClassifyInput, 'provider' | 'family' | 'failureFamily' | 'rules' | 'now'>,
 ): Promise<Outcome> {
   const statusCode = input.integer('status', { min: 100, max: 599 })
   const message = input.text('message')

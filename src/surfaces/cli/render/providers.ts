@@ -1,5 +1,6 @@
 import type { ProviderMetadata } from '../../../domain/provider.js'
 import type { LoginMetadata, LoginStatus } from '../../../oauth/metadata.js'
+import { credentialHeader } from '../../../providers/request.js'
 import type { Style } from '../style.js'
 import { type Column, renderTable } from '../table.js'
 import { renderFacts } from './facts.js'
@@ -71,14 +72,23 @@ export function renderProvider({ provider, source, login }: KnownProvider, style
         ['about', provider.description],
         ['from', source],
         ['modes', [...new Set([...provider.modes, 'token'])].join(', ')],
-        ['API', provider.baseUrl],
-        ['key sent as', authWords(provider)],
+        [
+          'API',
+          provider.baseUrl ?? (provider.baseUrlExample && `one for each account: ${provider.baseUrlExample}`),
+        ],
+        [
+          'key sent as',
+          provider.keyless === true ? `${authWords(provider)}; none is needed` : authWords(provider),
+        ],
         ['errors as', provider.family],
+        ['failures as', provider.failureFamily],
+        ['OpenAI API at', provider.compatiblePath],
         ['variables', variables.join(', ')],
         ['token in', provider.tokenEnvKey],
         ['base URL in', provider.baseUrlEnv],
         ['cheap check', provider.check && `${provider.check.method} ${provider.check.path}`],
         ['get a key', provider.website],
+        ['documentation', provider.docs],
         ['log in', login && `${LOGIN_WORDS[login.status]}: ${login.note}`],
       ],
       style,
@@ -86,7 +96,8 @@ export function renderProvider({ provider, source, login }: KnownProvider, style
   ].join('\n')
 }
 
-function authWords({ auth = 'bearer' }: ProviderMetadata): string {
-  if (auth === 'bearer') return 'Authorization: Bearer'
-  return auth.startsWith('header:') ? auth.slice('header:'.length) : auth
+function authWords(provider: ProviderMetadata): string {
+  if (provider.auth === undefined || provider.auth === 'bearer') return 'Authorization: Bearer'
+  const { header, prefix } = credentialHeader(provider, 'api_key')
+  return prefix === undefined ? header : `${header}: ${prefix}`
 }
