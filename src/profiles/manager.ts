@@ -28,6 +28,7 @@ import { ProfileEdits } from './edits.js'
 import type { NativeProfiles, OfferingManager } from './native.js'
 import { Outcomes } from './outcomes.js'
 import { type ManagerConfig, ProfileIndex } from './profile-index.js'
+import { Trials } from './trials.js'
 import { UseWriter } from './use-writer.js'
 import { passesFilter, viewOf } from './views.js'
 
@@ -43,6 +44,7 @@ export class StoredProfiles implements Profiles, OfferingManager {
   readonly #edits: ProfileEdits
   readonly #outcomes: Outcomes
   readonly #uses: UseWriter
+  readonly #trials: Trials
   readonly native: NativeProfiles
   /** Absent where nothing outlives the process. */
   readonly affinity: Affinity | undefined
@@ -53,6 +55,7 @@ export class StoredProfiles implements Profiles, OfferingManager {
     this.#edits = new ProfileEdits(index)
     this.#outcomes = new Outcomes(index)
     this.#uses = new UseWriter(index)
+    this.#trials = new Trials(index)
     const hash = config.backend.digest?.bind(config.backend)
     this.affinity = hash && new StoredAffinity(index, hash)
     this.native = {
@@ -64,7 +67,7 @@ export class StoredProfiles implements Profiles, OfferingManager {
         entries: () => index.catalogue.entries.values(),
         refreshOf: (uid) => index.catalogue.refreshes.get(uid),
       },
-      claimTrial: (id, options) => this.#outcomes.claimTrial(id, options),
+      claimTrial: (id, options) => this.#trials.claim(id, options),
     }
   }
 

@@ -8,8 +8,8 @@ export interface NativeProfiles {
   readonly candidates: CandidateSource
   /** What a ledger of refreshes works on. */
   readonly refreshes: RefreshRecords
-  /** Takes the one trial that a disabled profile gets in a while, among all processes. */
-  claimTrial(id: string, options?: CallOptions): Promise<boolean>
+  /** Takes the one trial that a profile gets in a while whose windows are long, among all processes. */
+  claimTrial(id: string, options?: CallOptions & { readonly model?: string | undefined }): Promise<boolean>
 }
 
 /** A manager as resolvers and renewers take it: one of another make does not offer what is native. */
