@@ -24,6 +24,7 @@ import type {
 import type { FailureReason, OutcomeOrigin, ProfileUsageStats } from '../domain/usage.js'
 import { StoredAffinity } from './affinity.js'
 import { CandidateSource } from './candidates.js'
+import { Checks } from './checks.js'
 import { ProfileEdits } from './edits.js'
 import type { NativeProfiles, OfferingManager } from './native.js'
 import { Outcomes } from './outcomes.js'
@@ -67,6 +68,7 @@ export class StoredProfiles implements Profiles, OfferingManager {
         entries: () => index.catalogue.entries.values(),
         refreshOf: (uid) => index.catalogue.refreshes.get(uid),
       },
+      checks: new Checks(index),
       claimTrial: (id, options) => this.#trials.claim(id, options),
     }
   }
