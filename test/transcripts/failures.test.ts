@@ -181,6 +181,6 @@ describe('failure_rules', () => {
       state: 'disabled',
       reason: 'billing',
     })
-    expect(status.providers[0].profiles[0]).not.toHaveProperty('certainty')
+    expect(status.providers[0].profiles[0]).toHaveProperty('certainty', 'stated')
   })
 })

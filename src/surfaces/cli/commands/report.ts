@@ -2,9 +2,9 @@ import { KeymuxError } from '../../../domain/errors.js'
 import { parseProfileId, quote } from '../../../domain/ids.js'
 import type { OutcomeReport } from '../../../domain/profiles.js'
 import { formatTime } from '../../../domain/rfc3339.js'
-import { type Certainty, FAILURE_REASONS, type FailureReason } from '../../../domain/usage.js'
+import { type Certainty, FAILURE_REASONS, type FailureReason, type Told } from '../../../domain/usage.js'
 import { classifyFailureMessage } from '../../../policy/classify-message.js'
-import { type ClassifyInput, classifyResponse } from '../../../policy/classify-response.js'
+import { type ClassifyInput, explainResponse } from '../../../policy/classify-response.js'
 import { readSecretFile } from '../../../system/safe-file.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
@@ -63,6 +63,7 @@ const failure: CommandSpec = {
       model: told.model,
       message: told.message,
       certainty: told.certainty,
+      told: told.told,
     })
     print(context, report)
     return undefined
@@ -88,6 +89,7 @@ interface Outcome {
   readonly message?: string | undefined
   /** Absent where the reason was given. */
   readonly certainty?: Certainty | undefined
+  readonly told?: Told | undefined
 }
 
 async function readOutcome(
@@ -115,9 +117,10 @@ async function readOutcome(
       model,
       message,
       certainty: 'presumed',
+      told: { by: 'words' },
     }
   }
-  const verdict = classifyResponse({
+  const verdict = explainResponse({
     ...about,
     status: statusCode ?? 200,
     headers: {},
@@ -130,10 +133,12 @@ async function readOutcome(
       hint: 'use keymux report success, or name the --reason',
     })
   }
-  const { reason, scope, certainty } = verdict
+  const { reason, scope, certainty, decision } = verdict
+  const by = decision.by === 'words' || decision.by === 'status' ? decision.by : 'code'
   return {
     reason,
     certainty,
+    told: statusCode === undefined ? { by } : { by, status: statusCode },
     retryAfterMs: stated ?? verdict.retryAfterMs,
     // What sets the whole credential aside must not be narrowed to one model.
     model: scope === 'credential' ? undefined : model,
