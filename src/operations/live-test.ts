@@ -3,7 +3,7 @@ import type { Keymux } from '../domain/keymux.js'
 import { parseFlatJson } from '../domain/nesting.js'
 import type { FailureReason } from '../domain/usage.js'
 import { classifyFailure } from '../policy/classify-message.js'
-import { classifyResponse } from '../policy/classify-response.js'
+import { explainResponse } from '../policy/classify-response.js'
 import { checkRequest } from '../providers/request.js'
 
 /** What a provider said to a credential. */
@@ -69,7 +69,7 @@ export async function askProvider(
   if (status >= 300 && status < 400)
     return { outcome: 'unreachable', status, message: 'it answered with a redirect' }
   const { family } = metadata
-  const verdict = classifyResponse({
+  const verdict = explainResponse({
     provider,
     status,
     headers,
@@ -86,10 +86,13 @@ export async function askProvider(
     await profiles.markSuccess(id, { signal })
     return { outcome: 'works', status }
   }
-  const { reason, message, retryAfterMs } = verdict
+  const { reason, message, retryAfterMs, certainty, decision } = verdict
+  const by = decision.by === 'words' || decision.by === 'status' ? decision.by : 'code'
   await profiles.reportFailure(id, reason, {
     signal,
     message,
+    certainty,
+    told: { by, status },
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   })
   return { outcome: REFUSALS.includes(reason) ? 'refused' : 'limited', status, reason, message }
