@@ -1,6 +1,7 @@
 import { ProfileTools, Resolver } from './compose-compat.js'
 import { configOf, LiveConfig } from './compose-config.js'
 import { composeForwarder } from './compose-forwarder.js'
+import { composeHealth } from './compose-health.js'
 import { type ComposedLogins, composeLogins } from './compose-logins.js'
 import type { ComposeOptions, Environment, OpenKeymuxOptions } from './compose-options.js'
 import { composeSpill, composeStore, composeVault } from './compose-storage.js'
@@ -148,6 +149,14 @@ async function assemble(
     vault,
     oauth: renewer,
     forwarder,
+    health: composeHealth({
+      profiles,
+      renewer,
+      providers: registry,
+      config: () => live.current,
+      clock,
+      logger,
+    }),
     logins,
     providers: registry,
     providerShelf: shelf,

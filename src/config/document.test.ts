@@ -26,6 +26,7 @@ gateway:
   max_wait_seconds: 0
   replay_limit_mb: 2
   hold: { requests: 8 }
+  health: { OpenAI: false, "anthropic:Work": true }
   privacy: true
 references: { exec: true }
 `
@@ -69,6 +70,7 @@ describe('parseConfigText', () => {
         maxWaitSeconds: 0,
         replayLimitMb: 2,
         hold: { requests: 8, megabytes: 64 },
+        health: { openai: false, 'anthropic:Work': true },
         privacy: true,
       },
       failureRules: [],

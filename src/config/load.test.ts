@@ -35,6 +35,7 @@ describe('loadConfig', () => {
         maxWaitSeconds: 20,
         replayLimitMb: 10,
         hold: { requests: 256, megabytes: 64 },
+        health: true,
         privacy: false,
       },
       references: { exec: false },

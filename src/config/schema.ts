@@ -1,5 +1,6 @@
 import type {
   GatewayConfig,
+  HealthConfig,
   HoldConfig,
   KeymuxConfig,
   KeymuxConfigInput,
@@ -37,6 +38,7 @@ const DEFAULT_GATEWAY: GatewayConfig = {
   maxWaitSeconds: 20,
   replayLimitMb: 10,
   hold: { requests: 256, megabytes: 64 },
+  health: true,
   privacy: false,
 }
 const MAX_HOURS = 10_000
@@ -68,6 +70,20 @@ const failureRule: Parser<OwnFailureRule> = (value, spot) =>
 /** What is read, in keymux's own terms. */
 type Read = Omit<KeymuxConfigInput, 'failureRules'> & { readonly failureRules?: readonly OwnFailureRule[] }
 
+const healthKey = matching(
+  'a provider, or a profile as PROVIDER:NAME',
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?::[^\p{Cc}:]{1,128})?$/u,
+  (text) => {
+    const provider = text.split(':', 1)[0] ?? ''
+    return provider.toLowerCase() + text.slice(provider.length)
+  },
+)
+const healthByName = keyed(healthKey, boolean)
+
+/** For everybody, or by name. */
+const health: Parser<HealthConfig> = (value, spot) =>
+  typeof value === 'object' && value !== null ? healthByName(value, spot) : boolean(value, spot)
+
 const root = record<Read>({
   defaultPreference: oneOf(PROFILE_PREFERENCES),
   cooldown: record<ProfileCooldownConfig>({
@@ -94,6 +110,7 @@ const root = record<Read>({
       requests: number('a number of requests', { min: 0, max: 100_000, whole: true }),
       megabytes: number('a number of megabytes', { min: 0, max: 10_000 }),
     }),
+    health,
     privacy: boolean,
   }),
   references: record<ReferencesConfig>({ exec: boolean }),

@@ -19,8 +19,20 @@ export interface GatewayConfig {
   /** The largest request body that can be sent a second time, in MB of 1,000,000 bytes. Default 10. */
   readonly replayLimitMb: number
   readonly hold: HoldConfig
+  /** Whether profiles that are set aside are asked about with their provider's cheap check. Default true. */
+  readonly health: HealthConfig
   /** Whether user ids in requests are replaced by pseudonyms, others for each profile. Default false. */
   readonly privacy: boolean
+}
+
+/** For all profiles; or by provider (`openai`) and profile (`openai:work`), which then go before the default of true. */
+export type HealthConfig = boolean | Readonly<Record<string, boolean>>
+
+/** Whether a profile may be checked by itself: what is said of it goes before what is said of its provider. */
+export function mayCheck(health: HealthConfig, provider: string, id: string): boolean {
+  if (typeof health === 'boolean') return health
+  const said = (name: string): boolean | undefined => (Object.hasOwn(health, name) ? health[name] : undefined)
+  return said(id) ?? said(provider) ?? true
 }
 
 /** How many requests may wait for an account at a time; what is beyond is answered at once. */

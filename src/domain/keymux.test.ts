@@ -35,6 +35,7 @@ function elsewhere(keymux: Keymux): Keymux {
     tools: copied(keymux.tools),
     vault: copied(keymux.vault),
     oauth: { ...copied(keymux.oauth), underWay: false },
+    health: copied(keymux.health),
     logins: async () => copied(await keymux.logins()),
     forwarder: copied(keymux.forwarder),
     providers: { ...copied(keymux.providers), version: 0 },

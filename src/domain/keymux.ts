@@ -1,5 +1,6 @@
 import type { KeymuxConfig } from './config.js'
 import type { Forwarder } from './forwarding.js'
+import type { Health } from './health.js'
 import type { Logins, OAuthRenewer } from './logins.js'
 import type { Profiles } from './profiles.js'
 import type { CustomProviders, Providers } from './providers.js'
@@ -23,6 +24,8 @@ export interface Keymux extends AsyncDisposable {
   logins(): Promise<Logins>
   /** Passes requests on with failover, for `createFetch` and the gateway. Loaded with its first request. */
   readonly forwarder: Forwarder
+  /** Asks about profiles that are set aside, for whoever runs for long. Loaded when it is asked for. */
+  readonly health: Health
   /** The built-in providers, and those of the config and the vault. */
   readonly providers: Providers
   /** Custom providers kept in the vault. */

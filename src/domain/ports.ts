@@ -1,6 +1,6 @@
 import type { CandidateReason, KeymuxError } from './errors.js'
 import type { AuthMode, AuthProfile, OAuthCredential, OAuthToken } from './profile.js'
-import type { Certainty, FailureReason, OutcomeOrigin } from './usage.js'
+import type { Certainty, FailureReason, OutcomeOrigin, Told } from './usage.js'
 
 /** A source of time. The system's, or the fake one of `keymux/testing`. */
 export interface Clock {
@@ -107,7 +107,7 @@ export interface Resolution extends ProfileResolutionResult {
 
 /** What accompanies a reported failure. */
 export interface FailureOptions extends CallOptions {
-  /** The wait that the provider stated, in milliseconds; capped at 24 h. */
+  /** The wait that the provider stated, in milliseconds; capped at 24 h, or at 8 days for a rate limit with a `certainty`. */
   readonly retryAfterMs?: number | undefined
   /** The model the request was for: makes a rate limit model-scoped. */
   readonly model?: string | undefined
@@ -115,6 +115,8 @@ export interface FailureOptions extends CallOptions {
   readonly message?: string | undefined
   /** What an answer or a message told the reason by. Absent: a caller's own word, which has its full effect. */
   readonly certainty?: Certainty | undefined
+  /** What the answer told it by, for people. */
+  readonly told?: Told | undefined
   /**
    * Which credential the request was sent with: of a {@link Resolution}. A failure of one that was replaced or reset
    * since has no effect. Absent: the present one.

@@ -1,5 +1,6 @@
 import { withoutUndefined } from './defined.js'
 import { KeymuxError } from './errors.js'
+import { checkToJson, evidenceToJson, readCheck, readEvidence } from './evidence-codec.js'
 import { type ProfileId, parseProfileId } from './ids.js'
 import { type JsonObject, JsonReader, type JsonValue, readInteger, unexpected } from './json-reader.js'
 import type { ApiKeyCredential, AuthProfile, OAuthCredential, TokenCredential } from './profile.js'
@@ -97,9 +98,13 @@ export function usageToJson(stats: ProfileUsageStats): JsonObject {
     last_failure_at: optionalTime(stats.lastFailureAt),
     cooldown_reason: stats.cooldownReason,
     cooldown_stated: stats.cooldownStated || undefined,
+    cooldown_presumed: stats.cooldownPresumed || undefined,
+    cooldown_since: optionalTime(stats.cooldownSince),
     disabled_stated: stats.disabledStated || undefined,
     disabled_presumed: stats.disabledPresumed || undefined,
+    disabled_evidence: stats.disabledEvidence && evidenceToJson(stats.disabledEvidence),
     trial_at: optionalTime(stats.trialAt),
+    check: stats.check && checkToJson(stats.check),
     model_cooldowns: modelsToJson(stats.modelCooldowns ?? {}),
     behind: behindToJson(stats.behind ?? {}),
     // Kept even when empty: without it the exponents are taken from the failure counts.
@@ -124,11 +129,15 @@ export function usageFromJson(value: unknown, path = 'usage_stats'): ProfileUsag
     cooldownUntil: fields.optionalTime('cooldown_until'),
     cooldownReason: fields.optionalOneOf('cooldown_reason', FAILURE_REASONS),
     cooldownStated: fields.optionalFlag('cooldown_stated') || undefined,
+    cooldownPresumed: fields.optionalFlag('cooldown_presumed') || undefined,
+    cooldownSince: fields.optionalTime('cooldown_since'),
     disabledUntil: fields.optionalTime('disabled_until'),
     disabledReason: fields.optionalOneOf('disabled_reason', FAILURE_REASONS),
     disabledStated: fields.optionalFlag('disabled_stated') || undefined,
     disabledPresumed: fields.optionalFlag('disabled_presumed') || undefined,
+    disabledEvidence: readEvidence(fields.section('disabled_evidence')),
     trialAt: fields.optionalTime('trial_at'),
+    check: readCheck(fields.section('check')),
     epoch: fields.optionalInteger('epoch', 0) || undefined,
     generation: fields.optionalInteger('generation', 0),
     errorCount: fields.optionalInteger('error_count', 0) ?? 0,
@@ -252,10 +261,18 @@ function nameable<T>(models: Record<string, T>): [string, T][] {
 }
 
 function modelsToJson(windows: Record<string, ModelCooldown>): JsonObject | undefined {
-  const entries = nameable(windows).map(([model, { until, reason, stated }]): [string, JsonValue] => [
-    model,
-    withoutUndefined({ until: formatTime(until), reason, stated: stated || undefined }),
-  ])
+  const entries = nameable(windows).map(
+    ([model, { until, reason, stated, presumed, since }]): [string, JsonValue] => [
+      model,
+      withoutUndefined({
+        until: formatTime(until),
+        reason,
+        stated: stated || undefined,
+        presumed: presumed || undefined,
+        since: optionalTime(since),
+      }),
+    ],
+  )
   return entries.length === 0 ? undefined : sortedObject(entries)
 }
 
@@ -266,6 +283,8 @@ function readModels(fields: JsonReader): Record<string, ModelCooldown> | undefin
       until: window.time('until'),
       reason: window.oneOf('reason', FAILURE_REASONS),
       stated: window.optionalFlag('stated') || undefined,
+      presumed: window.optionalFlag('presumed') || undefined,
+      since: window.optionalTime('since'),
     }
     return [key, withoutUndefined(cooldown)]
   })

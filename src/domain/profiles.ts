@@ -1,6 +1,13 @@
 import type { CallOptions, FailureOptions, ProfileManager } from './ports.js'
 import type { AuthMode, AuthProfile, OAuthCredential } from './profile.js'
-import type { Certainty, FailureReason, FailureScope, OutcomeOrigin, ProfileUsageStats } from './usage.js'
+import type {
+  Certainty,
+  FailureReason,
+  FailureScope,
+  OutcomeOrigin,
+  ProfileUsageStats,
+  Told,
+} from './usage.js'
 
 /**
  * What can be said of a profile at an instant: `off` was switched off by its owner, `invalid` has no
@@ -9,11 +16,30 @@ import type { Certainty, FailureReason, FailureScope, OutcomeOrigin, ProfileUsag
  */
 export type ProfileState = 'available' | 'cooling' | 'disabled' | 'off' | 'expired' | 'invalid'
 
+/**
+ * What is known of a window: a documented code, type or header led to it, or somebody's own word (`stated`); wording or a
+ * status alone (`presumed`); the provider's cheap check has said so since (`confirmed`).
+ */
+export type WindowCertainty = Certainty | 'confirmed'
+
+/** What it is known by that a profile is set aside. */
+export interface EvidenceView {
+  readonly certainty?: WindowCertainty
+  /** What a presumption was told by. */
+  readonly told?: Told
+  /** The check that confirmed it, such as `GET /models`, and when. */
+  readonly checkedBy?: string
+  readonly checkedAt?: Date
+  /** When a presumption is put to the check again, where some process does that. */
+  readonly nextCheckAt?: Date
+}
+
 /** One model that is set aside on a profile. */
 export interface ModelCooldownView {
   readonly model: string
   readonly until: Date
   readonly reason: FailureReason
+  readonly certainty: WindowCertainty
 }
 
 /** One model for which a profile is asked after others, because its answers broke off. */
@@ -24,7 +50,7 @@ export interface BehindView {
 }
 
 /** A profile as people and agents see it: everything but its secrets. */
-export interface ProfileView {
+export interface ProfileView extends EvidenceView {
   readonly id: string
   readonly provider: string
   readonly name: string
@@ -63,8 +89,6 @@ export interface ProfileView {
   readonly state: ProfileState
   readonly unusableUntil?: Date
   readonly unusableReason?: FailureReason
-  /** `presumed` where wording or a status alone set it aside: it serves where nobody else can. */
-  readonly certainty?: Certainty
   readonly modelCooldowns: readonly ModelCooldownView[]
   /** Absent where there is none. */
   readonly behind?: readonly BehindView[]

@@ -61,6 +61,8 @@ export interface ProviderCheck {
   readonly method: 'GET' | 'POST'
   /** Appended to the base URL; begins with a slash. */
   readonly path: string
+  /** What a good answer tells besides that the credential works: `credit`, that the account can pay. */
+  readonly tells?: 'credit'
 }
 
 /** OAuth settings of a custom provider. */
@@ -144,6 +146,8 @@ export interface ProviderMetadata {
   /** Environment variables that lead a program to another account of this provider, or to another credential. */
   readonly relatedEnv?: readonly string[]
   readonly check?: ProviderCheck
+  /** False: no gateway asks the check by itself. Default true. */
+  readonly health?: boolean
   /** How long an OAuth access token is known to live and which flows are allowed is settled by this data. */
   readonly oauth?: ProviderOAuthConfig
   /** Suggested profile names for this provider. */

@@ -38,6 +38,47 @@ export interface ModelCooldown {
   reason: FailureReason
   /** True when the provider itself named the time; our own estimates leave it out. */
   stated?: boolean
+  /** True when wording or a status alone led to it. */
+  presumed?: boolean
+  /** When it was opened. Only of a window that is longer than 15 minutes. */
+  since?: Date
+}
+
+/** How an answer told what failed: by wording, by its status alone, or by something that is documented. */
+export type ToldBy = 'words' | 'status' | 'code'
+
+/** What an answer told a failure by. */
+export interface Told {
+  readonly by: ToldBy
+  /** The status of the answer, 100 to 599; absent where a message alone was given. */
+  readonly status?: number
+}
+
+/** What led to a disable, and what confirmed it. */
+export interface DisableEvidence {
+  readonly told?: Told
+  /** The model of the request that led to it. */
+  readonly model?: string
+  /** The check that confirmed it, such as `GET /models`, and when. */
+  readonly checkedBy?: string
+  readonly checkedAt?: Date
+}
+
+/**
+ * What the provider's cheap check said of a credential: it works (`valid`); a stated code says that it is invalid,
+ * revoked or deactivated (`refused`); nothing was learnt (`unasked`).
+ */
+export type CheckSaid = 'valid' | 'refused' | 'unasked'
+
+/** Every {@link CheckSaid}. */
+export const CHECK_SAID: readonly CheckSaid[] = ['valid', 'refused', 'unasked']
+
+/** The last time that a provider's cheap check was asked about a profile. */
+export interface LastCheck {
+  /** When a process took it upon itself to ask. */
+  readonly at: Date
+  /** Absent while the answer is not known, and where that process never told. */
+  readonly said?: CheckSaid
 }
 
 /** A period in which a profile goes behind others for one model, because its answers broke off. */
@@ -67,14 +108,20 @@ export interface ProfileUsageStats {
   cooldownReason?: FailureReason
   /** True when the provider itself named `cooldownUntil`. */
   cooldownStated?: boolean
+  /** True when wording or a status alone led to it. */
+  cooldownPresumed?: boolean
+  /** When it was opened. Only of a pause that is longer than 15 minutes. */
+  cooldownSince?: Date
   /** End of a long disable. */
   disabledUntil?: Date
   disabledReason?: FailureReason
   disabledStated?: boolean
   /** True when wording or a status alone led to it: it keeps the profile away only while another one can serve. */
   disabledPresumed?: boolean
-  /** When a request last went out to see whether a disable still holds. */
+  disabledEvidence?: DisableEvidence
+  /** When a request last went out to see whether a long window still holds. */
   trialAt?: Date
+  check?: LastCheck
   errorCount: number
   failureCounts: Partial<Record<FailureReason, number>>
   lastFailureAt?: Date
@@ -104,6 +151,8 @@ export interface OutcomeOrigin {
   readonly epoch: number
   /** Of what is remembered of its account. */
   readonly accountEpoch: number
+  /** True of a request that was to show whether a long window still holds: its success lifts that. */
+  readonly trial?: boolean
 }
 
 /** A class of failures that is counted together. */

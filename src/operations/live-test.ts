@@ -3,7 +3,7 @@ import type { Keymux } from '../domain/keymux.js'
 import { parseFlatJson } from '../domain/nesting.js'
 import type { FailureReason } from '../domain/usage.js'
 import { classifyFailure } from '../policy/classify-message.js'
-import { classifyResponse } from '../policy/classify-response.js'
+import { explainResponse } from '../policy/classify-response.js'
 import { ownRulesOf } from '../policy/own-rules.js'
 import { checkRequest } from '../providers/request.js'
 
@@ -70,7 +70,7 @@ export async function askProvider(
   if (status >= 300 && status < 400)
     return { outcome: 'unreachable', status, message: 'it answered with a redirect' }
   const { family, failureFamily } = metadata
-  const verdict = classifyResponse({
+  const verdict = explainResponse({
     provider,
     status,
     headers,
@@ -89,10 +89,13 @@ export async function askProvider(
     await profiles.markSuccess(id, { signal })
     return { outcome: 'works', status }
   }
-  const { reason, message, retryAfterMs } = verdict
+  const { reason, message, retryAfterMs, certainty, decision } = verdict
+  const by = decision.by === 'words' || decision.by === 'status' ? decision.by : 'code'
   await profiles.reportFailure(id, reason, {
     signal,
     message,
+    certainty,
+    told: { by, status },
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   })
   return { outcome: REFUSALS.includes(reason) ? 'refused' : 'limited', status, reason, message }

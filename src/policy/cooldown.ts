@@ -11,6 +11,8 @@ const DEFAULT_FAILURE_WINDOW_HOURS = 24
 
 /** The longest wait that is believed when a provider states it: 24 h, in milliseconds. */
 export const MAX_STATED_WAIT_MS: number = 24 * HOUR_MS
+/** The same for the window of a subscription, as an answer states it: 8 days, in milliseconds. */
+export const MAX_WINDOW_WAIT_MS: number = 8 * 24 * HOUR_MS
 /** Pause after an expired session and after a run of time-outs or server errors: 30 s, in milliseconds. */
 export const SHORT_PAUSE_MS: number = 30 * SECOND_MS
 /** First pause of an overloaded provider: 5 s, in milliseconds. */
@@ -66,10 +68,13 @@ export function failureWindowMs(config: ProfileCooldownConfig | undefined): numb
   return (positive(config?.failureWindowHours) ?? DEFAULT_FAILURE_WINDOW_HOURS) * HOUR_MS
 }
 
-/** A stated wait as far as it is believed: at most 24 h; `undefined` when it is no positive number. */
-export function statedWaitMs(retryAfterMs: number | undefined): number | undefined {
+/** A stated wait as far as it is believed: at most 24 h by default; `undefined` when it is no positive number. */
+export function statedWaitMs(
+  retryAfterMs: number | undefined,
+  longestMs: number = MAX_STATED_WAIT_MS,
+): number | undefined {
   const wait = positive(retryAfterMs)
-  return wait === undefined ? undefined : Math.min(wait, MAX_STATED_WAIT_MS)
+  return wait === undefined ? undefined : Math.min(wait, longestMs)
 }
 
 function billingBaseMs(config: ProfileCooldownConfig | undefined, provider: string | undefined): number {

@@ -1,3 +1,4 @@
+import { withoutUndefined } from '../domain/defined.js'
 import type { Random } from '../domain/ports.js'
 import type {
   Certainty,
@@ -6,11 +7,15 @@ import type {
   ProfileCooldownConfig,
   ProfileUsageStats,
   RunClass,
+  Told,
 } from '../domain/usage.js'
 import { backoffMs, doubled } from './backoff.js'
+import { isDisproved, withModelInPlace } from './checks.js'
 import {
   calculateBillingDisable,
   calculateRateLimitCooldown,
+  MAX_STATED_WAIT_MS,
+  MAX_WINDOW_WAIT_MS,
   MODEL_NOT_FOUND_MS,
   OVERLOADED_BASE_MS,
   OVERLOADED_MAX_MS,
@@ -20,6 +25,7 @@ import {
   SHORT_PAUSE_MS,
   statedWaitMs,
 } from './cooldown.js'
+import { LONG_WINDOW_MS } from './half-open.js'
 import { lengthened } from './runs.js'
 import {
   COOLDOWN,
@@ -28,6 +34,7 @@ import {
   isBypassed,
   isOpen,
   laterWindow,
+  modelKey,
   modelSlot,
   readWindow,
   type Window,
@@ -42,6 +49,8 @@ const RUN_LIMIT = 3
 export interface SentIn {
   readonly epoch: number
   readonly generation: number
+  /** It was to show whether a long window still holds: its success lifts that. */
+  readonly trial?: boolean | undefined
 }
 
 /** The circumstances of a failure. */
@@ -49,7 +58,10 @@ export interface FailureContext {
   readonly now: Date
   readonly provider: string
   readonly config?: ProfileCooldownConfig | undefined
-  /** The wait the provider stated, in milliseconds; ignored unless positive and finite, capped at 24 h. */
+  /**
+   * The wait the provider stated, in milliseconds; ignored unless positive and finite, capped at 24 h, or at 8 days where
+   * an answer told of a rate limit.
+   */
   readonly retryAfterMs?: number | undefined
   /** The model of the request. */
   readonly model?: string | undefined
@@ -66,6 +78,8 @@ export interface FailureContext {
    * caller's own word, which has the original's effect.
    */
   readonly certainty?: Certainty | undefined
+  /** What an answer told the reason by, for people. */
+  readonly told?: Told | undefined
   /** Nothing renews the credential: its first refusal sets the profile aside for 60 s. Counts with a `certainty` alone. */
   readonly isStatic?: boolean | undefined
   /** Jitter of the backoff when a provider is overloaded; none without it. */
@@ -103,14 +117,16 @@ export function withEffect(
 ): ProfileUsageStats {
   const slot = slotOf(reason, context.model)
   if (slot === undefined) return stats
+  // The provider has just said itself that the credential works: the refusal is of the model, or of the request.
+  if (isDisproved(stats, reason, context)) return withModelInPlace(stats, context.model, context.now)
   const stated = statedWindow(reason, context)
   const old = readWindow(stats, slot)
   const isPresumed = context.certainty === 'presumed' && runClassOf(reason) !== undefined && slot === DISABLE
   // What is known for sure goes before what was presumed.
-  const isOutranked = old?.presumed === true && !isPresumed
+  const isOutranked = slot === DISABLE && old?.presumed === true && !isPresumed
   if (isOpen(old, context.now) && !yields(old, reason, context.provider) && !isOutranked) {
     if (stated === undefined || yields(stated, old.reason, context.provider)) return stats
-    return withWindow(stats, slot, old.stated ? laterWindow(old, stated) : stated)
+    return withWindow(stats, slot, old.stated ? laterWindow(old, stated) : since(stated, context, old))
   }
   const longer = isPresumed
     ? { presumed: lengthened(stats.runs, 'presumed', context.now) }
@@ -123,7 +139,21 @@ export function withEffect(
   const until = instantAfter(context.now, estimate)
   const isFirst = reason === 'auth' && (counted.runs.auth?.count ?? 0) < RUN_LIMIT
   const own: Window = { until, reason: isPresumed || isFirst ? reason : recordedReason(reason) }
-  return withWindow(counted, slot, stated ?? (isPresumed || isFirst ? { ...own, presumed: true } : own))
+  const window = stated ?? (isPresumed || isFirst ? { ...own, presumed: true } : own)
+  return withWindow(counted, slot, slot === DISABLE ? withEvidence(window, context) : since(window, context))
+}
+
+/** What people are told of a disable, and what a check of it needs to know. */
+function withEvidence(window: Window, { told, model }: FailureContext): Window {
+  const evidence = withoutUndefined({ told, model: modelKey(model) || undefined })
+  return Object.keys(evidence).length === 0 ? window : { ...window, evidence }
+}
+
+/** The window, with the instant that it was opened at if it is a long one, and what it was told by. */
+function since(window: Window, { now, certainty }: FailureContext, old?: Window): Window {
+  const isLong = window.until.getTime() - now.getTime() > LONG_WINDOW_MS
+  const from = old?.since ?? (isLong ? now : undefined)
+  return withoutUndefined({ ...window, presumed: certainty === 'presumed' || undefined, since: from })
 }
 
 /** How long a profile is set aside on a presumption. */
@@ -160,7 +190,10 @@ function recordedReason(reason: FailureReason): FailureReason {
 
 // No wait mends a refused credential, whatever the answer states.
 function statedWindow(reason: FailureReason, context: FailureContext): Window | undefined {
-  const wait = reason === 'auth' ? undefined : statedWaitMs(context.retryAfterMs)
+  // Days are the windows of subscriptions, and what a caller says may be any mistake.
+  const isWindow = reason === 'rate_limit' && context.certainty !== undefined
+  const longestMs = isWindow ? MAX_WINDOW_WAIT_MS : MAX_STATED_WAIT_MS
+  const wait = reason === 'auth' ? undefined : statedWaitMs(context.retryAfterMs, longestMs)
   return wait === undefined ? undefined : { until: instantAfter(context.now, wait), reason, stated: true }
 }
 

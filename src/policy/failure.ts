@@ -11,6 +11,7 @@ import {
 import { withBehind, withoutBehind } from './behind.js'
 import { failureWindowMs } from './cooldown.js'
 import { type FailureContext, type SentIn, scopeOf, withEffect } from './effects.js'
+import { withoutLongWindows } from './half-open.js'
 import { currentRuns, isForgotten } from './runs.js'
 import { isOvertaken, judgedFor, withGeneration } from './verdicts.js'
 import {
@@ -29,6 +30,7 @@ import {
 } from './windows.js'
 
 export type { FailureContext } from './effects.js'
+export { applyTrial, TRIAL_INTERVAL_MS } from './half-open.js'
 
 /** What a failure leaves behind. */
 export interface FailureOutcome {
@@ -73,7 +75,8 @@ export interface SuccessContext {
 /**
  * The statistics after a success: all runs end, a disable is lifted, and the model that answered is known,
  * not overloaded and behind nobody. Totals stay, and so does a pause: the request may have been sent before the failure
- * that caused it. A lifted disable begins a new epoch: what was sent before has no effect any more.
+ * that caused it, unless it went out as a trial of that very pause. What is lifted begins a new epoch: what was sent
+ * before has no effect any more.
  *
  * A request that was sent in an earlier epoch has no effect at all. One with an earlier credential than was judged says
  * nothing against that verdict: the account may pay, and its token be refused all the same.
@@ -81,7 +84,9 @@ export interface SuccessContext {
 export function applySuccess(stats: ProfileUsageStats, context: SuccessContext): ProfileUsageStats {
   const { now, model, sent } = context
   if (sent !== undefined && sent.epoch < epochOf(stats)) return stats
-  const held = isOvertaken(stats, sent) ? verdictsAlone(stats) : unheld(stats)
+  const tried = sent?.trial === true ? withoutLongWindows(stats, { model, now }) : stats
+  const shown = tried === stats ? stats : nextEpoch(tried)
+  const held = isOvertaken(stats, sent) ? verdictsAlone(shown) : unheld(shown)
   const served = withoutBehind({ ...held, lastUsed: now }, model)
   if (!model) return served
   const slot = modelSlot(model)
@@ -108,8 +113,10 @@ function verdictsAlone(stats: ProfileUsageStats): ProfileUsageStats {
 
 /** The statistics without windows and runs, in a new epoch. Totals stay. */
 export function applyReset(stats: ProfileUsageStats): ProfileUsageStats {
-  const { modelCooldowns: _models, behind: _behind, trialAt: _trial, ...rest } = nextEpoch(stats)
-  return withWindow(withWindow({ ...rest, runs: {} }, COOLDOWN, undefined), DISABLE, undefined)
+  const { modelCooldowns: _models, behind: _behind, trialAt: _trial, check, ...rest } = nextEpoch(stats)
+  // What a check has said is forgotten; that it was asked is not.
+  const asked = check === undefined ? {} : { check: { at: check.at } }
+  return withWindow(withWindow({ ...rest, ...asked, runs: {} }, COOLDOWN, undefined), DISABLE, undefined)
 }
 
 /** Whether an outcome comes too late to mean anything. */
@@ -124,19 +131,6 @@ function epochOf({ epoch = 0 }: ProfileUsageStats): number {
 
 function nextEpoch(stats: ProfileUsageStats): ProfileUsageStats {
   return { ...stats, epoch: epochOf(stats) + 1 }
-}
-
-/** How long a disabled profile is left alone after a trial: 10 minutes, in milliseconds. */
-export const TRIAL_INTERVAL_MS: number = 600_000
-
-/**
- * The statistics with a trial of the disabled profile noted, or `undefined` when the last one is less than
- * 10 minutes ago. A trial in the future is one of a clock that was wrong: it does not count.
- */
-export function applyTrial(stats: ProfileUsageStats, now: Date): ProfileUsageStats | undefined {
-  const since = stats.trialAt === undefined ? undefined : now.getTime() - stats.trialAt.getTime()
-  if (since !== undefined && since >= 0 && since < TRIAL_INTERVAL_MS) return undefined
-  return { ...stats, trialAt: now }
 }
 
 /** Options of {@link markProfileFailure}. */

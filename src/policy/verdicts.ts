@@ -27,8 +27,9 @@ export function withGeneration(
 function withoutVerdicts(stats: ProfileUsageStats): ProfileUsageStats {
   const { auth: _auth, auth_permanent: _permanent, ...runs } = stats.runs ?? {}
   const kept = stats.runs === undefined ? stats : { ...stats, runs }
+  const unchecked = kept.check === undefined ? kept : { ...kept, check: { at: kept.check.at } }
   return [COOLDOWN, DISABLE].reduce((before, slot) => {
     const reason = readWindow(before, slot)?.reason
     return reason !== undefined && isOfCredential(reason) ? withWindow(before, slot, undefined) : before
-  }, kept)
+  }, unchecked)
 }

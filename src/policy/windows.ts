@@ -1,5 +1,6 @@
 import { withoutUndefined } from '../domain/defined.js'
 import type {
+  DisableEvidence,
   FailureReason,
   ModelCooldown,
   ProfileCooldownConfig,
@@ -9,6 +10,7 @@ import {
   calculateRateLimitCooldown,
   longestDisableMs,
   MAX_STATED_WAIT_MS,
+  MAX_WINDOW_WAIT_MS,
   MODEL_NOT_FOUND_MS,
   OVERLOADED_MAX_MS,
   SHORT_PAUSE_MS,
@@ -21,8 +23,12 @@ export interface Window {
   readonly reason?: FailureReason
   /** True when the provider itself named the time. */
   readonly stated?: boolean
-  /** True of a disable that wording or a status alone led to. */
+  /** True of a window that wording or a status alone led to. */
   readonly presumed?: boolean
+  /** When it was opened. Only of a pause that is longer than 15 minutes. */
+  readonly since?: Date
+  /** Of a disable: what led to it, and what confirmed it. */
+  readonly evidence?: DisableEvidence
 }
 
 /** Where a window is kept: each slot holds at most one. */
@@ -100,9 +106,19 @@ export function laterWindow(a: Window | undefined, b: Window | undefined): Windo
 export function readWindow(stats: ProfileUsageStats, slot: WindowSlot): Window | undefined {
   switch (slot.kind) {
     case 'cooldown':
-      return windowOf(stats.cooldownUntil, stats.cooldownReason, stats.cooldownStated)
+      return windowOf(stats.cooldownUntil, {
+        reason: stats.cooldownReason,
+        stated: stats.cooldownStated,
+        presumed: stats.cooldownPresumed,
+        since: stats.cooldownSince,
+      })
     case 'disable':
-      return windowOf(stats.disabledUntil, stats.disabledReason, stats.disabledStated, stats.disabledPresumed)
+      return windowOf(stats.disabledUntil, {
+        reason: stats.disabledReason,
+        stated: stats.disabledStated,
+        presumed: stats.disabledPresumed,
+        evidence: stats.disabledEvidence,
+      })
     case 'model':
       return stats.modelCooldowns && Object.hasOwn(stats.modelCooldowns, slot.model)
         ? stats.modelCooldowns[slot.model]
@@ -116,8 +132,9 @@ export function withWindow(
   slot: WindowSlot,
   window: Window | undefined,
 ): ProfileUsageStats {
-  const { until, reason } = window ?? {}
+  const { until, reason, since, evidence } = window ?? {}
   const stated = window?.stated || undefined
+  const presumed = window?.presumed || undefined
   switch (slot.kind) {
     case 'cooldown':
       return withoutUndefined({
@@ -125,6 +142,8 @@ export function withWindow(
         cooldownUntil: until,
         cooldownReason: reason,
         cooldownStated: stated,
+        cooldownPresumed: presumed,
+        cooldownSince: since,
       })
     case 'disable':
       return withoutUndefined({
@@ -132,7 +151,8 @@ export function withWindow(
         disabledUntil: until,
         disabledReason: reason,
         disabledStated: stated,
-        disabledPresumed: window?.presumed || undefined,
+        disabledPresumed: presumed,
+        disabledEvidence: evidence,
       })
     case 'model':
       return withModel(stats, slot.model, window)
@@ -180,13 +200,13 @@ interface ConfiguredLimits {
 
 function clampBy(stats: ProfileUsageStats, now: Date, limits: ConfiguredLimits): ProfileUsageStats {
   return mapWindows(stats, (window, kind) => {
-    const latest = instantAfter(now, longestMs(window, kind, limits))
+    const latest = instantAfter(now, longestMs(window, kind, now, limits))
     return window.until > latest ? { ...window, until: latest } : window
   })
 }
 
-function longestMs(window: Window, kind: WindowSlot['kind'], limits: ConfiguredLimits): number {
-  if (window.stated) return MAX_STATED_WAIT_MS
+function longestMs(window: Window, kind: WindowSlot['kind'], now: Date, limits: ConfiguredLimits): number {
+  if (window.stated) return isOfSubscription(window, kind, now) ? MAX_WINDOW_WAIT_MS : MAX_STATED_WAIT_MS
   if (kind === 'disable') return limits.disableMs
   switch (window.reason) {
     case 'rate_limit':
@@ -202,6 +222,14 @@ function longestMs(window: Window, kind: WindowSlot['kind'], limits: ConfiguredL
     default:
       return MAX_STATED_WAIT_MS
   }
+}
+
+/**
+ * The windows of subscriptions are limits, of the whole account or of a class of models, and last for days. One that was
+ * opened in the future is of a clock that was wrong.
+ */
+function isOfSubscription({ reason, since }: Window, kind: WindowSlot['kind'], now: Date): boolean {
+  return reason === 'rate_limit' && kind !== 'disable' && since !== undefined && since <= now
 }
 
 /** Passes every window through `change`; the same object when that changes none. */
@@ -227,11 +255,9 @@ function mapWindows(
 
 function windowOf(
   until: Date | undefined,
-  reason: FailureReason | undefined,
-  stated: boolean | undefined,
-  presumed?: boolean | undefined,
+  facts: { readonly [K in Exclude<keyof Window, 'until'>]?: Window[K] | undefined },
 ): Window | undefined {
-  return until && withoutUndefined({ until, reason, stated, presumed })
+  return until && withoutUndefined({ until, ...facts })
 }
 
 type ModelEntry = readonly [model: string, window: ModelCooldown]
@@ -248,9 +274,7 @@ function withModel(stats: ProfileUsageStats, model: string, window: Window | und
   if (others.length >= MOST_MODELS) {
     others.sort(([, a], [, b]) => b.until.getTime() - a.until.getTime()).splice(MOST_MODELS - 1)
   }
-  const { until, reason = 'rate_limit', stated } = window
-  return withModels(stats, [
-    ...others,
-    [model, withoutUndefined({ until, reason, stated: stated || undefined })],
-  ])
+  const { until, reason = 'rate_limit', stated, presumed, since } = window
+  const kept = { until, reason, stated: stated || undefined, presumed: presumed || undefined, since }
+  return withModels(stats, [...others, [model, withoutUndefined(kept)]])
 }

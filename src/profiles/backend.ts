@@ -1,4 +1,5 @@
 import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
+import type { Proof } from '../policy/proofs.js'
 import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
 import type { Segment } from './segments.js'
 
@@ -49,6 +50,8 @@ export interface StateValues {
   readonly owners: Segment
   /** Who served conversations, in segments by number. */
   readonly conversations: Segment
+  /** Which endpoints of checks refuse made-up keys, by a digest of each; all of them under the empty key. */
+  readonly proofs: Readonly<Record<string, Proof>>
 }
 
 /** What is kept in segments. */

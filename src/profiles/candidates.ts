@@ -6,6 +6,7 @@ import { damagedProfile, type ProfileIndex } from './profile-index.js'
 import type { FailedAttempt } from './refusal.js'
 import { refusal } from './refusal.js'
 import { afterColon, scopeOf } from './scope.js'
+import { trialIntervals } from './trials.js'
 
 export type { FailedAttempt } from './refusal.js'
 
@@ -71,16 +72,19 @@ export class CandidateSource {
     return found
   }
 
-  /** Disabled profiles that could serve but for their disable, in the order of preference. */
-  disabled(request: ResolutionOptions, passed?: ReadonlySet<Entry>): Entry[] {
+  /** Profiles that could serve but for windows that a trial may test, in the order of preference. */
+  setAside(request: ResolutionOptions, passed?: ReadonlySet<Entry>): Entry[] {
     const group = this.#index.catalogue.groups.get(request.provider)
-    const now = this.nowMs()
-    group?.advance(now)
+    const now = new Date(this.nowMs())
+    group?.advance(now.getTime())
     const { missing, allows } = scopeOf(group, request)
     if (missing !== undefined) return []
     return (group?.ordered(request.preference ?? 'valid') ?? []).filter(
       (entry) =>
-        passed?.has(entry) !== true && allows?.(entry) !== false && isUsable(entry, request, now, 'disabled'),
+        passed?.has(entry) !== true &&
+        allows?.(entry) !== false &&
+        (request.mode === undefined || request.mode === entry.mode) &&
+        trialIntervals(entry, request.model, now) !== undefined,
     )
   }
 
@@ -181,14 +185,9 @@ export class CandidateSource {
   }
 }
 
-function isUsable(
-  entry: Entry,
-  request: ResolutionOptions,
-  nowMs: number,
-  state: 'available' | 'disabled' = 'available',
-): boolean {
+function isUsable(entry: Entry, request: ResolutionOptions, nowMs: number): boolean {
   return (
-    entry.standing.state === state &&
+    entry.standing.state === 'available' &&
     (request.mode === undefined || request.mode === entry.mode) &&
     (request.model === undefined || entry.serves(request.model, new Date(nowMs)))
   )

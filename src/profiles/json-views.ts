@@ -7,6 +7,7 @@ export interface ModelCooldownJson {
   readonly model: string
   readonly until: string
   readonly reason: string
+  readonly certainty: string
 }
 
 /** What is known of a profile's use. */
@@ -17,8 +18,14 @@ export interface ProfileStatusJson extends LoginJson {
   readonly expired?: boolean
   readonly unusable_until?: string
   readonly reason?: string
-  /** `presumed`: it serves where nobody else can. */
+  /** `stated`, `presumed` or `confirmed`. */
   readonly certainty?: string
+  /** What a presumption was told by: `wording`, `status`, or `code` where that does not settle it. */
+  readonly told_by?: string
+  readonly told_status?: number
+  readonly checked_by?: string
+  readonly checked_at?: string
+  readonly next_check_at?: string
   readonly pool?: string
   readonly model_cooldowns: readonly ModelCooldownJson[]
   readonly behind?: readonly { readonly model: string; readonly until: string }[]
@@ -81,11 +88,12 @@ export function toProfileStatusJson(view: ProfileView): ProfileStatusJson {
     ...(view.expired ? { expired: true } : {}),
     ...time('unusable_until', view.unusableUntil),
     ...optional('reason', view.unusableReason),
-    ...optional('certainty', view.certainty),
-    model_cooldowns: view.modelCooldowns.map(({ model, until, reason }) => ({
+    ...evidenceJson(view),
+    model_cooldowns: view.modelCooldowns.map(({ model, until, reason, certainty }) => ({
       model,
       until: formatTime(until),
       reason,
+      certainty,
     })),
     ...(view.behind === undefined
       ? {}
@@ -116,6 +124,28 @@ export function toShowJson(
 ): ProfileListItem & Omit<ProfileStatusJson, 'id' | 'state' | 'reason'> {
   const { reason: _same, ...status } = toProfileStatusJson(view)
   return { ...toProfileJson(view), ...status }
+}
+
+const TOLD_BY = { words: 'wording', status: 'status', code: 'code' } as const
+
+function evidenceJson({
+  certainty,
+  told,
+  checkedBy,
+  checkedAt,
+  nextCheckAt,
+}: ProfileView): Pick<
+  ProfileStatusJson,
+  'certainty' | 'told_by' | 'told_status' | 'checked_by' | 'checked_at' | 'next_check_at'
+> {
+  return {
+    ...optional('certainty', certainty),
+    ...optional('told_by', told && TOLD_BY[told.by]),
+    ...optional('told_status', told?.status),
+    ...optional('checked_by', checkedBy),
+    ...time('checked_at', checkedAt),
+    ...time('next_check_at', nextCheckAt),
+  }
 }
 
 /** How long the credential is good, and what becomes of it then. */

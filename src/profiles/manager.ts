@@ -24,10 +24,12 @@ import type {
 import type { FailureReason, OutcomeOrigin, ProfileUsageStats } from '../domain/usage.js'
 import { StoredAffinity } from './affinity.js'
 import { CandidateSource } from './candidates.js'
+import { Checks } from './checks.js'
 import { ProfileEdits } from './edits.js'
 import type { NativeProfiles, OfferingManager } from './native.js'
 import { Outcomes } from './outcomes.js'
 import { type ManagerConfig, ProfileIndex } from './profile-index.js'
+import { Trials } from './trials.js'
 import { UseWriter } from './use-writer.js'
 import { passesFilter, viewOf } from './views.js'
 
@@ -43,6 +45,7 @@ export class StoredProfiles implements Profiles, OfferingManager {
   readonly #edits: ProfileEdits
   readonly #outcomes: Outcomes
   readonly #uses: UseWriter
+  readonly #trials: Trials
   readonly native: NativeProfiles
   /** Absent where nothing outlives the process. */
   readonly affinity: Affinity | undefined
@@ -53,6 +56,7 @@ export class StoredProfiles implements Profiles, OfferingManager {
     this.#edits = new ProfileEdits(index)
     this.#outcomes = new Outcomes(index)
     this.#uses = new UseWriter(index)
+    this.#trials = new Trials(index)
     const hash = config.backend.digest?.bind(config.backend)
     this.affinity = hash && new StoredAffinity(index, hash)
     this.native = {
@@ -64,7 +68,8 @@ export class StoredProfiles implements Profiles, OfferingManager {
         entries: () => index.catalogue.entries.values(),
         refreshOf: (uid) => index.catalogue.refreshes.get(uid),
       },
-      claimTrial: (id, options) => this.#outcomes.claimTrial(id, options),
+      checks: new Checks(index),
+      claimTrial: (id, options) => this.#trials.claim(id, options),
     }
   }
 

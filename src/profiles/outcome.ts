@@ -45,7 +45,7 @@ export function failureOutcome(
   error: Pick<ProfileState, 'lastError' | 'lastErrorAt'> = {},
 ): Outcome {
   const chance = random()
-  const { model, retryAfterMs, origin = entry.origin, brokeOff, certainty } = options
+  const { model, retryAfterMs, origin = entry.origin, brokeOff, certainty, told } = options
   const effect = {
     now,
     provider: entry.provider,
@@ -54,6 +54,7 @@ export function failureOutcome(
     model,
     retryAfterMs,
     certainty,
+    told,
     isStatic: entry.mode !== 'oauth',
   }
   const failed = (
@@ -99,8 +100,8 @@ export function successOutcome(
   origin: OutcomeOrigin = entry.origin,
 ): Outcome {
   const { account } = entry.record.meta
-  const { generation, epoch, accountEpoch } = origin
-  const sent = { epoch, generation }
+  const { generation, epoch, accountEpoch, trial } = origin
+  const sent = { epoch, generation, trial }
   return {
     id: entry.id,
     uid: entry.uid,
@@ -119,7 +120,7 @@ export function successOutcome(
           account: {
             key: accountKey(entry.provider, account),
             change: (stats) =>
-              stats && applySuccess(stats, { now, model, sent: { epoch: accountEpoch, generation } }),
+              stats && applySuccess(stats, { now, model, sent: { epoch: accountEpoch, generation, trial } }),
           },
         }),
     event: 'success',
@@ -127,9 +128,10 @@ export function successOutcome(
 }
 
 /** Whether a success of `entry` would change more than the time of its use. */
-export function isNews(entry: Entry, model: string | undefined): boolean {
+export function isNews(entry: Entry, model: string | undefined, origin?: OutcomeOrigin): boolean {
   const { stats, lastError } = entry.state
   return (
+    origin?.trial === true ||
     !entry.lastGood ||
     lastError !== undefined ||
     disproves(stats, model) ||

@@ -2,7 +2,7 @@ import type { CallOptions, FailureOptions } from '../domain/ports.js'
 import type { NotedFailure, OutcomeReport, SuccessOptions } from '../domain/profiles.js'
 import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
 import { scopeOf } from '../policy/effects.js'
-import { applyReset, applyTrial } from '../policy/failure.js'
+import { applyReset } from '../policy/failure.js'
 import { clampWindows, clearExpiredWindows } from '../policy/windows.js'
 import type { ProfileState, StateEdit } from './backend.js'
 import type { Entry } from './entry.js'
@@ -64,7 +64,7 @@ export class Outcomes {
     await this.#index.ready(options)
     const known = this.#index.mustFind(id)
     this.#index.used(known)
-    if (!isNews(known, options.model)) return
+    if (!isNews(known, options.model, options.origin)) return
     await this.#index.outcomes.record(successOutcome(known, options.model, this.#index.now(), options.origin))
   }
 
@@ -81,25 +81,9 @@ export class Outcomes {
     const entry = this.#index.find(id)
     if (entry === undefined) return
     this.#index.used(entry)
-    if (!isNews(entry, model)) return
+    if (!isNews(entry, model, origin)) return
     const now = this.#index.now()
     this.#index.outcomes.add(successOutcome(entry, model, now, origin), now)
-  }
-
-  /**
-   * Whether one request may go out with this disabled profile now, to see whether the disable still holds.
-   * At most one per 10 minutes may, whichever process asks; the answer is durable before it is given.
-   */
-  async claimTrial(id: string, options: CallOptions = {}): Promise<boolean> {
-    await this.#index.ready(options)
-    const entry = this.#index.find(id)
-    if (entry === undefined) return false
-    return this.#change(entry, (present) => {
-      if (this.#index.look(present).standing.state !== 'disabled') return undefined
-      const stored = present.stateWith(NOTHING)
-      const stats = applyTrial(stored.stats, this.#index.now())
-      return stats && { ...stored, stats }
-    })
   }
 
   async clearExpiredCooldowns(options: CallOptions = {}): Promise<boolean> {

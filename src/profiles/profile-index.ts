@@ -12,6 +12,7 @@ import type {
   ProfileTransaction,
   RefreshState,
   SegmentKind,
+  StateValues,
 } from './backend.js'
 import { Catalogue } from './catalogue.js'
 import type { Entry, StandingContext } from './entry.js'
@@ -70,6 +71,8 @@ export class ProfileIndex {
   readonly uses: UseLog
   readonly outcomes: OutcomeLog
   readonly segments: Readonly<Record<SegmentKind, SegmentLog>>
+  /** Which endpoints of checks refuse made-up keys. */
+  proofs: StateValues['proofs'] = {}
 
   /** @param writeUses Writes down times of use, a minute at most after the first. */
   constructor(config: ManagerConfig, writeUses: WriteUses) {
@@ -177,8 +180,12 @@ export class ProfileIndex {
   }
 
   #take(delta: ProfileDelta): void {
-    if (delta.full) for (const log of Object.values(this.segments)) log.clear()
+    if (delta.full) {
+      for (const log of Object.values(this.segments)) log.clear()
+      this.proofs = {}
+    }
     for (const change of delta.changes) {
+      if (change.kind === 'proofs') this.proofs = change.value ?? {}
       if (change.kind === 'owners' || change.kind === 'conversations')
         this.segments[change.kind].take(change.key, change.value)
     }

@@ -3,7 +3,7 @@ import type { ProfileId } from '../domain/ids.js'
 import type { AuthMode } from '../domain/profile.js'
 import { usageFromJson, usageToJson } from '../domain/profile-codec.js'
 import type { FailureReason } from '../domain/usage.js'
-import type { ProfileState, RefreshState, StateChange, StateKey } from './backend.js'
+import type { ProfileState, RefreshState, StateChange, StateKey, StateValues } from './backend.js'
 import type { ProfileMeta, ProfileSecrets } from './record.js'
 import type { Segment } from './segments.js'
 
@@ -124,6 +124,7 @@ const KINDS = {
   writer: { name: 'writer', tag: 'w' },
   owners: { name: 'owners', tag: 'o' },
   conversations: { name: 'conversations', tag: 'c' },
+  proofs: { name: 'proofs', tag: 'h' },
 } as const
 
 /** The name a row of state is filed under; its row id is derived from it. */
@@ -159,6 +160,8 @@ export function encodeState(change: StateChange): Buffer {
     case 'owners':
     case 'conversations':
       return jsonBuffer({ k: tag, key, u: value?.uids, en: value?.entries })
+    case 'proofs':
+      return jsonBuffer({ k: tag, key, pf: value })
   }
 }
 
@@ -180,6 +183,8 @@ export function decodeState(bytes: Buffer): StateChange | undefined {
       return { kind: 'owners', key: json.key, value: segmentFromJson(json) }
     case 'c':
       return { kind: 'conversations', key: json.key, value: segmentFromJson(json) }
+    case 'h':
+      return { kind: 'proofs', key: json.key, value: json.pf }
     default:
       return undefined
   }
@@ -202,6 +207,7 @@ interface StateJson extends RefreshJson {
   readonly us?: Readonly<Record<string, number>>
   readonly u?: readonly string[]
   readonly en?: string
+  readonly pf?: StateValues['proofs']
 }
 
 function useFromJson({ st, e, ea, au }: StateJson): ProfileState | undefined {

@@ -1,9 +1,9 @@
 import { withoutUndefined } from '../domain/defined.js'
 import type { BehindView, ModelCooldownView, ProfileView, ViewFilter } from '../domain/profiles.js'
 import type { ProviderLookup } from '../domain/providers.js'
-import type { FailureReason } from '../domain/usage.js'
 import { behindAt } from '../policy/behind.js'
 import type { Entry } from './entry.js'
+import { certaintyOf, evidenceView } from './evidence-view.js'
 import type { ProfileMeta } from './record.js'
 import { renewalAdvice } from './renewal-advice.js'
 
@@ -11,7 +11,7 @@ import { renewalAdvice } from './renewal-advice.js'
 export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): ProfileView {
   const { meta } = entry.record
   const { stats } = entry.state
-  const { state, until, reason, expired, presumed } = entry.standing
+  const { state, until, reason, expired } = entry.standing
   return withoutUndefined({
     id: entry.id,
     provider: entry.provider,
@@ -47,7 +47,7 @@ export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): Prof
     state,
     unusableUntil: until,
     unusableReason: reason,
-    certainty: presumed === true ? ('presumed' as const) : undefined,
+    ...evidenceView(entry, now),
     modelCooldowns: modelCooldowns(entry, now),
     behind: behind(entry, now),
     errorCount: stats.errorCount,
@@ -85,10 +85,10 @@ function modelCooldowns(entry: Entry, now: Date): ModelCooldownView[] {
   const shared = entry.accountStats?.modelCooldowns
   if (own === undefined && shared === undefined) return []
   const models = new Set([...Object.keys(own ?? {}), ...Object.keys(shared ?? {})])
-  const views: { model: string; until: Date; reason: FailureReason }[] = []
+  const views: ModelCooldownView[] = []
   for (const model of models) {
     const window = entry.modelWindow(model, now)
-    if (window !== undefined) views.push({ model, until: window.until, reason: window.reason })
+    if (window !== undefined) views.push({ model, ...window, certainty: certaintyOf(window) })
   }
   return views.sort((a, b) => a.until.getTime() - b.until.getTime() || (a.model < b.model ? -1 : 1))
 }

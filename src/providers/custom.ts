@@ -16,6 +16,7 @@ const CUSTOM_KEYS = [
   'family',
   'failureRules',
   'check',
+  'health',
   'oauth',
   'failureFamily',
   'headers',
@@ -39,7 +40,7 @@ const CUSTOM_KEYS = [
 
 /**
  * Reads a custom provider as config and `providers add` write it, with what a built-in one can say:
- * `{label, base_url, auth, modes, env_key, base_url_env?, family?, failure_family?, failure_rules?, check?, oauth?, …}`.
+ * `{label, base_url, auth, modes, env_key, base_url_env?, family?, failure_family?, failure_rules?, check?, health?, oauth?, …}`.
  *
  * `base_url` alone is required. By default the label is the name, `auth` is `bearer`, `modes` is
  * `[api_key]` (and `oauth` where OAuth is configured), `env_key` is `NAME_API_KEY`, `family` is `openai`.

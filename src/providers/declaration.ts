@@ -46,6 +46,7 @@ export const PROVIDER_KEYS: readonly ProviderKey[] = [
   'baseUrlAliases',
   'relatedEnv',
   'check',
+  'health',
   'oauth',
   'suggestedNames',
 ]
@@ -115,6 +116,7 @@ export function readProvider(
     baseUrlAliases: fields.optional('baseUrlAliases', field.envNames),
     relatedEnv: fields.optional('relatedEnv', field.envNames),
     check: fields.optional('check', api.check),
+    health: fields.optional('health', field.boolean),
     oauth: fields.optional('oauth', oauth),
     suggestedNames: fields.optional('suggestedNames', field.profileNames),
   })

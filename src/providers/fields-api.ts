@@ -53,8 +53,17 @@ const clientError: Read<number> = (value, at) => {
 }
 
 export const check: Read<ProviderCheck> = (value, at) => {
-  const fields = at.object(value, ['method', 'path'])
-  return { method: fields.required('method', method), path: fields.required('path', path) }
+  const fields = at.object(value, ['method', 'path', 'tells'])
+  return withoutUndefined({
+    method: fields.required('method', method),
+    path: fields.required('path', path),
+    tells: fields.optional('tells', tells),
+  })
+}
+
+const tells: Read<'credit'> = (value, at) => {
+  if (value === 'credit') return value
+  throw at.fail('credit, where a good answer also tells that the account can pay')
 }
 
 const method: Read<'GET' | 'POST'> = (value, at) => {

@@ -54,12 +54,13 @@ export class NativeFinder implements CredentialFinder {
     const source = this.#source
     if (!source.fresh()) await source.sync()
     const request = source.afterTrying(asked, options.exclude)
-    const disabled = source.disabled(request, passedOver(source, request, options))
-    for (const entry of preferredFirst(disabled, request)) {
+    const setAside = source.setAside(request, passedOver(source, request, options))
+    for (const entry of preferredFirst(setAside, request)) {
       options.signal?.throwIfAborted()
-      if (!(await this.#native.claimTrial(entry.id))) continue
+      if (!(await this.#native.claimTrial(entry.id, { model: request.model }))) continue
       try {
-        return resolution(entry, await this.#opened.open(entry, options), [entry.id])
+        const found = resolution(entry, await this.#opened.open(entry, options), [entry.id])
+        return { ...found, origin: { ...entry.origin, trial: true } }
       } catch (error) {
         if (!(error instanceof KeymuxError) || error.code === 'vault_locked') throw error
       }

@@ -1,7 +1,7 @@
 import type { CandidateReason } from '../domain/errors.js'
 import type { FailedTry } from '../domain/forwarding.js'
-import type { Certainty, FailureReason, FailureScope } from '../domain/usage.js'
-import type { ResponseVerdict } from '../policy/classify-response.js'
+import type { Certainty, FailureReason, FailureScope, Told } from '../domain/usage.js'
+import type { Decision, ResponseVerdict } from '../policy/classify-response.js'
 import type { BadAnswer } from './answer-verdict.js'
 import type { Exchange, Outcome } from './exchange.js'
 
@@ -19,6 +19,8 @@ export interface Failure {
   readonly scope: FailureScope
   /** What an answer told the reason by; absent where there was none. */
   readonly certainty?: Certainty
+  /** What in an answer decided on the reason. */
+  readonly decision?: Pick<Decision, 'by'>
   readonly retryAfterMs?: number
   /** One sentence, without a secret. */
   readonly message: string
@@ -86,6 +88,13 @@ export function modelOf(
   model: string | undefined,
 ): string | undefined {
   return reason === 'rate_limit' && scope === 'credential' ? undefined : model
+}
+
+/** What an answer told a failure by, for people; `undefined` where there was none. */
+export function toldBy({ decision, exchange }: Failure): Told | undefined {
+  if (decision === undefined || exchange === undefined) return undefined
+  const by = decision.by === 'words' || decision.by === 'status' ? decision.by : 'code'
+  return { by, status: exchange.status }
 }
 
 /** Whether the failure is about the credential that was sent. */

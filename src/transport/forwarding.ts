@@ -10,7 +10,7 @@ import type { CredentialForms } from './credential-forms.js'
 import { decodeBeginning } from './decode.js'
 import { throwIfEnded } from './ending.js'
 import { Exchange } from './exchange.js'
-import { type Failure, isOfCredential, modelOf } from './failure.js'
+import { type Failure, isOfCredential, modelOf, toldBy } from './failure.js'
 import { headerValue } from './headers.js'
 import type { Holds, Place } from './holds.js'
 import { LateTries, type LateTry } from './late-tries.js'
@@ -247,7 +247,8 @@ export class Forwarding {
 
   #note({ resolution, origin }: TriedProfile, failure: Failure, model: string | undefined): void {
     const { reason, message, retryAfterMs, certainty } = failure
-    const details = { message, retryAfterMs, certainty, origin, model: modelOf(failure, model) }
+    const told = toldBy(failure)
+    const details = { message, retryAfterMs, certainty, told, origin, model: modelOf(failure, model) }
     this.#parts.profiles.noteFailure(resolution.profile.id, reason, withoutUndefined(details))
   }
 

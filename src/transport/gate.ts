@@ -4,7 +4,7 @@ import type { FailureFamily, ProviderFamily } from '../domain/provider.js'
 import { own } from '../policy/classify-fields.js'
 import { parseTolerantly } from '../policy/classify-json.js'
 import type { ResponseVerdict } from '../policy/classify-response.js'
-import { classifyResponse } from '../policy/classify-response.js'
+import { explainResponse } from '../policy/classify-response.js'
 import { decodeBeginning } from './decode.js'
 import { carriesContent } from './event-content.js'
 import { EventReader, type ServerSentEvent } from './event-stream.js'
@@ -287,7 +287,7 @@ function judged(context: GateContext, held: Buffer, plain = false): Ruling | und
 
 function classified(context: GateContext, body: Buffer | string): ResponseVerdict | undefined {
   const { provider, family, failureFamily, model, status, headers, rules } = context
-  return classifyResponse({
+  return explainResponse({
     rules,
     provider,
     family,

@@ -48,7 +48,7 @@ beforeEach(async () => {
     await keymux(['add', `${provider}:first`, '--stdin', '--priority', '2', '--base-url', base], FIRST)
     await keymux(['add', `${provider}:second`, '--stdin', '--priority', '1', '--base-url', base], SECOND)
   }
-  writeFileSync(join(sandbox, 'config.yaml'), 'gateway: { idle_timeout_seconds: 0.6 }\n')
+  writeFileSync(join(sandbox, 'config.yaml'), 'gateway: { idle_timeout_seconds: 0.6, health: false }\n')
 })
 afterEach(async () => {
   for (const child of running.splice(0)) child.kill('SIGKILL')

@@ -268,7 +268,7 @@ describe('failure_rules', () => {
       state: 'disabled',
       reason: 'billing',
     })
-    expect(status.providers[0].profiles[0]).not.toHaveProperty('certainty')
+    expect(status.providers[0].profiles[0]).toHaveProperty('certainty', 'stated')
   })
 
   test('stand with a provider too, and hold in requests, live tests and reports', async () => {

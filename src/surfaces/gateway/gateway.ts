@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { hostname } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ProviderFamily } from '../../domain/provider.js'
 import { ProfileTools } from '../../operations/profile-tools.js'
 import { realtimeOf } from '../../providers/realtime.js'
@@ -23,6 +24,7 @@ import { Tunnels } from './tunnels.js'
 import type { Gateway, GatewayOptions, Served } from './types.js'
 
 const DRAIN_MS = 30_000
+const SHORT_COMMAND_MS = 60_000
 const UNAUTHORIZED = refusal(401, 'keymux_unauthorized', 'the gateway token is missing or wrong', {
   'www-authenticate': 'Bearer realm="keymux"',
 })
@@ -68,6 +70,7 @@ export async function serveGateway(
   const keptFresh = handle.oauth.keepFresh(living.signal).catch((error: unknown) => {
     if (!living.signal.aborted) logger?.error('logins are no longer renewed ahead of time', { error })
   })
+  const keptChecked = desk.keepChecked(living.signal)
   let closing: Promise<number> | undefined
   const close = async ({ drainMs = DRAIN_MS }: { readonly drainMs?: number } = {}): Promise<number> => {
     if (closing !== undefined && drainMs === 0) desk.server.cut()
@@ -75,7 +78,7 @@ export async function serveGateway(
       const stopped = desk.close(drainMs)
       living.abort()
       unfollow()
-      await Promise.all([keptFresh, files?.removeRecord(process.pid)])
+      await Promise.all([keptFresh, keptChecked, files?.removeRecord(process.pid)])
       return stopped
     })()
     return closing
@@ -178,6 +181,21 @@ class Desk {
   #grantOf(request: IncomingMessage): Grant | undefined {
     if (this.token.admits(request.headers, request.url ?? '')) return this.#grant
     return this.#children.grantOf(request)
+  }
+
+  /**
+   * Asks about profiles that are set aside, until the signal fires. A gateway that was started for one program asks once
+   * it has lived for a minute: a short command checks nothing.
+   */
+  async keepChecked(signal: AbortSignal): Promise<void> {
+    try {
+      if (this.#isPrivate) await delay(SHORT_COMMAND_MS, undefined, { signal, ref: false })
+      await this.#handle.health?.keepChecked(signal, {
+        onChecked: ({ provider, outcome }) => this.#metrics.checked(provider, outcome),
+      })
+    } catch (error) {
+      if (!signal.aborted) this.#logger?.error('profiles that are set aside are no longer checked', { error })
+    }
   }
 
   /** Stops, and lets go of the programs that hold a token: their connections would never end by themselves. */

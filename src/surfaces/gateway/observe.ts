@@ -1,3 +1,4 @@
+import type { HealthOutcome } from '../../domain/health.js'
 import type { Profiles } from '../../domain/profiles.js'
 import { type Counter, gauge, type Histogram, Metrics } from './metrics.js'
 
@@ -30,6 +31,7 @@ export class GatewayMetrics {
   readonly #refusals: Counter
   readonly #held: Counter
   readonly #heldEnded: Counter
+  readonly #checks: Counter
   /** How many wait now, by provider. */
   readonly #waiting = new Map<string, number>()
   readonly #head: Histogram
@@ -57,6 +59,11 @@ export class GatewayMetrics {
     this.#heldEnded = metrics.counter(
       'keymux_held_ended_total',
       'Requests whose wait for an account is over: served, gave_up (answered without one), or left by their caller.',
+      ['provider', 'outcome'],
+    )
+    this.#checks = metrics.counter(
+      'keymux_health_checks_total',
+      'Checks of accounts that are set aside: lifted, confirmed, kept, unasked (nothing was learnt), or uncounted (the endpoint answers anybody).',
       ['provider', 'outcome'],
     )
     this.#head = metrics.histogram(
@@ -102,6 +109,11 @@ export class GatewayMetrics {
 
   #wait(provider: string, change: number): void {
     this.#waiting.set(provider, (this.#waiting.get(provider) ?? 0) + change)
+  }
+
+  /** A provider's cheap check was asked about a profile. */
+  checked(provider: string, outcome: HealthOutcome): void {
+    this.#checks.add(provider, outcome)
   }
 
   refused(code: string): void {

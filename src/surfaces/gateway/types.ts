@@ -8,6 +8,8 @@ export type Served = Pick<
 > & {
   /** Renews logins ahead of time as long as the gateway runs. */
   readonly oauth: Pick<Keymux['oauth'], 'keepFresh'>
+  /** Asks about profiles that are set aside as long as the gateway runs. Absent: nobody does. */
+  readonly health?: Keymux['health'] | undefined
 }
 
 /** How a gateway is started. */

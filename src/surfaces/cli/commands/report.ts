@@ -2,12 +2,12 @@ import { KeymuxError } from '../../../domain/errors.js'
 import { parseProfileId, quote } from '../../../domain/ids.js'
 import type { OutcomeReport } from '../../../domain/profiles.js'
 import { formatTime } from '../../../domain/rfc3339.js'
-import { type Certainty, FAILURE_REASONS, type FailureReason } from '../../../domain/usage.js'
+import { type Certainty, FAILURE_REASONS, type FailureReason, type Told } from '../../../domain/usage.js'
 import { explainMessage } from '../../../policy/classify-message.js'
 import {
   type ClassifyInput,
-  classifyResponse,
-  type ResponseVerdict,
+  type ExplainedVerdict,
+  explainResponse,
 } from '../../../policy/classify-response.js'
 import { ownRulesOf } from '../../../policy/own-rules.js'
 import type { CliContext } from '../context.js'
@@ -75,6 +75,7 @@ const failure: CommandSpec = {
       model: told.model,
       message: told.message,
       certainty: told.certainty,
+      told: told.told,
     })
     print(context, report)
     return undefined
@@ -100,6 +101,7 @@ interface Outcome {
   readonly message?: string | undefined
   /** Absent where the reason was given. */
   readonly certainty?: Certainty | undefined
+  readonly told?: Told | undefined
 }
 
 async function readOutcome(
@@ -124,25 +126,28 @@ async function readOutcome(
     return reported(explainMessage(message ?? '', { ...about, model }), stated, model, message)
   }
   const status = statusCode ?? 200
-  const verdict = classifyResponse({ ...about, status, headers: {}, body: body ?? message ?? '', model })
+  const verdict = explainResponse({ ...about, status, headers: {}, body: body ?? message ?? '', model })
   if (verdict === undefined) {
     throw new KeymuxError('usage', 'this is no failure: the status and the body speak of none', {
       hint: 'use keymux report success, or name the --reason',
     })
   }
-  return reported(verdict, stated, model, message)
+  return reported(verdict, stated, model, message, statusCode)
 }
 
 function reported(
-  verdict: ResponseVerdict,
+  verdict: ExplainedVerdict,
   stated: number | undefined,
   model: string | undefined,
   message: string | undefined,
+  status?: number,
 ): Outcome {
-  const { reason, scope, certainty, retryAfterMs } = verdict
+  const { reason, scope, certainty, retryAfterMs, decision } = verdict
+  const by = decision.by === 'words' || decision.by === 'status' ? decision.by : 'code'
   return {
     reason,
     certainty,
+    told: status === undefined ? { by } : { by, status },
     retryAfterMs: stated ?? retryAfterMs,
     // What sets the whole credential aside must not be narrowed to one model.
     model: scope === 'credential' ? undefined : model,

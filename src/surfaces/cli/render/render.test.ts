@@ -60,7 +60,7 @@ const VIEWS: readonly ProfileView[] = [
     errorCount: 3,
     failureCounts: { rate_limit: 3 },
     lastUsedAt: later(-10_000),
-    modelCooldowns: [{ model: 'gpt-4o', until: later(20_000), reason: 'rate_limit' }],
+    modelCooldowns: [{ model: 'gpt-4o', until: later(20_000), reason: 'rate_limit', certainty: 'stated' }],
   }),
   view('openai:personal', {
     state: 'disabled',

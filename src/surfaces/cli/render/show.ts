@@ -1,6 +1,7 @@
 import { printable } from '../../../domain/printable.js'
 import type { ProfileView } from '../../../domain/profiles.js'
 import { pad } from '../width.js'
+import { certaintyWords, modelReason } from './evidence.js'
 import type { RenderOptions } from './list.js'
 import { expiryWords, statePaint, stateWords } from './state.js'
 import { formatAgo, formatLocal, formatUntil } from './time.js'
@@ -13,6 +14,7 @@ export function renderShow(view: ProfileView, options: RenderOptions): string {
     ['state', statePaint(view, style)(stateWords(view))],
     ['usable again', view.unusableUntil && formatUntil(view.unusableUntil, now)],
     ['because of', view.unusableReason],
+    ['which is', certaintyWords(view, now)],
     ['priority', String(view.priority)],
     ['e-mail', shown(view.email)],
     ['account', shown(view.account)],
@@ -36,8 +38,11 @@ export function renderShow(view: ProfileView, options: RenderOptions): string {
     ['added', formatLocal(view.createdAt)],
     ['changed', formatLocal(view.updatedAt)],
     ...view.modelCooldowns.map(
-      ({ model, until, reason }) =>
-        [`model ${printable(model)}`, `cooling, back ${formatUntil(until, now)} (${reason})`] as const,
+      ({ model, until, reason, certainty }) =>
+        [
+          `model ${printable(model)}`,
+          `cooling, back ${formatUntil(until, now)} (${modelReason(reason, certainty)})`,
+        ] as const,
     ),
     ...(view.behind ?? []).map(
       ({ model, until }) =>

@@ -2,6 +2,7 @@ import type { ProfileView } from '../../../domain/profiles.js'
 import { profileMark } from '../../../profiles/format-list.js'
 import type { Style } from '../style.js'
 import type { Cell } from '../table.js'
+import { certaintyWords } from './evidence.js'
 import { formatAgo, formatUntil } from './time.js'
 
 /** The paint for a profile's state. */
@@ -30,14 +31,13 @@ export function untilWords(view: ProfileView, now: Date): string {
 }
 
 /** The failure behind the state; empty when there is none. */
-export function whyWords(view: ProfileView): string {
+export function whyWords(view: ProfileView, now: Date): string {
   const { renewal, certainty } = view
-  const unusableReason =
-    certainty === undefined
-      ? (view.unusableReason ?? '')
-      : `${view.unusableReason ?? ''} (${certainty})`.trim()
+  // What is stated is the rule, and needs no word.
+  const evidence = certainty === 'stated' ? '' : certaintyWords(view, now)
+  const unusableReason = [view.unusableReason, evidence].filter(Boolean).join(', ')
   if (renewal === undefined || !renewalFailed(view)) return unusableReason
-  const other = view.state !== 'available' && unusableReason !== renewal.reason
+  const other = view.state !== 'available' && view.unusableReason !== renewal.reason
   return other ? unusableReason : `renewal failed: ${renewal.reason}`
 }
 

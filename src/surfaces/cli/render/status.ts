@@ -1,5 +1,6 @@
 import type { ProfileView } from '../../../domain/profiles.js'
 import { type Cell, type Column, renderTable } from '../table.js'
+import { modelReason } from './evidence.js'
 import type { RenderOptions } from './list.js'
 import { markCell, renewalFailed, statePaint, stateWords, untilWords, whyWords } from './state.js'
 import { formatAgo, formatUntil } from './time.js'
@@ -29,7 +30,7 @@ function statusRow(view: ProfileView, { style, now }: RenderOptions): Cell[] {
     view.id,
     { text: stateWords(view), paint: statePaint(view, style) },
     untilWords(view, now),
-    whyWords(view),
+    whyWords(view, now),
     view.errorCount === 0 ? '' : String(view.errorCount),
     view.lastUsedAt === undefined ? '' : formatAgo(view.lastUsedAt, now),
     { text: view.lastGood ? 'last good' : '', paint: style.good },
@@ -37,12 +38,12 @@ function statusRow(view: ProfileView, { style, now }: RenderOptions): Cell[] {
 }
 
 function modelRows(view: ProfileView, { style, now }: RenderOptions): Cell[][] {
-  const cooling = view.modelCooldowns.map(({ model, until, reason }): Cell[] => [
+  const cooling = view.modelCooldowns.map(({ model, until, reason, certainty }): Cell[] => [
     '',
     `  ${model}`,
     { text: 'cooling', paint: style.caution },
     formatUntil(until, now),
-    reason,
+    modelReason(reason, certainty),
   ])
   const behind = (view.behind ?? []).map(({ model, until }): Cell[] => [
     '',
