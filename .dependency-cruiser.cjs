@@ -1,9 +1,11 @@
 // Data flows one way through src: every room may import the rooms named for it here and nothing else of src.
-const ROOMS = { domain: [] }
+const ROOMS = { domain: [], egress: ['domain'] }
 // Siblings: none knows another.
 for (const room of ['policy', 'providers', 'crypto', 'storage', 'oauth', 'config', 'interchange']) {
   ROOMS[room] = ['domain']
 }
+// What is said to authorization servers leaves the machine by the same way as everything else.
+ROOMS.oauth = ['domain', 'egress']
 // Each stands on all before it.
 for (const room of ['vault', 'profiles', 'logins', 'resolver', 'transport', 'operations', 'surfaces']) {
   ROOMS[room] = Object.keys(ROOMS)

@@ -1,5 +1,6 @@
 import { ProfileTools, Resolver } from './compose-compat.js'
 import { configOf, LiveConfig } from './compose-config.js'
+import { composeEgress } from './compose-egress.js'
 import { composeForwarder } from './compose-forwarder.js'
 import { type ComposedLogins, composeLogins } from './compose-logins.js'
 import type { ComposeOptions, Environment, OpenKeymuxOptions } from './compose-options.js'
@@ -87,6 +88,17 @@ async function assemble(
     shortLived: options.shortLived === true,
     logger,
   })
+  const {
+    routes,
+    egress,
+    close: closeEgress,
+  } = composeEgress({
+    env,
+    general: () => live.current.proxy,
+    ofProvider: (provider) => live.proxyOf(provider),
+    ofProfile: async (id) => (await profiles.get(id))?.proxy,
+    readReference,
+  })
   const jitter = systemRandom()
   const { renewer, logins, takeInUnsaved } = composeLogins({
     core,
@@ -99,6 +111,7 @@ async function assemble(
     clock,
     jitter,
     refresher: options.refresher,
+    routes,
     logger,
   })
   const resolver = new Resolver({
@@ -120,13 +133,22 @@ async function assemble(
     providers: registry,
     clock,
     gateway: () => live.current.gateway,
+    routes,
     failureRules: () => live.current.failureRules,
     pseudonym: (id, value) => core.keyring.pseudonym(profiles.uidOf(id), value),
     logger,
   })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closing ??= shutDown(forwarder, profiles, resolver, renewer, opened, store, options.shortLived === true)
+    closing ??= shutDown(
+      forwarder,
+      profiles,
+      resolver,
+      renewer,
+      opened,
+      store,
+      options.shortLived === true,
+    ).finally(closeEgress)
     return closing
   }
   try {
@@ -147,6 +169,7 @@ async function assemble(
     vault,
     oauth: renewer,
     forwarder,
+    egress,
     logins,
     providers: registry,
     providerShelf: shelf,

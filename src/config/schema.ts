@@ -8,6 +8,7 @@ import type {
 } from '../domain/config.js'
 import { withoutUndefined } from '../domain/defined.js'
 import { PROFILE_PREFERENCES } from '../domain/ports.js'
+import { NO_PROXY, PROXY_HINT, parseProxySetting } from '../domain/proxy.js'
 import {
   FAILURE_REASONS,
   type FailureScope,
@@ -88,6 +89,13 @@ const failureRule: Parser<OwnFailureRule> = (value, spot) => {
   return withoutUndefined({ provider, status, message, reason, scope })
 }
 
+/** A text is not repeated: it may hold a password. */
+const proxy: Parser<string> = (value, spot) => {
+  const setting = typeof value === 'string' ? parseProxySetting(value) : undefined
+  if (setting === undefined) spot.report({ path: spot.path, message: `expected a proxy: ${PROXY_HINT}` })
+  return setting
+}
+
 const root = record<KeymuxConfigInput>({
   defaultPreference: oneOf(PROFILE_PREFERENCES),
   cooldown: record<ProfileCooldownConfig>({
@@ -118,6 +126,7 @@ const root = record<KeymuxConfigInput>({
   }),
   references: record<ReferencesConfig>({ exec: boolean }),
   failureRules: listOf(failureRule, { min: 0, max: 1_000 }),
+  proxy,
 })
 
 /** How the keys of a source are written: as in memory, or as in YAML. */
@@ -157,26 +166,29 @@ function complete(input: KeymuxConfigInput, where: (path: Path) => string): Keym
     },
     references: { exec: false, ...input.references },
     failureRules: input.failureRules ?? [],
+    ...(input.proxy !== undefined && { proxy: input.proxy }),
   }
 }
 
 const NOTHING = (): readonly string[] => []
 
 /** Of each section the settings that say where keys and callers go, or what is run. */
-const STEERING: Readonly<Record<keyof KeymuxConfig, (config: KeymuxConfig) => readonly string[]>> = {
-  defaultPreference: NOTHING,
-  cooldown: NOTHING,
-  // The members of a chain are providers that are known, each with keys of its own.
-  chains: NOTHING,
-  providers: ({ providers }) => (Object.keys(providers).length === 0 ? [] : ['providers']),
-  // Whoever listens where callers look for the gateway is sent its token.
-  gateway: ({ gateway }) =>
-    (['host', 'port'] as const)
-      .filter((key) => gateway[key] !== DEFAULT_GATEWAY[key])
-      .map((key) => `gateway.${key}`),
-  references: ({ references }) => (references.exec ? ['references.exec'] : []),
-  failureRules: NOTHING,
-}
+const STEERING: Readonly<Record<keyof Required<KeymuxConfig>, (config: KeymuxConfig) => readonly string[]>> =
+  {
+    defaultPreference: NOTHING,
+    cooldown: NOTHING,
+    // The members of a chain are providers that are known, each with keys of its own.
+    chains: NOTHING,
+    providers: ({ providers }) => (Object.keys(providers).length === 0 ? [] : ['providers']),
+    // Whoever listens where callers look for the gateway is sent its token.
+    gateway: ({ gateway }) =>
+      (['host', 'port'] as const)
+        .filter((key) => gateway[key] !== DEFAULT_GATEWAY[key])
+        .map((key) => `gateway.${key}`),
+    references: ({ references }) => (references.exec ? ['references.exec'] : []),
+    failureRules: NOTHING,
+    proxy: ({ proxy }) => (proxy === undefined || proxy === NO_PROXY ? [] : ['proxy']),
+  }
 
 /** The settings in a configuration that nobody else may make, as YAML names them. */
 export function steeringKeys(config: KeymuxConfig): readonly string[] {
@@ -200,6 +212,7 @@ export function describeConfig(config: KeymuxConfig): Record<string, unknown> {
     ...(config.failureRules.length > 0 && {
       failure_rules: config.failureRules.map((rule) => ({ ...rule })),
     }),
+    ...(config.proxy !== undefined && { proxy: config.proxy }),
   }
 }
 

@@ -56,6 +56,8 @@ export interface KeymuxConfig {
   readonly references: ReferencesConfig
   /** Rules of the owner's own about failures, which go before keymux's. */
   readonly failureRules: readonly OwnFailureRule[]
+  /** The proxy of every request: a URL without a login, a reference to one with, or `none`. Default: the environment's. */
+  readonly proxy?: string
 }
 
 /** What a program may pass as configuration: every part optional, keys in camelCase. */
@@ -67,4 +69,5 @@ export interface KeymuxConfigInput {
   readonly gateway?: Partial<Omit<GatewayConfig, 'hold'>> & { readonly hold?: Partial<HoldConfig> }
   readonly references?: Partial<ReferencesConfig>
   readonly failureRules?: readonly OwnFailureRule[]
+  readonly proxy?: string
 }

@@ -37,6 +37,7 @@ function elsewhere(keymux: Keymux): Keymux {
     oauth: { ...copied(keymux.oauth), underWay: false },
     logins: async () => copied(await keymux.logins()),
     forwarder: copied(keymux.forwarder),
+    egress: copied(keymux.egress),
     providers: { ...copied(keymux.providers), version: 0 },
     providerShelf: copied(keymux.providerShelf),
     config: keymux.config,

@@ -1,4 +1,5 @@
 import type { KeymuxConfig } from './config.js'
+import type { Egress } from './egress.js'
 import type { Forwarder } from './forwarding.js'
 import type { Logins, OAuthRenewer } from './logins.js'
 import type { Profiles } from './profiles.js'
@@ -23,6 +24,8 @@ export interface Keymux extends AsyncDisposable {
   logins(): Promise<Logins>
   /** Passes requests on with failover, for `createFetch` and the gateway. Loaded with its first request. */
   readonly forwarder: Forwarder
+  /** The way out of this machine, proxies included. Loaded with its first request. */
+  readonly egress: Egress
   /** The built-in providers, and those of the config and the vault. */
   readonly providers: Providers
   /** Custom providers kept in the vault. */

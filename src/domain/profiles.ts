@@ -41,6 +41,7 @@ export interface ProfileView {
   readonly pool?: string
   readonly concurrency?: number
   readonly headers?: Readonly<Record<string, string>>
+  readonly proxy?: string
   /** The reference the secret is read from, when it is not kept in the profile itself. */
   readonly reference?: string
   readonly createdAt: Date
@@ -94,6 +95,7 @@ export interface NewProfile {
   readonly pool?: string | undefined
   readonly concurrency?: number | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly proxy?: string | undefined
 }
 
 /** What `update` may change. `undefined` leaves a field alone, `null` clears it. */
@@ -106,6 +108,7 @@ export interface ProfilePatch {
   readonly pool?: string | null | undefined
   readonly concurrency?: number | null | undefined
   readonly headers?: Readonly<Record<string, string>> | null | undefined
+  readonly proxy?: string | null | undefined
 }
 
 /** What a reported outcome meant. */

@@ -69,6 +69,8 @@ export interface ProviderMetadata {
   /** Environment variables that lead a program to another account of this provider, or to another credential. */
   readonly relatedEnv?: readonly string[]
   readonly check?: ProviderCheck
+  /** The proxy of its accounts: a URL without a login, a reference to one with, or `none`. */
+  readonly proxy?: string
   /** How long an OAuth access token is known to live and which flows are allowed is settled by this data. */
   readonly oauth?: ProviderOAuthConfig
   /** Suggested profile names for this provider. */

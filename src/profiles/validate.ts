@@ -8,7 +8,7 @@ import type { ProviderMetadata } from '../domain/provider.js'
 import type { ProviderLookup } from '../domain/providers.js'
 import { checkSecret } from '../domain/secret.js'
 import { isOpenToAll } from '../oauth/open-login.js'
-import { checkSettings, normalBaseUrl, normalHeaders } from './settings.js'
+import { checkSettings, normalBaseUrl, normalHeaders, normalProxy } from './settings.js'
 
 const MAX_TEXT = 1024
 const REFERENCE = /^(vault|env|file|exec):\/\/(.+)$/s
@@ -38,6 +38,7 @@ export function buildProfile(input: NewProfile, providers: ProviderLookup, now: 
     pool: input.pool,
     concurrency: input.concurrency,
     headers: input.headers === undefined ? undefined : normalHeaders(input.headers),
+    proxy: input.proxy === undefined ? undefined : normalProxy(input.proxy),
     apiKey: mode === 'api_key' ? withoutUndefined({ key: input.secret, keyRef: input.reference }) : undefined,
     token:
       mode === 'token'

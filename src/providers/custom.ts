@@ -13,12 +13,13 @@ const CUSTOM_KEYS: readonly ProviderKey[] = [
   'baseUrlEnv',
   'family',
   'check',
+  'proxy',
   'oauth',
 ]
 
 /**
  * Reads a custom provider as config and `providers add` write it:
- * `{label, base_url, auth, modes, env_key, base_url_env?, family?, check?, oauth?}`.
+ * `{label, base_url, auth, modes, env_key, base_url_env?, family?, check?, proxy?, oauth?}`.
  *
  * `base_url` alone is required. By default the label is the name, `auth` is `bearer`, `modes` is
  * `[api_key]` (and `oauth` where OAuth is configured), `env_key` is `NAME_API_KEY`, `family` is `openai`.
@@ -50,6 +51,7 @@ export function customProviderToJson(provider: ProviderMetadata): Record<string,
     base_url_env: provider.baseUrlEnv,
     family: provider.family,
     check: provider.check === undefined ? undefined : { ...provider.check },
+    proxy: provider.proxy,
     oauth: provider.oauth === undefined ? undefined : oauthToJson(provider.oauth),
   })
 }

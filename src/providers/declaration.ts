@@ -32,6 +32,7 @@ export const PROVIDER_KEYS: readonly ProviderKey[] = [
   'baseUrlAliases',
   'relatedEnv',
   'check',
+  'proxy',
   'oauth',
   'suggestedNames',
 ]
@@ -89,6 +90,7 @@ export function readProvider(
     baseUrlAliases: fields.optional('baseUrlAliases', field.envNames),
     relatedEnv: fields.optional('relatedEnv', field.envNames),
     check: fields.optional('check', field.check),
+    proxy: fields.optional('proxy', field.proxy),
     oauth: fields.optional('oauth', oauth),
     suggestedNames: fields.optional('suggestedNames', field.profileNames),
   })
