@@ -91,7 +91,7 @@ function refused(status: number, proxy: string, target: string): ProxyError {
 }
 
 function senseless(proxy: string): ProxyError {
-  return new ProxyError(`${proxy} does not answer as a proxy`, {
+  return new ProxyError(`the proxy ${proxy} does not answer as one`, {
     proxy,
     hint: 'check the address of the proxy',
   })

@@ -1,141 +1,34 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ok, rateLimited, type ScriptedUpstream, startScriptedUpstream } from '../../src/entries/testing.js'
-import { freePort, type ProxyMode, startProxy, startTlsFront, type TestProxy } from '../support/proxies.js'
-import { TEST_CA } from '../support/test-ca.js'
-import { keymuxBinary, makeSandbox, type Program, removeSandbox, runProgram } from '../transcripts/harness.js'
+import {
+  errorOf,
+  expectClean,
+  PROXY_LOGIN as LOGIN,
+  makeProxiedHome,
+  type ProxiedHome,
+} from '../support/proxied-home.js'
+import { freePort, type ProxyMode, type TestProxy } from '../support/proxies.js'
 
 const [FIRST, SECOND] = ['sk-first-planted-Marker7Qx9Zt3Lk8', 'sk-second-planted-Marker8Vb2Nm5Wp4']
-const LOGIN = 'user:Planted-Pr0xy-Passw0rd'
 
-let program: Program
-let sandbox: string
 let upstream: ScriptedUpstream
-let front: Awaited<ReturnType<typeof startTlsFront>>
+let home: ProxiedHome
 let proxy: TestProxy
-const children: ChildProcess[] = []
-const closing: (() => Promise<unknown>)[] = []
 
-beforeAll(() => {
-  program = keymuxBinary()
-})
 beforeEach(async () => {
-  sandbox = makeSandbox()
-  writeFileSync(join(sandbox, 'ca.pem'), TEST_CA)
   upstream = await startScriptedUpstream({ provider: 'openai' })
-  front = await startTlsFront(upstream.port)
-  proxy = await anotherProxy()
-  expect(await keymux(['init', '--key-file', join(sandbox, 'key')])).toMatchObject({ code: 0 })
+  home = await makeProxiedHome(upstream.port)
+  proxy = await home.proxy()
 })
 afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
-  for (const close of closing.splice(0)) await close()
-  await front.close()
+  await home.close()
   await upstream.close()
-  removeSandbox(sandbox)
 })
-
-async function anotherProxy(options: Parameters<typeof startProxy>[0] = {}): Promise<TestProxy> {
-  const made = await startProxy({ target: front.port, ...options })
-  closing.push(() => made.close())
-  return made
-}
-
-type Env = Readonly<Record<string, string>>
-
-function environment(env: Env): Env {
-  return {
-    KEYMUX_KEY_FILE: join(sandbox, 'key'),
-    KEYMUX_CONFIG: join(sandbox, 'config.yaml'),
-    NODE_EXTRA_CA_CERTS: join(sandbox, 'ca.pem'),
-    ...env,
-  }
-}
-
-async function keymux(
-  args: readonly string[],
-  { stdin = '', env = {} }: { readonly stdin?: string; readonly env?: Env } = {},
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  configure('')
-  return runProgram(program, args, sandbox, { env: environment(env), stdin })
-}
-
-let configured = ''
-function configure(text: string): void {
-  if (text !== '') configured = text
-  writeFileSync(join(sandbox, 'config.yaml'), configured)
-}
-afterEach(() => {
-  configured = ''
-})
-
-async function add(id: string, secret: string, ...more: string[]): Promise<void> {
-  const added = await keymux(['add', id, '--stdin', ...more], { stdin: secret })
-  expect(added).toMatchObject({ code: 0, stderr: '' })
-}
-
-/** Everything that is known of the accounts but when they were used. */
-async function states(): Promise<unknown> {
-  const { stdout } = await keymux(['status', '--json'])
-  return JSON.parse(stdout, (name, value: unknown) => (name === 'last_used_at' ? undefined : value))
-}
-
-interface Served {
-  readonly chat: (body?: object, path?: string) => Promise<Response>
-  readonly log: () => string
-  readonly url: string
-  readonly token: string
-}
-
-async function serve(env: Env = {}): Promise<Served> {
-  configure('')
-  const token = 'a-token-of-sixteen-and-more'
-  const child = spawn(process.execPath, [program, 'serve', '--port', '0'], {
-    env: { PATH: process.env.PATH, HOME: sandbox, KEYMUX_GATEWAY_TOKEN: token, ...environment(env) },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  children.push(child)
-  let log = ''
-  child.stderr?.on('data', (chunk: Buffer) => {
-    log += chunk.toString()
-  })
-  const [line] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line')) as [
-    string,
-  ]
-  const url = line.replace('listening on ', '')
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-  return {
-    url,
-    token,
-    log: () => log,
-    chat: (
-      body = { model: 'gpt-4o', messages: [{ role: 'user', content: 'Hello?' }] },
-      path = '/openai/chat/completions',
-    ) => fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) }),
-  }
-}
-
-async function errorOf(answer: Response): Promise<{ readonly code: string; readonly message: string }> {
-  return ((await answer.json()) as { error: { code: string; message: string } }).error
-}
-
-/** No password, and no key. */
-function expectClean(...texts: string[]): void {
-  for (const text of texts) {
-    expect(text).not.toContain('Planted')
-    expect(text).not.toContain('planted')
-    expect(text).not.toContain(Buffer.from(LOGIN).toString('base64'))
-  }
-}
 
 describe('the gateway', () => {
   test('goes through the proxy that the environment names, by CONNECT, and the proxy sees no key', async () => {
-    await add('openai:a', FIRST)
-    const { chat } = await serve({ HTTPS_PROXY: proxy.url })
+    await home.add('openai:a', FIRST)
+    const { chat } = await home.serve({ HTTPS_PROXY: proxy.url })
     const answer = await chat()
     expect([answer.status, answer.headers.get('x-keymux-profile')]).toEqual([200, 'openai:a'])
     expect(proxy.asked).toEqual(['api.openai.com:443'])
@@ -148,12 +41,12 @@ describe('the gateway', () => {
   })
 
   test('a login is sent to the proxy, and shown to nobody', async () => {
-    const strict = await anotherProxy({ login: LOGIN })
-    await add('openai:a', FIRST)
-    const { chat, log } = await serve({ HTTPS_PROXY: strict.url.replace('//', `//${LOGIN}@`) })
+    const strict = await home.proxy({ login: LOGIN })
+    await home.add('openai:a', FIRST)
+    const { chat, log } = await home.serve({ HTTPS_PROXY: strict.url.replace('//', `//${LOGIN}@`) })
     expect((await chat()).status).toBe(200)
     strict.mode = 503
-    const { chat: again, log: secondLog } = await serve({
+    const { chat: again, log: secondLog } = await home.serve({
       https_proxy: strict.url.replace('//', `//${LOGIN}x@`),
     })
     const refused = await again()
@@ -167,28 +60,24 @@ describe('the gateway', () => {
   })
 
   test('a proxy over TLS, and one that the config names by a secret', async () => {
-    const strict = await anotherProxy({ login: LOGIN, tls: true })
+    const strict = await home.proxy({ login: LOGIN, tls: true })
     const url = strict.url.replace('//', `//${LOGIN}@`)
-    expect((await keymux(['secret', 'set', 'corp-proxy', '--stdin'], { stdin: url })).code).toBe(0)
-    configure('proxy: vault://corp-proxy\n')
-    await add('openai:a', FIRST)
-    const { chat } = await serve()
+    expect((await home.keymux(['secret', 'set', 'corp-proxy', '--stdin'], { stdin: url })).code).toBe(0)
+    home.configure('proxy: vault://corp-proxy\n')
+    await home.add('openai:a', FIRST)
+    const { chat } = await home.serve()
     expect((await chat()).status).toBe(200)
     expect(strict.asked).toEqual(['api.openai.com:443'])
-    expectClean(strict.seen(), JSON.stringify(await keymux(['config', 'show'])))
+    expectClean(strict.seen(), JSON.stringify(await home.keymux(['config', 'show'])))
   })
 
   test('the most specific word on proxies counts: profile, provider, config, environment', async () => {
-    const [ofProfile, ofProvider, general] = [
-      await anotherProxy(),
-      await anotherProxy(),
-      await anotherProxy(),
-    ]
-    configure(`proxy: ${general.url}\nproviders:\n  openai: { proxy: ${ofProvider.url} }\n`)
-    await add('openai:own', FIRST, '--proxy', ofProfile.url)
-    await add('openai:other', SECOND)
-    await add('anthropic:a', FIRST)
-    const { chat } = await serve({ HTTPS_PROXY: proxy.url, NO_PROXY: 'openai.com' })
+    const [ofProfile, ofProvider, general] = [await home.proxy(), await home.proxy(), await home.proxy()]
+    home.configure(`proxy: ${general.url}\nproviders:\n  openai: { proxy: ${ofProvider.url} }\n`)
+    await home.add('openai:own', FIRST, '--proxy', ofProfile.url)
+    await home.add('openai:other', SECOND)
+    await home.add('anthropic:a', FIRST)
+    const { chat } = await home.serve({ HTTPS_PROXY: proxy.url, NO_PROXY: 'openai.com' })
     expect((await chat(undefined, '/openai:own/chat/completions')).status).toBe(200)
     expect((await chat(undefined, '/openai:other/chat/completions')).status).toBe(200)
     await chat(undefined, '/anthropic/v1/messages')
@@ -198,15 +87,22 @@ describe('the gateway', () => {
       ['api.anthropic.com:443'],
       [],
     ])
-    const shown = await keymux(['show', 'openai:own', '--json'])
+    const shown = await home.keymux(['show', 'openai:own', '--json'])
     expect(JSON.parse(shown.stdout).proxy).toBe(ofProfile.url)
   })
 
   test('upstreams on loopback are reached without the proxy that is for everybody', async () => {
-    await add('openai:a', FIRST, '--base-url', `${upstream.url}/v1`)
-    await add('openai:tls', SECOND, '--base-url', `https://localhost:${front.port}/v1`, '--priority', '-1')
-    configure(`proxy: ${proxy.url}\nproviders:\n  openai: { proxy: ${proxy.url} }\n`)
-    const { chat } = await serve({ HTTP_PROXY: proxy.url, http_proxy: proxy.url, ALL_PROXY: proxy.url })
+    await home.add('openai:a', FIRST, '--base-url', `${upstream.url}/v1`)
+    await home.add(
+      'openai:tls',
+      SECOND,
+      '--base-url',
+      `https://localhost:${home.target}/v1`,
+      '--priority',
+      '-1',
+    )
+    home.configure(`proxy: ${proxy.url}\nproviders:\n  openai: { proxy: ${proxy.url} }\n`)
+    const { chat } = await home.serve({ HTTP_PROXY: proxy.url, http_proxy: proxy.url, ALL_PROXY: proxy.url })
     expect((await chat()).status).toBe(200)
     expect((await chat(undefined, '/openai:tls/chat/completions')).headers.get('x-keymux-profile')).toBe(
       'openai:tls',
@@ -215,9 +111,9 @@ describe('the gateway', () => {
   })
 
   test('a profile on loopback goes through a proxy of its own, by CONNECT, and only where nobody else reads along', async () => {
-    const plain = await anotherProxy({ target: upstream.port })
-    await add('openai:a', FIRST, '--base-url', `${upstream.url}/v1`, '--proxy', plain.url)
-    await add(
+    const plain = await home.proxy({ target: upstream.port })
+    await home.add('openai:a', FIRST, '--base-url', `${upstream.url}/v1`, '--proxy', plain.url)
+    await home.add(
       'openai:far',
       SECOND,
       '--base-url',
@@ -225,7 +121,7 @@ describe('the gateway', () => {
       '--proxy',
       'http://proxy.keymux.test:3128',
     )
-    const { chat } = await serve()
+    const { chat } = await home.serve()
     expect((await chat(undefined, '/openai:a/chat/completions')).headers.get('x-keymux-profile')).toBe(
       'openai:a',
     )
@@ -237,12 +133,12 @@ describe('the gateway', () => {
   })
 
   test('a proxy that leads back to the gateway itself is told so', async () => {
-    await add('openai:a', FIRST)
+    await home.add('openai:a', FIRST)
     const port = await freePort()
-    configure(`gateway: { port: ${port} }\n`)
-    const { chat, url } = await serve({ HTTPS_PROXY: `http://127.0.0.1:${port}` })
+    home.configure(`gateway: { port: ${port} }\n`)
+    const { chat, url } = await home.serve({ HTTPS_PROXY: `http://127.0.0.1:${port}` })
     expect(url).not.toBe('')
-    const { chat: looping } = await serve({ HTTPS_PROXY: url })
+    const { chat: looping } = await home.serve({ HTTPS_PROXY: url })
     for (const ask of [chat, looping]) {
       const answer = await ask()
       expect([answer.status, (await errorOf(answer)).code]).toEqual([502, 'keymux_proxy_failed'])
@@ -258,10 +154,10 @@ const FAULTS: readonly ProxyMode[] = [
 
 describe('a proxy that fails', () => {
   test('in any way: nobody is held responsible, and another account without it serves', async () => {
-    await add('openai:a', FIRST, '--proxy', proxy.url, '--priority', '2')
-    await add('openai:b', SECOND, '--proxy', proxy.url, '--priority', '1')
-    const before = await states()
-    const { chat, log } = await serve()
+    await home.add('openai:a', FIRST, '--proxy', proxy.url, '--priority', '2')
+    await home.add('openai:b', SECOND, '--proxy', proxy.url, '--priority', '1')
+    const before = await home.states()
+    const { chat, log } = await home.serve()
     for (const fault of FAULTS) {
       proxy.mode = fault
       for (let round = 0; round < 4; round += 1) {
@@ -272,8 +168,8 @@ describe('a proxy that fails', () => {
         expect(code).toBe('keymux_proxy_failed')
       }
     }
-    expect(await states()).toEqual(before)
-    await add('openai:c', 'sk-third', '--base-url', `${upstream.url}/v1`)
+    expect(await home.states()).toEqual(before)
+    await home.add('openai:c', 'sk-third', '--base-url', `${upstream.url}/v1`)
     for (const fault of FAULTS) {
       proxy.mode = fault
       const served = await chat()
@@ -285,10 +181,10 @@ describe('a proxy that fails', () => {
   })
 
   test('that is not there, or has no name: told at once, in the dialect of the caller', async () => {
-    await add('openai:a', FIRST)
-    await add('anthropic:a', FIRST)
+    await home.add('openai:a', FIRST)
+    await home.add('anthropic:a', FIRST)
     const port = await freePort()
-    const { chat } = await serve({ HTTPS_PROXY: `127.0.0.1:${port}` })
+    const { chat } = await home.serve({ HTTPS_PROXY: `127.0.0.1:${port}` })
     expect(await (await chat()).json()).toMatchObject({
       error: {
         code: 'keymux_proxy_failed',
@@ -300,7 +196,7 @@ describe('a proxy that fails', () => {
       type: 'error',
       error: { code: 'keymux_proxy_failed' },
     })
-    const { chat: nameless } = await serve({ HTTPS_PROXY: 'http://proxy.invalid:3128' })
+    const { chat: nameless } = await home.serve({ HTTPS_PROXY: 'http://proxy.invalid:3128' })
     expect((await errorOf(await nameless())).message).toContain('proxy.invalid:3128 cannot be reached')
     for (const wrong of [
       'http://user:Planted@',
@@ -309,7 +205,7 @@ describe('a proxy that fails', () => {
       '::::',
       'http://[fe80',
     ]) {
-      const { chat: refused } = await serve({ HTTPS_PROXY: wrong })
+      const { chat: refused } = await home.serve({ HTTPS_PROXY: wrong })
       const error = await errorOf(await refused())
       expect(error).toMatchObject({
         code: 'keymux_proxy_failed',
@@ -321,21 +217,21 @@ describe('a proxy that fails', () => {
   })
 
   test('that breaks or stops in the middle of an answer', async () => {
-    await add('openai:a', FIRST, '--proxy', proxy.url, '--priority', '1')
-    await add('openai:b', SECOND, '--proxy', proxy.url)
-    configure('gateway: { idle_timeout_seconds: 0.3, first_byte_timeout_seconds: 0.3 }\n')
-    const before = await states()
+    await home.add('openai:a', FIRST, '--proxy', proxy.url, '--priority', '1')
+    await home.add('openai:b', SECOND, '--proxy', proxy.url)
+    home.configure('gateway: { idle_timeout_seconds: 0.3, first_byte_timeout_seconds: 0.3 }\n')
+    const before = await home.states()
     const long = ok({ text: 'word '.repeat(4_000) })
     for (const credential of [FIRST, SECOND]) upstream.respond(long, credential)
     const stream = { model: 'gpt-4o', stream: true, messages: [{ role: 'user', content: 'Hello?' }] }
     for (const mode of [{ resetAfterBytes: 9_000 }, { stallAfterBytes: 9_000 }] as const) {
       proxy.mode = mode
-      const { chat } = await serve()
+      const { chat } = await home.serve()
       for (let round = 0; round < 4; round += 1) {
         for (const credential of [FIRST, SECOND]) upstream.respond(long, credential)
         await (await chat(stream)).text().catch(() => '')
       }
-      expect(await states()).toEqual(before)
+      expect(await home.states()).toEqual(before)
     }
   })
 })

@@ -41,6 +41,8 @@ export interface TestProxy {
   readonly seen: () => string
   /** The `Proxy-Authorization` of each CONNECT. */
   readonly logins: (string | undefined)[]
+  /** Resets every connection of a client. */
+  cut(): void
   close(): Promise<void>
 }
 
@@ -71,7 +73,9 @@ export async function startProxy({ login, tls, target }: TestProxyOptions = {}):
     sockets.add(socket)
     socket.on('error', () => {})
   })
+  const clients = new Set<Socket>()
   server.on('connect', (request: IncomingMessage, client: Socket, head: Buffer) => {
+    clients.add(client)
     client.on('error', () => {})
     const { mode } = proxy
     proxy.asked.push(request.url ?? '')
@@ -132,6 +136,9 @@ export async function startProxy({ login, tls, target }: TestProxyOptions = {}):
     url: `${tls === true ? 'https' : 'http'}://127.0.0.1:${port}`,
     logins,
     seen: () => seen,
+    cut: () => {
+      for (const client of clients) client.resetAndDestroy()
+    },
     close: () => closeAll(server, sockets),
   })
 }
