@@ -32,6 +32,15 @@ export interface Route extends ProxyUse {
   readonly connect: Connect
 }
 
+/** What goes through one proxy. */
+interface Through {
+  /** Makes the connections that requests share. */
+  readonly shared: ProxyConnector
+  readonly agent: Agent
+  /** For connections of their own, whose senders end them. */
+  readonly connect: Connect
+}
+
 /** How long an unused connection is kept, in milliseconds. Providers keep theirs longer, so ours ends first. */
 const KEEP_ALIVE_MS = 10_000
 /** Proxies in use at a time, each with its login; the oldest gives way. */
@@ -44,7 +53,7 @@ export class Routes implements Egress {
   readonly #environment: ProxyEnvironment
   #straight: Agent | undefined
   readonly #connect = directConnect()
-  readonly #known = new Map<string, { readonly connector: ProxyConnector; readonly agent: Agent }>()
+  readonly #known = new Map<string, Through>()
 
   constructor(parts: RouteParts) {
     this.#parts = parts
@@ -132,11 +141,11 @@ export class Routes implements Egress {
     })
   }
 
-  /** Closes all connections, exchanges under way included. */
+  /** Closes all connections that are shared, exchanges under way included. */
   async close(): Promise<void> {
     const all = [...this.#known.values()]
     this.#known.clear()
-    for (const { connector } of all) connector.close()
+    for (const { shared } of all) shared.close()
     await Promise.all([this.#straight?.destroy(), ...all.map(({ agent }) => agent.destroy())])
   }
 
@@ -164,16 +173,17 @@ export class Routes implements Egress {
         hint: 'it has to be http://, https:// or socks5://, a host and a port',
       })
     }
-    const { connector, agent } = this.#through(address)
-    return { label: proxyLabel(address), source, dispatcher: agent, connect: connector.connect }
+    const { agent, connect } = this.#through(address)
+    return { label: proxyLabel(address), source, dispatcher: agent, connect }
   }
 
-  #through(address: ProxyAddress): { readonly connector: ProxyConnector; readonly agent: Agent } {
+  #through(address: ProxyAddress): Through {
     const key = JSON.stringify(address)
     const known = this.#known.get(key)
     if (known !== undefined) return known
-    const connector = new ProxyConnector(address)
-    const made = { connector, agent: agentWith(connector.connect) }
+    const shared = new ProxyConnector(address)
+    const { connect } = new ProxyConnector(address)
+    const made = { shared, agent: agentWith(shared.connect), connect }
     this.#known.set(key, made)
     const [oldest] = this.#known
     if (this.#known.size > MOST_ROUTES && oldest !== undefined) {
