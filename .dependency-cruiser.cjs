@@ -1,5 +1,5 @@
 // Data flows one way through src: every room may import the rooms named for it here and nothing else of src.
-const ROOMS = { domain: [] }
+const ROOMS = { domain: [], egress: ['domain'] }
 // Siblings: none knows another.
 for (const room of ['policy', 'providers', 'crypto', 'storage', 'oauth', 'config', 'interchange']) {
   ROOMS[room] = ['domain']
@@ -8,6 +8,8 @@ for (const room of ['policy', 'providers', 'crypto', 'storage', 'oauth', 'config
 ROOMS.rules = ['domain']
 ROOMS.providers.push('rules')
 ROOMS.config.push('rules')
+// What is said to authorization servers leaves the machine by the same way as everything else.
+ROOMS.oauth.push('egress')
 // Each stands on all before it.
 for (const room of ['vault', 'profiles', 'logins', 'resolver', 'transport', 'operations', 'surfaces']) {
   ROOMS[room] = Object.keys(ROOMS)

@@ -3,10 +3,11 @@ import { loadConfig, parseConfigObject } from './config/load.js'
 import type { KeymuxConfig } from './domain/config.js'
 import { KeymuxError } from './domain/errors.js'
 import type { Providers } from './domain/providers.js'
+import { PROXY_HINT, parseProxySetting } from './domain/proxy.js'
 import type { ProfileCooldownConfig } from './domain/usage.js'
 import { parseCustomProvider } from './providers/custom.js'
 import { DeclarationError } from './providers/place.js'
-import { defaultRegistry, ProviderRegistry } from './providers/registry.js'
+import { builtinProviders, defaultRegistry, ProviderRegistry } from './providers/registry.js'
 
 /** A configuration that can be replaced while a vault is open. */
 export class LiveConfig {
@@ -15,6 +16,8 @@ export class LiveConfig {
   /** The cooldowns that count now: one object all along, for whoever keeps hold of it. */
   readonly cooldown: ProfileCooldownConfig
   #config: KeymuxConfig
+  /** Of built-in providers. */
+  #proxies: ReadonlyMap<string, string> = new Map()
 
   /** @throws KeymuxError `invalid_config` */
   constructor(config: KeymuxConfig) {
@@ -25,6 +28,11 @@ export class LiveConfig {
 
   get current(): KeymuxConfig {
     return this.#config
+  }
+
+  /** The proxy of a provider, where the config or its declaration names one. */
+  proxyOf(provider: string): string | undefined {
+    return this.#proxies.get(provider) ?? this.registry.get(provider)?.proxy
   }
 
   /**
@@ -50,8 +58,14 @@ export class LiveConfig {
   /** All of a config's providers, or none. */
   #register(config: KeymuxConfig): void {
     const done: string[] = []
+    const proxies = new Map<string, string>()
     for (const [name, { settings, where }] of Object.entries(config.providers)) {
       try {
+        const proxy = proxyAlone(name, settings)
+        if (proxy !== undefined) {
+          proxies.set(name, proxy)
+          continue
+        }
         this.registry.register(parseCustomProvider(name, settings, where))
         done.push(name)
       } catch (error) {
@@ -64,11 +78,22 @@ export class LiveConfig {
         })
       }
     }
+    this.#proxies = proxies
   }
 
   #unregister(config: KeymuxConfig): void {
-    for (const name of Object.keys(config.providers)) this.registry.unregister(name)
+    for (const name of Object.keys(config.providers))
+      if (!this.#proxies.has(name)) this.registry.unregister(name)
   }
+}
+
+/** Of a built-in provider its proxy may be set, and nothing else. @throws KeymuxError `invalid_config` */
+function proxyAlone(name: string, settings: Readonly<Record<string, unknown>>): string | undefined {
+  const isKnown = builtinProviders[name] !== undefined
+  if (!isKnown || Object.keys(settings).join() !== 'proxy') return undefined
+  const proxy = typeof settings.proxy === 'string' ? parseProxySetting(settings.proxy) : undefined
+  if (proxy !== undefined) return proxy
+  throw new KeymuxError('invalid_config', 'proxy: expected a proxy', { hint: PROXY_HINT })
 }
 
 /** @throws KeymuxError `invalid_config`, `file_not_found` */

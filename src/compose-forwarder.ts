@@ -1,5 +1,6 @@
 import type { GatewayConfig } from './domain/config.js'
 import type { Forwarder } from './domain/forwarding.js'
+import type { Routes } from './egress/routes.js'
 import { systemRandom } from './system/clock.js'
 import { lazyForwarder } from './transport/lazy-forwarder.js'
 import type { ForwarderParts } from './transport/types.js'
@@ -20,6 +21,8 @@ export interface ForwarderContext
   > {
   /** The limits that count now. */
   readonly gateway: () => GatewayConfig
+  /** The ways out of this machine. */
+  readonly routes: () => Promise<Routes>
 }
 
 const MS_PER_SECOND = 1_000
@@ -29,16 +32,17 @@ const BYTES_PER_MB = 1_000_000
  * The forwarder of an open vault. Its pauses and time-outs are real ones, also under a fake clock: that one
  * governs cooldowns and expiry.
  */
-export function composeForwarder({ gateway, ...parts }: ForwarderContext): Forwarder {
+export function composeForwarder({ gateway, routes, ...parts }: ForwarderContext): Forwarder {
   return lazyForwarder(async () => {
-    const [{ createForwarder }, { createUndiciSender }, { systemTimers }] = await Promise.all([
+    const [{ createForwarder }, { createUndiciSender }, { systemTimers }, out] = await Promise.all([
       import('./transport/forwarder.js'),
       import('./transport/undici-sender.js'),
       import('./transport/timers.js'),
+      routes(),
     ])
     return createForwarder({
       ...parts,
-      sender: createUndiciSender(),
+      sender: createUndiciSender(out),
       timers: systemTimers,
       random: systemRandom,
       settings: {

@@ -1,4 +1,5 @@
 import { type KeymuxConfig, mayCheck } from './domain/config.js'
+import type { Egress } from './domain/egress.js'
 import type { Health } from './domain/health.js'
 import type { OAuthRenewer } from './domain/logins.js'
 import type { Clock, Logger } from './domain/ports.js'
@@ -13,6 +14,7 @@ export interface HealthContext {
   readonly profiles: StoredProfiles
   readonly renewer: Pick<OAuthRenewer, 'getValidToken'>
   readonly providers: Pick<Providers, 'get'>
+  readonly egress: Pick<Egress, 'send'>
   /** What counts now. */
   readonly config: () => KeymuxConfig
   readonly clock: Clock
@@ -30,14 +32,14 @@ export function composeHealth(context: HealthContext): Health {
         import('./operations/checks/keeper.js'),
         import('./operations/checks/checker.js'),
       ])
-      const { profiles, providers, config, clock, logger } = context
+      const { profiles, providers, config, egress, clock, logger } = context
       const { checks } = profiles.native
       const provider = (name: string): ProviderMetadata | undefined => providers.get(name)
       const checker = new Checker({
         checks,
         provider,
         credentialOf: (id, aborted) => credentialOf(context, id, aborted),
-        send: (...request) => fetch(...request),
+        send: (request, owner) => egress.send(request, owner),
         now: () => new Date(Number(clock.now())),
         random: systemRandom,
         rules: (metadata) => ownRulesOf(config().failureRules, metadata),

@@ -1,8 +1,11 @@
 import { Renewer } from './compose-compat.js'
+import type { EgressOwner } from './domain/egress.js'
 import type { Clock, Logger, OAuthTokenRefresher } from './domain/ports.js'
 import type { ProviderMetadata } from './domain/provider.js'
+import type { Routes } from './egress/routes.js'
 import type { LoginManager } from './logins/logins.js'
 import { sleep } from './logins/sleep.js'
+import type { Way } from './oauth/http.js'
 import type { StoredProfiles } from './profiles/manager.js'
 import type { ReferenceReader } from './profiles/references.js'
 import type { ProviderRegistry } from './providers/registry.js'
@@ -27,6 +30,8 @@ export interface LoginContext {
   readonly jitter: number
   /** Renews them instead of keymux's own refresher. */
   readonly refresher: OAuthTokenRefresher | undefined
+  /** The ways out of this machine. */
+  readonly routes: () => Promise<Routes>
   readonly logger: Logger | undefined
 }
 
@@ -41,10 +46,15 @@ export interface ComposedLogins {
 /** What speaks to authorization servers is loaded when it is first needed. */
 export function composeLogins(context: LoginContext): ComposedLogins {
   const { core, vault, profiles, providers, locks, spill, readReference, clock, jitter, logger } = context
+  const way =
+    (owner: EgressOwner): Way =>
+    async (url) =>
+      (await context.routes()).way(url, owner)
   const refresher = lazily(async () => {
     const { ProviderRefresher } = await import('./oauth/refresher.js')
     const provider = (name: string): ProviderMetadata | undefined => providers.get(name)
-    return new ProviderRefresher({ provider, readReference, now: () => new Date(Number(clock.now())) })
+    const now = (): Date => new Date(Number(clock.now()))
+    return new ProviderRefresher({ provider, readReference, now, way })
   })
   const renewer = new Renewer({
     store: profiles,
@@ -65,6 +75,7 @@ export function composeLogins(context: LoginContext): ComposedLogins {
       profiles,
       providers,
       refresher: await refresher(),
+      way,
       secrets: vault,
       hostId: agentHostId(core.header.vaultId),
       readReference,

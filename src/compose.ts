@@ -1,5 +1,6 @@
 import { ProfileTools, Resolver } from './compose-compat.js'
 import { configOf, LiveConfig } from './compose-config.js'
+import { composeEgress } from './compose-egress.js'
 import { composeForwarder } from './compose-forwarder.js'
 import { composeHealth } from './compose-health.js'
 import { type ComposedLogins, composeLogins } from './compose-logins.js'
@@ -89,6 +90,17 @@ async function assemble(
     shortLived: options.shortLived === true,
     logger,
   })
+  const {
+    routes,
+    egress,
+    close: closeEgress,
+  } = composeEgress({
+    env,
+    general: () => live.current.proxy,
+    ofProvider: (provider) => live.proxyOf(provider),
+    ofProfile: async (id) => (await profiles.get(id))?.proxy,
+    readReference,
+  })
   const jitter = systemRandom()
   const { renewer, logins, takeInUnsaved } = composeLogins({
     core,
@@ -101,6 +113,7 @@ async function assemble(
     clock,
     jitter,
     refresher: options.refresher,
+    routes,
     logger,
   })
   const resolver = new Resolver({
@@ -123,12 +136,21 @@ async function assemble(
     clock,
     gateway: () => live.current.gateway,
     failureRules: (provider) => ownRulesOf(live.current.failureRules, provider),
+    routes,
     pseudonym: (id, value) => core.keyring.pseudonym(profiles.uidOf(id), value),
     logger,
   })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closing ??= shutDown(forwarder, profiles, resolver, renewer, opened, store, options.shortLived === true)
+    closing ??= shutDown(
+      forwarder,
+      profiles,
+      resolver,
+      renewer,
+      opened,
+      store,
+      options.shortLived === true,
+    ).finally(closeEgress)
     return closing
   }
   try {
@@ -153,10 +175,12 @@ async function assemble(
       profiles,
       renewer,
       providers: registry,
+      egress,
       config: () => live.current,
       clock,
       logger,
     }),
+    egress,
     logins,
     providers: registry,
     providerShelf: shelf,

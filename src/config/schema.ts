@@ -10,6 +10,7 @@ import type {
 import { withoutUndefined } from '../domain/defined.js'
 import type { OwnFailureRule } from '../domain/failure-rule.js'
 import { PROFILE_PREFERENCES } from '../domain/ports.js'
+import { NO_PROXY, PROXY_HINT, parseProxySetting } from '../domain/proxy.js'
 import type { ProfileCooldownConfig, ProviderCooldownOverride } from '../domain/usage.js'
 import { readOwnRule, ruleToJson } from '../rules/read.js'
 import {
@@ -84,6 +85,13 @@ const healthByName = keyed(healthKey, boolean)
 const health: Parser<HealthConfig> = (value, spot) =>
   typeof value === 'object' && value !== null ? healthByName(value, spot) : boolean(value, spot)
 
+/** A text is not repeated: it may hold a password. */
+const proxy: Parser<string> = (value, spot) => {
+  const setting = typeof value === 'string' ? parseProxySetting(value) : undefined
+  if (setting === undefined) spot.report({ path: spot.path, message: `expected a proxy: ${PROXY_HINT}` })
+  return setting
+}
+
 const root = record<Read>({
   defaultPreference: oneOf(PROFILE_PREFERENCES),
   cooldown: record<ProfileCooldownConfig>({
@@ -115,6 +123,7 @@ const root = record<Read>({
   }),
   references: record<ReferencesConfig>({ exec: boolean }),
   failureRules: listOf(failureRule, { min: 0, max: 1_000 }),
+  proxy,
 })
 
 /** How the keys of a source are written: as in memory, or as in YAML. */
@@ -155,26 +164,29 @@ function complete(input: Read, where: (path: Path) => string): KeymuxConfig {
     },
     references: { exec: false, ...input.references },
     failureRules: input.failureRules ?? [],
+    ...(input.proxy !== undefined && { proxy: input.proxy }),
   }
 }
 
 const NOTHING = (): readonly string[] => []
 
 /** Of each section the settings that say where keys and callers go, or what is run. */
-const STEERING: Readonly<Record<keyof KeymuxConfig, (config: KeymuxConfig) => readonly string[]>> = {
-  defaultPreference: NOTHING,
-  cooldown: NOTHING,
-  // The members of a chain are providers that are known, each with keys of its own.
-  chains: NOTHING,
-  providers: ({ providers }) => (Object.keys(providers).length === 0 ? [] : ['providers']),
-  // Whoever listens where callers look for the gateway is sent its token.
-  gateway: ({ gateway }) =>
-    (['host', 'port'] as const)
-      .filter((key) => gateway[key] !== DEFAULT_GATEWAY[key])
-      .map((key) => `gateway.${key}`),
-  references: ({ references }) => (references.exec ? ['references.exec'] : []),
-  failureRules: NOTHING,
-}
+const STEERING: Readonly<Record<keyof Required<KeymuxConfig>, (config: KeymuxConfig) => readonly string[]>> =
+  {
+    defaultPreference: NOTHING,
+    cooldown: NOTHING,
+    // The members of a chain are providers that are known, each with keys of its own.
+    chains: NOTHING,
+    providers: ({ providers }) => (Object.keys(providers).length === 0 ? [] : ['providers']),
+    // Whoever listens where callers look for the gateway is sent its token.
+    gateway: ({ gateway }) =>
+      (['host', 'port'] as const)
+        .filter((key) => gateway[key] !== DEFAULT_GATEWAY[key])
+        .map((key) => `gateway.${key}`),
+    references: ({ references }) => (references.exec ? ['references.exec'] : []),
+    failureRules: NOTHING,
+    proxy: ({ proxy }) => (proxy === undefined || proxy === NO_PROXY ? [] : ['proxy']),
+  }
 
 /** The settings in a configuration that nobody else may make, as YAML names them. */
 export function steeringKeys(config: KeymuxConfig): readonly string[] {
@@ -198,6 +210,7 @@ export function describeConfig(config: KeymuxConfig): Record<string, unknown> {
     ...(config.failureRules.length > 0 && {
       failure_rules: config.failureRules.map(ruleToJson),
     }),
+    ...(config.proxy !== undefined && { proxy: config.proxy }),
   }
 }
 

@@ -69,6 +69,8 @@ export interface KeymuxConfig {
   readonly references: ReferencesConfig
   /** Rules of the owner's own about failures, which go before keymux's. */
   readonly failureRules: readonly OwnFailureRule[]
+  /** The proxy of every request: a URL without a login, a reference to one with, or `none`. Default: the environment's. */
+  readonly proxy?: string
 }
 
 /** A rule as a program passes it: a pattern may be a text too. */
@@ -85,4 +87,5 @@ export interface KeymuxConfigInput {
   readonly gateway?: Partial<Omit<GatewayConfig, 'hold'>> & { readonly hold?: Partial<HoldConfig> }
   readonly references?: Partial<ReferencesConfig>
   readonly failureRules?: readonly OwnFailureRuleInput[]
+  readonly proxy?: string
 }

@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   login_denied: 1,
   login_expired: 1,
   provider_unreachable: 1,
+  proxy_failed: 1,
   check_failed: 1,
   import_failed: 1,
   aborted: 1,

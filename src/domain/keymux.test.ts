@@ -38,6 +38,7 @@ function elsewhere(keymux: Keymux): Keymux {
     health: copied(keymux.health),
     logins: async () => copied(await keymux.logins()),
     forwarder: copied(keymux.forwarder),
+    egress: copied(keymux.egress),
     providers: { ...copied(keymux.providers), version: 0 },
     providerShelf: copied(keymux.providerShelf),
     config: keymux.config,

@@ -1,4 +1,5 @@
 import type { KeymuxConfig } from './config.js'
+import type { Egress } from './egress.js'
 import type { Forwarder } from './forwarding.js'
 import type { Health } from './health.js'
 import type { Logins, OAuthRenewer } from './logins.js'
@@ -26,6 +27,8 @@ export interface Keymux extends AsyncDisposable {
   readonly forwarder: Forwarder
   /** Asks about profiles that are set aside, for whoever runs for long. Loaded when it is asked for. */
   readonly health: Health
+  /** The way out of this machine, proxies included. Loaded with its first request. */
+  readonly egress: Egress
   /** The built-in providers, and those of the config and the vault. */
   readonly providers: Providers
   /** Custom providers kept in the vault. */

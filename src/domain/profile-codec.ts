@@ -21,7 +21,7 @@ const RUN_CLASSES: readonly RunClass[] = [
 
 /**
  * A profile in the stored format: the original's field names, order and omissions (empty optional fields
- * and priority 0), then keymux's own `account`, `models`, `base_url`, `pool`, `concurrency`, `headers`, and `client_secret_ref` of a login. It holds the
+ * and priority 0), then keymux's own `account`, `models`, `base_url`, `pool`, `concurrency`, `headers`, `proxy`, and `client_secret_ref` of a login. It holds the
  * secrets in the clear.
  */
 export function profileToJson(profile: AuthProfile): JsonObject {
@@ -46,6 +46,7 @@ export function profileToJson(profile: AuthProfile): JsonObject {
     pool: profile.pool,
     concurrency: profile.concurrency,
     headers: profile.headers && { ...profile.headers },
+    proxy: profile.proxy,
   })
 }
 
@@ -83,6 +84,7 @@ export function profileFromJson(value: unknown, path = 'profile'): AuthProfile {
     pool: fields.optionalText('pool'),
     concurrency: fields.optionalInteger('concurrency', 1),
     headers: readTexts(fields, 'headers'),
+    proxy: fields.optionalText('proxy'),
   })
 }
 

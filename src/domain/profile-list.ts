@@ -38,6 +38,7 @@ export interface ProfileListItem extends LoginJson {
   readonly pool?: string
   readonly concurrency?: number
   readonly headers?: Readonly<Record<string, string>>
+  readonly proxy?: string
   readonly reference?: string
   readonly scopes?: readonly string[]
   readonly last_error_at?: string

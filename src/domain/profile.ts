@@ -101,6 +101,8 @@ export interface AuthProfile {
   readonly headers?: Readonly<Record<string, string>>
   /** Overrides the provider's base URL for this profile. */
   readonly baseUrl?: string
+  /** The proxy of this account: a URL without a login, a reference to one with, or `none`. */
+  readonly proxy?: string
 }
 
 /** An OAuth access token counts as expired this long before its time: 5 minutes, in milliseconds. */

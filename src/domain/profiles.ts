@@ -67,6 +67,7 @@ export interface ProfileView extends EvidenceView {
   readonly pool?: string
   readonly concurrency?: number
   readonly headers?: Readonly<Record<string, string>>
+  readonly proxy?: string
   /** The reference the secret is read from, when it is not kept in the profile itself. */
   readonly reference?: string
   readonly createdAt: Date
@@ -118,6 +119,7 @@ export interface NewProfile {
   readonly pool?: string | undefined
   readonly concurrency?: number | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly proxy?: string | undefined
 }
 
 /** What `update` may change. `undefined` leaves a field alone, `null` clears it. */
@@ -130,6 +132,7 @@ export interface ProfilePatch {
   readonly pool?: string | null | undefined
   readonly concurrency?: number | null | undefined
   readonly headers?: Readonly<Record<string, string>> | null | undefined
+  readonly proxy?: string | null | undefined
 }
 
 /** What a reported outcome meant. */

@@ -148,6 +148,8 @@ export interface ProviderMetadata {
   readonly check?: ProviderCheck
   /** False: no gateway asks the check by itself. Default true. */
   readonly health?: boolean
+  /** The proxy of its accounts: a URL without a login, a reference to one with, or `none`. */
+  readonly proxy?: string
   /** How long an OAuth access token is known to live and which flows are allowed is settled by this data. */
   readonly oauth?: ProviderOAuthConfig
   /** Suggested profile names for this provider. */

@@ -1,6 +1,8 @@
+import type { EgressOwner } from '../domain/egress.js'
 import type { Clock } from '../domain/ports.js'
 import type { Profiles } from '../domain/profiles.js'
 import type { ProviderLookup } from '../domain/providers.js'
+import type { Way } from '../oauth/http.js'
 import type { ProviderRefresher } from '../oauth/refresher.js'
 import type { ClientSecrets } from './login-secret.js'
 
@@ -9,6 +11,8 @@ export interface LoginsConfig {
   readonly profiles: Profiles
   readonly providers: ProviderLookup
   readonly refresher: ProviderRefresher
+  /** The way out for requests about a login. */
+  readonly way: (owner: EgressOwner) => Way
   /** Where client secrets that were given with a login are kept. */
   readonly secrets: ClientSecrets
   /** Names this vault to providers that ask where keymux runs: a `urn:uuid:` that never changes. */

@@ -130,7 +130,13 @@ export class LoginManager implements Logins {
     const provider = this.#provider(target.provider)
     const { clientId, scopes, signal } = target
     const clientSecret = target.clientSecret ?? (await this.#secretOf(target, provider))
-    return { target, settings: await resolveSettings(provider, { clientId, clientSecret, scopes, signal }) }
+    const { name } = target
+    const profileId = name === undefined ? undefined : newProfileId(provider.name, parseProfileName(name))
+    const way = this.#config.way({ provider: provider.name, profileId })
+    return {
+      target,
+      settings: await resolveSettings(provider, { clientId, clientSecret, scopes, signal, way }),
+    }
   }
 
   async #secretOf(target: LoginTarget, { oauth }: ProviderMetadata): Promise<string | undefined> {

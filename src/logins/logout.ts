@@ -25,7 +25,7 @@ export async function logOut(
   await mustHaveLogin(config, id, options)
   return exclusively(id, LOGOUT_WAIT_MS, async () => {
     const { oauth } = await mustHaveLogin(config, id, options)
-    const agreed = await revokeAt(config, oauth, options)
+    const agreed = await revokeAt(config, id, oauth, options)
     await profiles.change(id, (known) => loggedOut(id, known), { event: 'logout' })
     return { profileId: id, revoked: agreed }
   })
@@ -33,6 +33,7 @@ export async function logOut(
 
 async function revokeAt(
   { refresher }: LoginsConfig,
+  id: string,
   oauth: OAuthCredential,
   { signal }: CallOptions,
 ): Promise<boolean> {
@@ -41,6 +42,7 @@ async function revokeAt(
     const settings = await refresher.settings(oauth.provider, {
       clientId: oauth.clientId,
       clientSecretRef: oauth.clientSecretRef,
+      profileId: id,
       signal,
     })
     return await revoke(settings, oauth, signal)

@@ -1,7 +1,7 @@
 import type { Clock, Logger, OAuthTokenRefresher } from '../domain/ports.js'
 import type { OAuthCredential, OAuthToken } from '../domain/profile.js'
 import { isSameAccount, mergeRefreshedCredential } from '../domain/profile.js'
-import { startDeadline } from '../oauth/deadline.js'
+import { startDeadline } from '../egress/deadline.js'
 import { OAuthError } from '../oauth/errors.js'
 import { backoffMs } from '../policy/backoff.js'
 import { longestBackoffMs } from '../profiles/backoff-limit.js'

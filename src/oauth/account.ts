@@ -1,5 +1,5 @@
 import { parseFlatJson } from '../domain/nesting.js'
-import { sendOnce } from './http.js'
+import { sendOnce, type Way } from './http.js'
 import type { OAuthSettings } from './settings.js'
 import type { TokenGrant } from './token-answer.js'
 import { isObject } from './token-answer.js'
@@ -45,7 +45,7 @@ export async function findAccount(
 ): Promise<Account> {
   const told = accountOfToken(grant.idToken)
   if (told.email !== undefined || settings.accountEndpoint === undefined) return told
-  const asked = await askAccount(settings.accountEndpoint, grant.accessToken, signal)
+  const asked = await askAccount(settings.accountEndpoint, grant.accessToken, { signal, way: settings.way })
   // An answer about somebody else must not be believed (OpenID Connect Core section 5.3.2).
   const same = told.subject === undefined || asked.subject === told.subject
   return same ? { ...asked, ...told } : told
@@ -55,12 +55,12 @@ export async function findAccount(
 async function askAccount(
   url: string,
   accessToken: string,
-  signal: AbortSignal | undefined,
+  { signal, way }: { readonly signal: AbortSignal | undefined; readonly way: Way | undefined },
 ): Promise<Account> {
   const headers = { authorization: `Bearer ${accessToken}` }
   for (let tries = 0; tries < ACCOUNT_TRIES && signal?.aborted !== true; tries += 1) {
     try {
-      const answer = await sendOnce({ method: 'GET', url, headers, timeoutMs: ACCOUNT_LIMIT_MS, signal })
+      const answer = await sendOnce({ method: 'GET', url, headers, timeoutMs: ACCOUNT_LIMIT_MS, signal, way })
       const fields: unknown = answer.status === 200 ? parseFlatJson(answer.body) : undefined
       if (isObject(fields)) return accountOf(fields)
       if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) break

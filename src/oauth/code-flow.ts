@@ -159,7 +159,7 @@ class RunningLogin implements CodeLogin {
   }
 
   async #exchange(settings: OAuthSettings, code: string): Promise<TokenGrant> {
-    const { client, tokenEndpoint, body, tokenFields } = settings
+    const { client, tokenEndpoint, body, tokenFields, way } = settings
     const grant = await requestToken({
       endpoint: tokenEndpoint,
       client,
@@ -172,6 +172,7 @@ class RunningLogin implements CodeLogin {
         code_verifier: this.#secrets.verifier,
       },
       signal: this.#options.signal,
+      way,
       now: this.#options.now,
     }).catch((error: unknown) => {
       throw asLoginError(error)

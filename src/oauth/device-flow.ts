@@ -59,6 +59,7 @@ export async function startDeviceLogin(
       client: settings.client,
       body: settings.body,
       signal: options.signal,
+      way: settings.way,
       fields: {
         ...device.fields,
         scope: scopes.length === 0 ? undefined : scopes.join(' '),
@@ -129,7 +130,7 @@ class Polling implements DeviceLogin {
   }
 
   async #ask(): Promise<TokenGrant | 'pending' | 'slow_down' | 'trouble'> {
-    const { client, tokenEndpoint, body, device } = this.#settings
+    const { client, tokenEndpoint, body, device, way } = this.#settings
     const { signal, now } = this.#options
     try {
       return await requestToken({
@@ -142,6 +143,7 @@ class Polling implements DeviceLogin {
           code_verifier: this.#verifier,
         },
         signal,
+        way,
         timeoutMs: POLL_LIMIT_MS,
         statusField: device.statusField,
         now,

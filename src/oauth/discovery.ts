@@ -10,7 +10,7 @@ import { quote } from '../domain/ids.js'
 import { nestsDeeply } from '../domain/nesting.js'
 import { isLoopbackHost, parseSecureUrl } from '../domain/secure-url.js'
 import { OAuthError } from './errors.js'
-import { sendOnce } from './http.js'
+import { sendOnce, type Way } from './http.js'
 
 /** How long both documents may take together, in milliseconds. */
 const TIME_LIMIT_MS = 10_000
@@ -38,7 +38,7 @@ export interface Discovered {
 export async function discover(
   issuer: string,
   signal?: AbortSignal,
-  { timeoutMs = TIME_LIMIT_MS }: { readonly timeoutMs?: number } = {},
+  { timeoutMs = TIME_LIMIT_MS, way }: { readonly timeoutMs?: number; readonly way?: Way | undefined } = {},
 ): Promise<Discovered> {
   const endsAt = performance.now() + timeoutMs
   const url = parseSecureUrl(issuer)
@@ -46,7 +46,7 @@ export async function discover(
   let failure: unknown
   for (const algorithm of ['oidc', 'oauth2'] as const) {
     try {
-      return readMetadata(url, await ask(url, algorithm, endsAt, signal))
+      return readMetadata(url, await ask(url, algorithm, { endsAt, signal, way }))
     } catch (error) {
       if (error instanceof OAuthError && error.failure.delivery !== 'answered') throw error
       // That it is out of order says more than that one of the two documents is not there.
@@ -59,24 +59,29 @@ export async function discover(
   throw notAnIssuer(issuer, failure)
 }
 
+interface Asking {
+  readonly endsAt: number
+  readonly signal: AbortSignal | undefined
+  readonly way: Way | undefined
+}
+
 async function ask(
   issuer: URL,
   algorithm: 'oidc' | 'oauth2',
-  endsAt: number,
-  signal: AbortSignal | undefined,
+  asking: Asking,
 ): Promise<Record<string, unknown>> {
   const options: DiscoveryRequestOptions = {
     algorithm,
     // Plain HTTP reaches loopback alone: the issuer has been checked.
     [allowInsecureRequests]: true,
-    [customFetch]: (url) => fetchOnce(url, endsAt, signal),
+    [customFetch]: (url) => fetchOnce(url, asking),
   }
   return { ...(await processDiscoveryResponse(issuer, await discoveryRequest(issuer, options))) }
 }
 
-async function fetchOnce(url: string, endsAt: number, signal: AbortSignal | undefined): Promise<Response> {
+async function fetchOnce(url: string, { endsAt, signal, way }: Asking): Promise<Response> {
   const timeoutMs = Math.max(1, endsAt - performance.now())
-  const { status, headers, body, complete } = await sendOnce({ method: 'GET', url, signal, timeoutMs })
+  const { status, headers, body, complete } = await sendOnce({ method: 'GET', url, signal, timeoutMs, way })
   if (!complete && performance.now() >= endsAt - 1) throw tooSlow(url)
   if (status >= 500 || status === 429) throw outOfOrder(url, status)
   if (nestsDeeply(body)) throw notAnIssuer(url)

@@ -28,6 +28,7 @@ export async function exchangeForKey(
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ code, code_verifier: verifier, code_challenge_method: 'S256' }),
     signal,
+    way: settings.way,
   })
   const fields = readFields(answer)
   const { key, user_id: account } = isObject(fields) ? fields : {}

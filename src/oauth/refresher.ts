@@ -1,9 +1,11 @@
+import type { EgressOwner } from '../domain/egress.js'
 import { KeymuxError } from '../domain/errors.js'
 import type { OAuthTokenRefresher, RefreshOptions } from '../domain/ports.js'
 import type { OAuthToken } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { accountOfToken } from './account.js'
 import { OAuthError } from './errors.js'
+import type { Way } from './http.js'
 import { renewalObstacle } from './renewable.js'
 import type { OAuthSettings } from './settings.js'
 import { resolveSettings } from './settings.js'
@@ -16,6 +18,8 @@ export interface RefresherConfig {
   /** Reads a client's secret from where it is kept. */
   readonly readReference: (reference: string, signal?: AbortSignal) => Promise<string>
   readonly now: () => Date
+  /** The way out for requests about a login. Straight there by default. */
+  readonly way?: ((owner: EgressOwner) => Way) | undefined
 }
 
 /** A token whose server does not say how long it lives is taken to live this long, in milliseconds. */
@@ -43,6 +47,7 @@ export class ProviderRefresher implements OAuthTokenRefresher {
       body: settings.body,
       fields: { ...settings.tokenFields, grant_type: 'refresh_token', refresh_token: refreshToken },
       signal: options.signal,
+      way: settings.way,
       now: this.#config.now,
     })
     return tokenOf(name, grant, issuedAt, accountOfToken(grant.idToken))
@@ -86,22 +91,23 @@ export class ProviderRefresher implements OAuthTokenRefresher {
     const reference = options.clientSecretRef ?? (isConfigured ? oauth?.clientSecretRef : undefined)
     const clientSecret =
       reference === undefined ? undefined : await this.#config.readReference(reference, options.signal)
-    const known = await this.#known(provider)
+    const way = this.#config.way?.({ provider: name, profileId: options.profileId })
+    const known = await this.#known(provider, way)
     const id = options.clientId ?? known.client.id
-    return {
+    return withWay(way, {
       ...known,
       client: {
         id,
         ...(clientSecret === undefined ? {} : { secret: clientSecret }),
         ...(known.client.secretIn === undefined ? {} : { secretIn: known.client.secretIn }),
       },
-    }
+    })
   }
 
-  #known(provider: ProviderMetadata): Promise<OAuthSettings> {
+  #known(provider: ProviderMetadata, way: Way | undefined): Promise<OAuthSettings> {
     let settings = this.#settings.get(provider)
     if (settings === undefined) {
-      settings = resolveSettings(provider, {})
+      settings = resolveSettings(provider, { way })
       this.#settings.set(provider, settings)
       settings.catch(() => this.#settings.delete(provider))
     }
@@ -128,6 +134,11 @@ export function tokenOf(
     ...(account.email === undefined ? {} : { email: account.email }),
     ...(account.subject === undefined ? {} : { metadata: { subject: account.subject } }),
   }
+}
+
+/** What issuers say is asked for once, and each login has a way of its own. */
+function withWay(way: Way | undefined, { way: _asked, ...settings }: OAuthSettings): OAuthSettings {
+  return way === undefined ? settings : { ...settings, way }
 }
 
 /** Whatever became of the lookup, the refresh token has not been spent. */

@@ -15,7 +15,7 @@ export async function revoke(
   tokens: { readonly accessToken: string; readonly refreshToken: string },
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const { revocationEndpoint: endpoint, client } = settings
+  const { revocationEndpoint: endpoint, client, way } = settings
   if (endpoint === undefined) return false
   const begun = performance.now()
   let agreed = false
@@ -27,7 +27,7 @@ export async function revoke(
     if (token === '' || timeoutMs <= 0) continue
     try {
       const fields = { token, token_type_hint: hint }
-      const { status } = await sendOnce(tokenMessage({ endpoint, client, fields, signal, timeoutMs }))
+      const { status } = await sendOnce(tokenMessage({ endpoint, client, fields, signal, timeoutMs, way }))
       agreed = agreed || (status >= 200 && status < 300)
     } catch {
       signal?.throwIfAborted()

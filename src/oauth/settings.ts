@@ -4,6 +4,7 @@ import { quote } from '../domain/ids.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import type { Discovered } from './discovery.js'
 import { discover } from './discovery.js'
+import type { Way } from './http.js'
 import type { ClientRegistration, DeviceDialect, LoginMetadata } from './metadata.js'
 import { LOGIN_METADATA } from './metadata.js'
 import type { OAuthClient } from './token-endpoint.js'
@@ -35,6 +36,8 @@ export interface OAuthSettings {
   readonly keyPage?: string
   readonly preferred: 'code' | 'device'
   readonly device: DeviceDialect
+  /** The way out for requests about this login. Straight there by default. */
+  readonly way?: Way
 }
 
 /** The client that asks, where it is not the provider's configured one. */
@@ -42,6 +45,7 @@ export interface ClientChoice {
   readonly clientId?: string | undefined
   readonly clientSecret?: string | undefined
   readonly scopes?: readonly string[] | undefined
+  readonly way?: Way | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -101,7 +105,7 @@ export async function resolveSettings(
 ): Promise<OAuthSettings> {
   const metadata = loginMetadataOf(provider) ?? refuseLogin(provider, choice.clientId)
   const { oauth } = provider
-  const found = await discovered(provider, metadata, choice.signal)
+  const found = await discovered(provider, metadata, choice)
   const tokenEndpoint = metadata.tokenEndpoint ?? found.tokenEndpoint
   if (tokenEndpoint === undefined) {
     throw new KeymuxError(
@@ -141,6 +145,7 @@ export async function resolveSettings(
     keyPage: metadata.keyPage,
     preferred: metadata.preferred ?? ('code' as const),
     device: metadata.device ?? {},
+    way: choice.way,
   })
 }
 
@@ -153,14 +158,15 @@ export async function resolveSettings(
 async function discovered(
   provider: ProviderMetadata,
   metadata: LoginMetadata,
-  signal: AbortSignal | undefined,
+  { signal, way }: ClientChoice,
 ): Promise<Discovered> {
   const { issuer, tokenEndpoint, authorizationEndpoint, deviceAuthorizationEndpoint } = metadata
   if (issuer === undefined) return {}
-  if (tokenEndpoint === undefined || authorizationEndpoint === undefined) return discover(issuer, signal)
+  if (tokenEndpoint === undefined || authorizationEndpoint === undefined)
+    return discover(issuer, signal, { way })
   const rest = [deviceAuthorizationEndpoint, metadata.revocationEndpoint]
   if (provider.oauth === undefined || !rest.includes(undefined)) return {}
-  return discover(issuer, signal).catch(() => {
+  return discover(issuer, signal, { way }).catch(() => {
     signal?.throwIfAborted()
     return {}
   })

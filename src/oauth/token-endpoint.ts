@@ -1,5 +1,5 @@
 import { withoutUndefined } from '../domain/defined.js'
-import type { HttpAnswer } from './http.js'
+import type { HttpAnswer, Way } from './http.js'
 import { sendOnce } from './http.js'
 import type { TokenGrant } from './token-answer.js'
 import { readFields, readGrant } from './token-answer.js'
@@ -24,6 +24,8 @@ export interface TokenRequest {
   readonly timeoutMs?: number
   /** A field that says how it stands in place of `error`. */
   readonly statusField?: string | undefined
+  /** Straight there by default. */
+  readonly way?: Way | undefined
   readonly now: () => Date
 }
 
@@ -51,6 +53,7 @@ export function tokenMessage({
   body = 'form',
   signal,
   timeoutMs,
+  way,
 }: Omit<TokenRequest, 'now'>): Parameters<typeof sendOnce>[0] {
   const basic = client.secret !== undefined && client.secretIn === 'header'
   const all = withoutUndefined({
@@ -67,6 +70,7 @@ export function tokenMessage({
     },
     body: body === 'json' ? JSON.stringify(all) : new URLSearchParams(all).toString(),
     signal,
+    way,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   }
 }

@@ -1,7 +1,8 @@
 import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
-import type { AuthProfile } from '../domain/profile.js'
+import { type AuthProfile, shownReference } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
+import { NO_PROXY } from '../domain/proxy.js'
 import { redactSecrets } from '../domain/redact.js'
 import { parseBaseUrl } from '../domain/secure-url.js'
 import { isForeignBaseUrl, leavesVault, pointersIn } from '../profiles/outside.js'
@@ -54,7 +55,7 @@ export function droppedNote(id: string, dropped: readonly string[]): string {
 
 /** @throws KeymuxError `endpoint_refused` for a profile that would lead elsewhere */
 export function refuseProfile(profile: AuthProfile, provider: ProviderMetadata | undefined): void {
-  const { baseUrl, headers, apiKey, token } = profile
+  const { baseUrl, headers, proxy, apiKey, token } = profile
   const reference = apiKey?.keyRef ?? token?.tokenRef
   // One that a relay understands may lead on to somebody else.
   const unknown = Object.keys(headers ?? {}).filter((name) => !ACCOUNT_HEADERS.has(name))
@@ -63,6 +64,9 @@ export function refuseProfile(profile: AuthProfile, provider: ProviderMetadata |
       ? [`its credential would be sent to ${shown(parseBaseUrl(baseUrl) ?? baseUrl)}`]
       : []),
     ...(unknown.length === 0 ? [] : [`its requests would carry the headers ${shown(unknown.join(', '))}`]),
+    ...(proxy !== undefined && proxy !== NO_PROXY
+      ? [`its requests would go through the proxy ${shown(shownReference(proxy))}`]
+      : []),
     ...(reference !== undefined && leavesVault(reference)
       ? [`its credential would be read from ${shown(reference)}`]
       : []),

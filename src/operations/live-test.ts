@@ -1,8 +1,8 @@
+import type { OutgoingAnswer } from '../domain/egress.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { Keymux } from '../domain/keymux.js'
 import { parseFlatJson } from '../domain/nesting.js'
 import type { FailureReason } from '../domain/usage.js'
-import { classifyFailure } from '../policy/classify-message.js'
 import { explainResponse } from '../policy/classify-response.js'
 import { ownRulesOf } from '../policy/own-rules.js'
 import { checkRequest } from '../providers/request.js'
@@ -36,7 +36,13 @@ export const RENEWAL_WAIT_MS = 3_000
  * @throws KeymuxError `reference_unresolved`, `profile_not_found`, `aborted`
  */
 export async function askProvider(
-  { resolver, providers, profiles, config }: Pick<Keymux, 'resolver' | 'providers' | 'profiles' | 'config'>,
+  {
+    resolver,
+    providers,
+    profiles,
+    config,
+    egress,
+  }: Pick<Keymux, 'resolver' | 'providers' | 'profiles' | 'config' | 'egress'>,
   id: string,
   { signal, now }: { readonly signal: AbortSignal; readonly now: Date },
 ): Promise<LiveResult> {
@@ -50,23 +56,16 @@ export async function askProvider(
   if (typeof credential !== 'string') return credential
   const request = checkRequest(metadata, profile.mode, credential, profile.baseUrl ?? metadata.baseUrl)
   if (request === undefined) return { outcome: 'unsupported' }
-  let response: Response
-  let body: Uint8Array
+  let answer: OutgoingAnswer
   try {
-    response = await fetch(request.url, {
-      method: request.method,
-      headers: request.headers,
-      ...(request.body === undefined ? {} : { body: request.body }),
-      // A redirect would carry the credential to another host.
-      redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIME_LIMIT_MS)]),
-    })
-    body = await readUpTo(response, BODY_LIMIT)
+    answer = await egress.send({ ...request, signal, timeoutMs: TIME_LIMIT_MS }, { provider, profileId: id })
   } catch (error) {
     signal.throwIfAborted()
-    return { outcome: 'unreachable', reason: classifyFailure(error), message: networkMessage(error) }
+    if (!isKeymuxError(error, 'provider_unreachable') && !isKeymuxError(error, 'proxy_failed')) throw error
+    return { outcome: 'unreachable', reason: 'timeout', message: error.message }
   }
-  const { status, headers } = response
+  const { status, headers } = answer
+  const body = Buffer.from(answer.body).subarray(0, BODY_LIMIT)
   if (status >= 300 && status < 400)
     return { outcome: 'unreachable', status, message: 'it answered with a redirect' }
   const { family, failureFamily } = metadata
@@ -131,26 +130,6 @@ async function credentialOf(
 function splitId(id: string): [string, string] {
   const colon = id.lastIndexOf(':')
   return [id.slice(0, colon), id.slice(colon + 1)]
-}
-
-async function readUpTo(response: Response, limit: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  if (response.body === null) return new Uint8Array()
-  for await (const chunk of response.body) {
-    chunks.push(chunk)
-    size += chunk.byteLength
-    if (size >= limit) break
-  }
-  return Buffer.concat(chunks).subarray(0, limit)
-}
-
-function networkMessage(error: unknown): string {
-  if (error instanceof Error && error.name === 'TimeoutError')
-    return `no answer within ${TIME_LIMIT_MS / 1_000} s`
-  const cause = error instanceof Error ? error.cause : undefined
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'network error'
-  return code
 }
 
 /** Cohere's check answers 200 with `{"valid": false}` for a key it does not know. */

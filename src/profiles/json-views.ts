@@ -67,6 +67,7 @@ export function toProfileJson(view: ProfileView): ProfileListItem {
     ...optional('pool', view.pool),
     ...optional('concurrency', view.concurrency),
     ...optional('headers', view.headers),
+    ...optional('proxy', view.proxy),
     ...optional('reference', view.reference),
     ...optional('scopes', view.scopes),
     ...time('last_error_at', view.lastErrorAt),

@@ -40,6 +40,7 @@ interface MetaJson {
   pool?: string
   con?: number
   hd?: Readonly<Record<string, string>>
+  px?: string
 }
 
 export function encodeMeta(meta: ProfileMeta): Buffer {
@@ -70,6 +71,7 @@ export function encodeMeta(meta: ProfileMeta): Buffer {
     pool: meta.pool,
     con: meta.concurrency,
     hd: meta.headers,
+    px: meta.proxy,
   })
   return Buffer.from(JSON.stringify(json))
 }
@@ -104,6 +106,7 @@ export function decodeMeta(bytes: Buffer): ProfileMeta {
   if (json.pool !== undefined) meta.pool = json.pool
   if (json.con !== undefined) meta.concurrency = json.con
   if (json.hd !== undefined) meta.headers = json.hd
+  if (json.px !== undefined) meta.proxy = json.px
   return meta
 }
 

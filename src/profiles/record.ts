@@ -54,6 +54,7 @@ export interface ProfileMeta extends ProfileIdentity {
   readonly pool?: string
   readonly concurrency?: number
   readonly headers?: Readonly<Record<string, string>>
+  readonly proxy?: string
 }
 
 /** A stored profile: metadata at hand, secrets opened on demand. */
@@ -115,6 +116,7 @@ export function splitProfile(
     pool: profile.pool,
     concurrency: profile.concurrency,
     headers: profile.headers,
+    proxy: profile.proxy,
   })
   return { meta, secrets }
 }
@@ -151,6 +153,7 @@ export function toProfile(record: ProfileRecord, used: UsedFacts): AuthProfile {
     pool: meta.pool,
     concurrency: meta.concurrency,
     headers: meta.headers,
+    proxy: meta.proxy,
   })
 }
 

@@ -2,6 +2,7 @@ import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
 import type { AuthProfile } from '../domain/profile.js'
 import type { NewProfile, ProfilePatch } from '../domain/profiles.js'
+import { PROXY_HINT, parseProxySetting } from '../domain/proxy.js'
 import { parseBaseUrl } from '../providers/url.js'
 
 /** The highest priority, and the lowest below zero: beyond any that a person gives. */
@@ -19,7 +20,7 @@ const NOT_SETTABLE =
   /^(?:authorization|proxy-.*|x-api-key|x-goog-api-key|api-key|cookie|set-cookie|host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-.*|accept-encoding|x-keymux-.*)$/
 
 /** What an owner sets, beside the credential. */
-const SETTINGS = ['account', 'models', 'baseUrl', 'pool', 'concurrency', 'headers'] as const
+const SETTINGS = ['account', 'models', 'baseUrl', 'pool', 'concurrency', 'headers', 'proxy'] as const
 
 /** @throws KeymuxError `invalid_value` */
 export function checkSettings(profile: AuthProfile): void {
@@ -29,6 +30,7 @@ export function checkSettings(profile: AuthProfile): void {
   if (profile.models !== undefined) checkModels(profile.models)
   if (profile.baseUrl !== undefined) normalBaseUrl(profile.baseUrl)
   if (profile.headers !== undefined) normalHeaders(profile.headers)
+  if (profile.proxy !== undefined) normalProxy(profile.proxy)
   const { concurrency } = profile
   if (concurrency === undefined) return
   if (Number.isSafeInteger(concurrency) && concurrency > 0 && concurrency <= MAX_CONCURRENCY) return
@@ -47,6 +49,18 @@ export function normalBaseUrl(text: string): string {
   throw new KeymuxError('invalid_value', 'the base URL cannot be used', {
     hint: 'use https://HOST[/PATH] without user name, query or fragment; plain http is for loopback alone',
   })
+}
+
+/**
+ * A proxy as it is kept: its URL without a login, a reference to where the whole one is, or `none`.
+ *
+ * @throws KeymuxError `invalid_value`
+ */
+export function normalProxy(text: string): string {
+  const setting = typeof text === 'string' ? parseProxySetting(text) : undefined
+  if (setting !== undefined) return setting
+  // A URL may carry a password, so it is not repeated.
+  throw new KeymuxError('invalid_value', 'the proxy cannot be used', { hint: PROXY_HINT })
 }
 
 /**
@@ -86,11 +100,12 @@ export function withKeptSettings(profile: AuthProfile, known: AuthProfile, given
 
 /** The profile as a patch leaves it. @throws KeymuxError `invalid_value` */
 export function patched(profile: AuthProfile, patch: ProfilePatch): AuthProfile {
-  const { account, models, baseUrl, pool, concurrency, headers, ...kept } = profile
+  const { account, models, baseUrl, pool, concurrency, headers, proxy, ...kept } = profile
   const changed = {
     ...patch,
     ...(patch.baseUrl == null ? {} : { baseUrl: normalBaseUrl(patch.baseUrl) }),
     ...(patch.headers == null ? {} : { headers: normalHeaders(patch.headers) }),
+    ...(patch.proxy == null ? {} : { proxy: normalProxy(patch.proxy) }),
   }
   return {
     ...kept,
@@ -102,6 +117,7 @@ export function patched(profile: AuthProfile, patch: ProfilePatch): AuthProfile 
     ...optional('pool', orKept(pool, changed.pool)),
     ...optional('concurrency', orKept(concurrency, changed.concurrency)),
     ...optional('headers', orKept(headers, changed.headers)),
+    ...optional('proxy', orKept(proxy, changed.proxy)),
   }
 }
 

@@ -9,7 +9,7 @@ import type { ProviderLookup } from '../domain/providers.js'
 import { checkSecret } from '../domain/secret.js'
 import { isOpenToAll } from '../oauth/open-login.js'
 import { baseUrlMissing } from '../providers/base-url.js'
-import { checkSettings, normalBaseUrl, normalHeaders } from './settings.js'
+import { checkSettings, normalBaseUrl, normalHeaders, normalProxy } from './settings.js'
 
 const MAX_TEXT = 1024
 const REFERENCE = /^(vault|env|file|exec):\/\/(.+)$/s
@@ -39,6 +39,7 @@ export function buildProfile(input: NewProfile, providers: ProviderLookup, now: 
     pool: input.pool,
     concurrency: input.concurrency,
     headers: input.headers === undefined ? undefined : normalHeaders(input.headers),
+    proxy: input.proxy === undefined ? undefined : normalProxy(input.proxy),
     apiKey:
       mode === 'api_key'
         ? withoutUndefined({ key: keyOf(input, provider), keyRef: input.reference })

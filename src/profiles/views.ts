@@ -1,4 +1,5 @@
 import { withoutUndefined } from '../domain/defined.js'
+import { shownReference } from '../domain/profile.js'
 import type { BehindView, ModelCooldownView, ProfileView, ViewFilter } from '../domain/profiles.js'
 import type { ProviderLookup } from '../domain/providers.js'
 import { behindAt } from '../policy/behind.js'
@@ -28,6 +29,7 @@ export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): Prof
     pool: meta.pool,
     concurrency: meta.concurrency,
     headers: meta.headers,
+    proxy: meta.proxy && shownReference(meta.proxy),
     reference: meta.reference,
     createdAt: new Date(meta.createdAt),
     updatedAt: new Date(meta.updatedAt),

@@ -17,6 +17,7 @@ const CUSTOM_KEYS = [
   'failureRules',
   'check',
   'health',
+  'proxy',
   'oauth',
   'failureFamily',
   'headers',
@@ -40,7 +41,7 @@ const CUSTOM_KEYS = [
 
 /**
  * Reads a custom provider as config and `providers add` write it, with what a built-in one can say:
- * `{label, base_url, auth, modes, env_key, base_url_env?, family?, failure_family?, failure_rules?, check?, health?, oauth?, …}`.
+ * `{label, base_url, auth, modes, env_key, base_url_env?, family?, failure_family?, failure_rules?, check?, health?, proxy?, oauth?, …}`.
  *
  * `base_url` alone is required. By default the label is the name, `auth` is `bearer`, `modes` is
  * `[api_key]` (and `oauth` where OAuth is configured), `env_key` is `NAME_API_KEY`, `family` is `openai`.

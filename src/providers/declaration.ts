@@ -47,6 +47,7 @@ export const PROVIDER_KEYS: readonly ProviderKey[] = [
   'relatedEnv',
   'check',
   'health',
+  'proxy',
   'oauth',
   'suggestedNames',
 ]
@@ -117,6 +118,7 @@ export function readProvider(
     relatedEnv: fields.optional('relatedEnv', field.envNames),
     check: fields.optional('check', api.check),
     health: fields.optional('health', field.boolean),
+    proxy: fields.optional('proxy', field.proxy),
     oauth: fields.optional('oauth', oauth),
     suggestedNames: fields.optional('suggestedNames', field.profileNames),
   })

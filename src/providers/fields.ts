@@ -2,6 +2,7 @@ import { withoutUndefined } from '../domain/defined.js'
 import { parseProfileName } from '../domain/ids.js'
 import { AUTH_MODES, type AuthMode } from '../domain/profile.js'
 import type { AuthHeader, OAuthEndpoint } from '../domain/provider.js'
+import { PROXY_HINT, parseProxySetting } from '../domain/proxy.js'
 import type { Read } from './place.js'
 import { parseBaseUrl, parseSecureUrl } from './url.js'
 
@@ -167,6 +168,12 @@ export const oauthEndpoint: Read<OAuthEndpoint> = (value, at) => {
     tokenUrl: fields.optional('tokenUrl', endpoint),
     scopes: fields.optional('scopes', scopes),
   })
+}
+
+export const proxy: Read<string> = (value, at) => {
+  const setting = typeof value === 'string' ? parseProxySetting(value) : undefined
+  if (setting !== undefined) return setting
+  throw at.fail('the URL of a proxy without a login, a reference to one, or none', PROXY_HINT)
 }
 
 export const reference: Read<string> = (value, at) => {

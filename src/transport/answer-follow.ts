@@ -18,6 +18,8 @@ export interface PassedOn {
   readonly base: string
   /** The conversation that it is a part of. */
   readonly served: Served | undefined
+  /** It comes through a proxy: where it breaks off without a word, nobody can tell whose fault that is. */
+  readonly proxied: boolean
 }
 
 /** Notes what came of answers that are passed on, at their end. Holds nothing of their requests. */
@@ -51,9 +53,15 @@ export class Follower {
     } else if (verdict.kind === 'bad') this.#bad(answer, verdict)
   }
 
-  #bad({ profileId, credential, model, origin }: PassedOn, { reason, stated, message }: BadAnswer): void {
+  #bad(
+    { profileId, credential, model, origin, proxied }: PassedOn,
+    { reason, stated, message }: BadAnswer,
+  ): void {
     const { profiles, logger } = this.#parts
     const said = redactKnown(message, [credential])
+    this.#failures.push({ profileId, reason })
+    logger?.warn('an answer broke off', { profile: profileId, reason, said })
+    if (proxied && stated === undefined) return
     const { scope = 'provider', retryAfterMs, certainty } = stated ?? {}
     const failedModel = modelOf({ reason, scope }, model)
     const how: NotedFailure['brokeOff'] = stated === undefined ? 'unstated' : 'stated'
@@ -61,7 +69,5 @@ export class Follower {
     const brokeOff = scope === 'request' || failedModel !== model ? undefined : how
     const details = { message: said, retryAfterMs, certainty, origin, brokeOff, model: failedModel }
     profiles.noteFailure(profileId, reason, withoutUndefined(details))
-    this.#failures.push({ profileId, reason })
-    logger?.warn('an answer broke off', { profile: profileId, reason, said })
   }
 }

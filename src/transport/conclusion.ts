@@ -57,7 +57,11 @@ export class Conclusion {
     return this.#nothingUsable(refusals)
   }
 
-  #unreachable({ kind, message, reason }: Failure): OwnAnswer {
+  #unreachable({ kind, message, reason, proxy }: Failure): OwnAnswer {
+    if (proxy?.error !== undefined) {
+      const { code, hint } = proxy.error
+      return this.#own('unreachable', 502, new KeymuxError(code, message, { hint }))
+    }
     const error = new KeymuxError('provider_unreachable', message, { hint: 'see keymux status' })
     const answered = kind === 'senseless' || kind === 'unsent'
     return this.#own(answered ? 'refused' : 'unreachable', reason === 'timeout' ? 504 : 502, error)

@@ -47,6 +47,8 @@ export class Exchange implements UpstreamHandler, AnswerBody {
   headers: RawHeaders = []
   /** The session, where the upstream has changed protocols. */
   tunnel: Tunnel | undefined
+  /** Whether a proxy is on the way. */
+  proxied = false
   readonly #options: ExchangeOptions
   #settle: ((outcome: Outcome | undefined) => void) | undefined
   #inTheEnd: Promise<Outcome> | undefined

@@ -1,4 +1,4 @@
-import type { CandidateReason } from '../domain/errors.js'
+import type { CandidateReason, KeymuxError } from '../domain/errors.js'
 import type { FailedTry } from '../domain/forwarding.js'
 import type { Certainty, FailureReason, FailureScope, Told } from '../domain/usage.js'
 import type { Decision, ResponseVerdict } from '../policy/classify-response.js'
@@ -32,6 +32,16 @@ export interface Failure {
   readonly exchange?: Exchange
   /** It may be answered yet: silence for the time being. */
   readonly late?: LateExchange
+  /** A proxy was on the way, and may be at fault. */
+  readonly proxy?: ProxyPart
+}
+
+/** What a proxy's part in a failure was. */
+export interface ProxyPart {
+  /** `HOST:PORT`, and empty where it is not known. */
+  readonly label: string
+  /** It did not open the way: what it is told by. Absent: something on the way failed. */
+  readonly error?: KeymuxError
 }
 
 /** A try that is waited for while others are made. */

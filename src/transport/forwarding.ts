@@ -200,7 +200,9 @@ export class Forwarding {
     if (result instanceof Exchange) {
       this.#selection.tried(profile, false)
       const served = this.#bindings.served(stage, profile.id)
-      const answer = { profileId: profile.id, credential, model, origin, base: outcome.base, served }
+      const { base } = outcome
+      const { proxied } = result
+      const answer = { profileId: profile.id, credential, model, origin, base, served, proxied }
       const follower = this.#follower
       this.#kept = this.#bindings.own(stage, profile.id, {
         location: () => headerValue(result.headers, 'location'),
@@ -238,7 +240,7 @@ export class Forwarding {
 
   #noteLate(tried: TriedProfile, failure: Failure): void {
     this.#trier.note(tried.resolution.profile.id, failure, 0)
-    this.#note(tried, failure, this.#outbound.model(tried.stage))
+    if (failure.proxy === undefined) this.#note(tried, failure, this.#outbound.model(tried.stage))
   }
 
   #familyOf({ provider }: Stage): ProviderFamily | undefined {

@@ -1,4 +1,4 @@
-import { startDeadline } from '../oauth/deadline.js'
+import { startDeadline } from '../egress/deadline.js'
 import type { Timers } from './types.js'
 
 /** `setTimeout` takes a longer time for none at all. */

@@ -6,6 +6,7 @@ import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { redactKnown } from '../domain/redact.js'
 import type { OutcomeOrigin } from '../domain/usage.js'
+import type { Route } from '../egress/routes.js'
 import type { AnswerJudge } from './answer-verdict.js'
 import type { Bindings } from './bindings.js'
 import type { Course } from './course.js'
@@ -24,6 +25,7 @@ import {
 import { headerValue } from './headers.js'
 import { lastEvent } from './last-event.js'
 import type { Outbound, SendingProgress } from './outbound.js'
+import { ClosedRoutes, proxyFailure, throughProxy } from './proxy-failure.js'
 import { refusesSigned } from './signed-items.js'
 import type { ForwarderParts, UpstreamRequest } from './types.js'
 
@@ -46,6 +48,8 @@ export interface TriedProfile {
 /** A try that has come to something. */
 interface OneTry {
   readonly provider: string
+  readonly origin: string
+  readonly route: Route | undefined
   readonly base: string
   readonly profile: AuthProfile
   readonly credential: string
@@ -69,6 +73,7 @@ export class Trier {
   readonly #course: Course
   readonly #judge: AnswerJudge
   readonly #bindings: Bindings
+  readonly #closed = new ClosedRoutes()
   readonly #patienceMs: number
   readonly #idleMs: number
 
@@ -124,6 +129,10 @@ export class Trier {
     const progress = { sending: () => exchange.sending(), waiting: () => exchange.waiting() }
     const request = this.#request(stage, provider, profile, credential, progress)
     if ('kind' in request) return request
+    const { origin } = request
+    const found = this.#route(origin, profile)
+    const route = found instanceof Promise ? await found : found
+    if (route !== undefined && 'kind' in route) return route
     const { clock, timers, sender } = this.#parts
     const exchange = new Exchange({
       provider: provider.name,
@@ -140,19 +149,45 @@ export class Trier {
       signal: this.#outbound.signal,
       offer: request.offer,
     })
+    exchange.proxied = route !== undefined
     const course = this.#course
     course.attempts += 1
     course.exchange = exchange
-    sender.send(request, exchange)
+    sender.send(request, exchange, route)
     const outcome = await exchange.outcome
     course.exchange = undefined
-    const tried = { provider: provider.name, base, profile, credential, exchange }
+    const tried = { provider: provider.name, origin, route, base, profile, credential, exchange }
     if (outcome !== undefined) return this.#end(outcome, tried)
     const result = exchange.inTheEnd.then((ended) => this.#end(ended, tried))
-    return lateSilence(provider.name, { exchange, result })
+    const late = lateSilence(provider.name, { exchange, result })
+    return route === undefined ? late : throughProxy(late, { kind: 'silent' }, route, origin)
   }
 
-  #end(outcome: Outcome, { provider, base, profile, credential, exchange }: OneTry): Exchange | Failure {
+  /** The way through the profile's proxy, or why there is none. */
+  #route(
+    origin: string,
+    profile: AuthProfile,
+  ): Route | Failure | undefined | Promise<Route | Failure | undefined> {
+    const open = (route: Route | undefined): Route | Failure | undefined =>
+      route && (this.#closed.of(origin, route) ?? route)
+    const unusable = (error: unknown): Failure => {
+      if (!isKeymuxError(error, 'proxy_failed')) throw error
+      const failure = proxyFailure(error)
+      this.note(profile.id, failure, 0)
+      return failure
+    }
+    try {
+      const found = this.#parts.sender.route?.(origin, profile)
+      return found instanceof Promise ? found.then(open, unusable) : open(found)
+    } catch (error) {
+      return unusable(error)
+    }
+  }
+
+  #end(
+    outcome: Outcome,
+    { provider, origin, route, base, profile, credential, exchange }: OneTry,
+  ): Exchange | Failure {
     throwIfEnded(this.#outbound.signal)
     if (outcome.kind === 'broken') this.#refuseUnsendable(outcome.error)
     const failed =
@@ -160,7 +195,11 @@ export class Trier {
         ? this.#badEnd(exchange, provider, base)
         : failureOf(outcome, provider, exchange)
     if (failed === undefined) return exchange
-    const failure = withoutSecret(failed, credential)
+    const failure = withoutSecret(
+      route === undefined ? failed : throughProxy(failed, outcome, route, origin),
+      credential,
+    )
+    if (route !== undefined) this.#closed.note(origin, route, failure)
     if (failure.exchange === undefined) exchange.cancel()
     if (!this.#course.isSettled) this.note(profile.id, failure, exchange.status)
     // At the deadline nobody was given the time he is due.

@@ -4,10 +4,12 @@ import type { OwnFailureRule } from '../domain/failure-rule.js'
 import type { ForwardSettings, RawHeaders } from '../domain/forwarding.js'
 import type { OAuthRenewer } from '../domain/logins.js'
 import type { Clock, Logger, Random } from '../domain/ports.js'
+import type { AuthProfile } from '../domain/profile.js'
 import type { Profiles } from '../domain/profiles.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import type { Providers } from '../domain/providers.js'
 import type { CredentialResolver } from '../domain/resolver.js'
+import type { Route } from '../egress/routes.js'
 import type { Offer } from './handshake.js'
 
 /** One request as it goes over the wire. */
@@ -47,7 +49,13 @@ export interface UpstreamHandler {
 
 /** Sends requests over connections that it keeps. Follows no redirects. */
 export interface UpstreamSender {
-  send(request: UpstreamRequest, handler: UpstreamHandler): void
+  /**
+   * The way through a proxy for requests of a profile; `undefined` where they go straight to their server. Absent: all do.
+   *
+   * @throws KeymuxError `proxy_failed` where its proxy cannot be used
+   */
+  route?(origin: string, profile: AuthProfile): Route | undefined | Promise<Route | undefined>
+  send(request: UpstreamRequest, handler: UpstreamHandler, route?: Route): void
   /** Closes all connections, exchanges under way included. */
   close(): Promise<void>
 }

@@ -1,30 +1,32 @@
 import type { Duplex } from 'node:stream'
-import { Agent, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
+import { Routes } from '../egress/routes.js'
 import type { UpstreamConnection, UpstreamHandler, UpstreamSender } from './types.js'
 
-/** How long an unused connection is kept, in milliseconds. Providers keep theirs longer, so ours ends first. */
-const KEEP_ALIVE_MS = 10_000
+/** No proxy is set anywhere. */
+const NOBODY = {
+  env: {},
+  general: () => undefined,
+  ofProvider: () => undefined,
+  ofProfile: async () => undefined,
+  readReference: () => Promise.reject(new Error('there is nothing to read')),
+}
 
 /**
- * Sends with undici's dispatcher: half the time per request that `node:http` takes, and no stream objects in
- * between. Its own time-outs are off, the forwarding core has its own.
+ * Sends over connections that requests share, and through the proxy that is set for each.
+ *
+ * @param routes straight to every server by default, but for profiles that have a proxy of their own
  */
-export function createUndiciSender(): UpstreamSender {
-  const agent = new Agent({
-    connections: null,
-    pipelining: 1,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: { timeout: 0 },
-  })
+export function createUndiciSender(routes: Routes = new Routes(NOBODY)): UpstreamSender {
   return {
-    send({ origin, method, path, headers, body, offer }, handler) {
+    route: (origin, { provider, proxy }) => routes.find(origin, provider, proxy),
+    send({ origin, method, path, headers, body, offer }, handler, route) {
       const options = { origin, method, path, headers, body: body ?? null }
       if (offer !== undefined) Object.assign(options, { upgrade: 'websocket' })
-      agent.dispatch(options as unknown as Dispatcher.DispatchOptions, new Dispatched(handler))
+      const dispatcher = route?.dispatcher ?? routes.straight
+      dispatcher.dispatch(options as unknown as Dispatcher.DispatchOptions, new Dispatched(handler))
     },
-    close: () => agent.destroy(),
+    close: () => routes.close(),
   }
 }
 

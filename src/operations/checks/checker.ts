@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import type { Egress } from '../../domain/egress.js'
 import type { OwnFailureRule } from '../../domain/failure-rule.js'
 import type { HealthOutcome } from '../../domain/health.js'
-import type { FetchLike, Logger, Random } from '../../domain/ports.js'
+import type { Logger, Random } from '../../domain/ports.js'
 import type { ProviderMetadata } from '../../domain/provider.js'
 import { readCheck, readProof } from '../../policy/check-answer.js'
 import type { ProofState } from '../../policy/proofs.js'
@@ -16,7 +17,7 @@ export interface CheckerParts {
   readonly provider: (name: string) => ProviderMetadata | undefined
   /** The credential of exactly this profile, an OAuth token renewed first where that is due. */
   readonly credentialOf: (id: string, signal: AbortSignal) => Promise<string>
-  readonly send: FetchLike
+  readonly send: Egress['send']
   readonly now: () => Date
   readonly random: Random
   readonly rules: (provider: ProviderMetadata) => readonly OwnFailureRule[]
@@ -74,7 +75,7 @@ export class Checker {
     signal: AbortSignal,
   ): Promise<HealthOutcome> {
     const { provider } = question
-    const answer = await askCheck(question, this.#asking(provider, signal))
+    const answer = await askCheck(question, this.#asking(provider, claim.id, signal))
     const { said, hasCredit, why } =
       answer === undefined ? { said: 'unasked' as const, why: 'no answer' } : readCheck(answer)
     const tellsCredit = plan(provider.name, claim.id)?.tellsCredit === true && hasCredit !== false
@@ -108,7 +109,7 @@ export class Checker {
     if (!(await checks.claimProof(endpoint))) return 'wait'
     const answer = await askCheck(
       { ...question, credential: madeUpKey(shape, random), headers: {} },
-      this.#asking(provider, signal),
+      this.#asking(provider, id, signal),
     )
     const found = answer === undefined ? 'unclear' : readProof(answer)
     await checks.settleProof(endpoint, found)
@@ -125,9 +126,9 @@ export class Checker {
     }
   }
 
-  #asking(provider: ProviderMetadata, signal: AbortSignal): AskParts {
+  #asking(provider: ProviderMetadata, profileId: string, signal: AbortSignal): AskParts {
     const { send, now, rules } = this.#parts
-    return { send, now, rules: rules(provider), timeLimitMs: TIME_LIMIT_MS, signal }
+    return { send, profileId, now, rules: rules(provider), timeLimitMs: TIME_LIMIT_MS, signal }
   }
 }
 
@@ -139,7 +140,7 @@ export function byOf({ check }: ProviderMetadata): string {
 /** A digest of the endpoint that a check asks, the header that carries the key included. */
 function endpointOf(
   provider: ProviderMetadata,
-  { mode, baseUrl }: Omit<CheckQuestion, 'credential'>,
+  { mode, baseUrl }: Pick<CheckQuestion, 'mode' | 'baseUrl'>,
 ): string | undefined {
   try {
     const request = checkRequest(provider, mode, 'key', baseUrl)

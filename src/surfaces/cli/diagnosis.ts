@@ -9,6 +9,7 @@ import { shellQuote } from '../../domain/shell.js'
 import { readSecretFile } from '../../system/safe-file.js'
 import type { CliContext } from './context.js'
 import { givenKeyFile, opensUnasked } from './passphrase.js'
+import { proxiesInUse, proxyOfEnvironment } from './proxy-findings.js'
 import { slotWords } from './render/slots.js'
 import { reviewRules } from './rule-doubts.js'
 import { inspectLocked, type LockedVault, typesOf } from './vault-facts.js'
@@ -31,8 +32,12 @@ const NODE_FLOOR = [20, 19] as const
 const EARLIEST_NOW = Date.parse('2026-01-01T00:00:00Z')
 const SKEW_MS = 5 * 60_000
 
-/** Looks at everything that keymux needs, without asking anybody anything. Changes nothing. */
-export async function diagnose(context: CliContext): Promise<Finding[]> {
+/**
+ * Looks at everything that keymux needs, without asking anybody anything. Changes nothing.
+ *
+ * @param live whether connections to providers are opened. Default false
+ */
+export async function diagnose(context: CliContext, live = false): Promise<Finding[]> {
   const vault = await lookAtVault(context)
   const locked = 'header' in vault ? vault : undefined
   const settings = await config(context)
@@ -47,6 +52,7 @@ export async function diagnose(context: CliContext): Promise<Finding[]> {
     ...(await keyFile(context)),
     ...(locked === undefined ? [] : [unlocking(context, locked)]),
     ...inside,
+    ...(await proxies(context, live, inside)),
     memory(context),
     clock(context, locked),
   ]
@@ -173,6 +179,12 @@ async function contents(context: CliContext, { header }: LockedVault): Promise<F
   } catch (error) {
     return [problem('contents', error)]
   }
+}
+
+/** Which accounts use which proxy is in the vault. */
+async function proxies(context: CliContext, live: boolean, inside: readonly Finding[]): Promise<Finding[]> {
+  if (!inside.some(({ status }) => status === 'ok')) return proxyOfEnvironment(context)
+  return proxiesInUse(await context.open({ lenient: true }), { live, signal: context.signal })
 }
 
 /** Where positions of vaults are remembered, so that an older copy is noticed. */

@@ -69,12 +69,25 @@ function notTogether(name: string): KeymuxError {
   })
 }
 
-/** Keeps requests to loopback away from a proxy that the environment names. */
+const PROXY_VARIABLE = /^(?:https?|all|ftp|wss?)_proxy$/i
+const LOOPBACK = ['127.0.0.1', 'localhost', '::1']
+
+/**
+ * Keeps requests to the gateway, on loopback, away from a proxy that the environment names, whichever variable a program
+ * reads. What is exempt already stays exempt.
+ */
 export function aroundProxies(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const proxied = ['http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'].some((name) => env[name])
-  if (!proxied) return {}
-  const listed = [env.no_proxy ?? env.NO_PROXY, '127.0.0.1', 'localhost', '::1'].filter(Boolean).join(',')
-  return { NO_PROXY: listed, no_proxy: listed }
+  if (!Object.entries(env).some(([name, value]) => PROXY_VARIABLE.test(name) && value)) return {}
+  return {
+    NO_PROXY: withLoopback(env.NO_PROXY || env.no_proxy),
+    no_proxy: withLoopback(env.no_proxy || env.NO_PROXY),
+  }
+}
+
+function withLoopback(list = ''): string {
+  const given = list.split(/[\s,]+/).filter((entry) => entry !== '')
+  // For many programs an asterisk is everything only where it stands alone.
+  return given.includes('*') ? list : [...new Set([...given, ...LOOPBACK])].join(',')
 }
 
 /**

@@ -3,6 +3,7 @@ import { newProfileId, parseProfileId, quote } from '../../../domain/ids.js'
 import { AUTH_MODES, type AuthMode } from '../../../domain/profile.js'
 import type { NewProfile } from '../../../domain/profiles.js'
 import type { ProviderMetadata } from '../../../domain/provider.js'
+import { PROXY_HINT, parseProxySetting, parseProxyUrl } from '../../../domain/proxy.js'
 import { parseList } from '../../../operations/members.js'
 import { baseUrlMissing } from '../../../providers/base-url.js'
 import type { CliContext } from '../context.js'
@@ -47,6 +48,10 @@ export const add: CommandSpec = {
       flags: '--header <NAME=VALUE>',
       summary: 'a header that goes with every request of this account',
       repeatable: true,
+    },
+    {
+      flags: '--proxy <URL>',
+      summary: 'its requests go through this proxy: http://HOST:PORT, a reference to a URL, or none',
     },
     { flags: '--expires-at <TIME>', summary: 'when a token expires: 2026-12-31T12:00:00Z, or 30d from now' },
     {
@@ -120,11 +125,23 @@ async function newProfile(
     pool: input.text('pool'),
     concurrency: input.integer('concurrency'),
     headers: headersOf(input.texts('header')),
+    proxy: proxyOf(input.text('proxy')),
     ...(expiresAt === undefined
       ? {}
       : { expiresAt: parseInstant('--expires-at', expiresAt, context.host.clock.now(), 'ahead') }),
     ...(await secretOf(context, input, mode, provider, name)),
   }
+}
+
+/** What others can read on a command line is no place for a password. */
+function proxyOf(text: string | undefined): string | undefined {
+  if (text === undefined || parseProxySetting(text) !== undefined) return text
+  if (parseProxyUrl(text)?.login === undefined) {
+    throw new KeymuxError('usage', 'what --proxy says is no proxy', { hint: PROXY_HINT })
+  }
+  throw new KeymuxError('secret_in_argv', 'the login of a proxy does not belong on the command line', {
+    hint: 'keep the URL as a secret with keymux secret set NAME, then --proxy vault://NAME',
+  })
 }
 
 function headersOf(pairs: readonly string[]): Record<string, string> | undefined {

@@ -9,10 +9,16 @@ const MARKS = { ok: '✓', warning: '!', problem: '✗' } as const
 /** `keymux doctor`: is everything as it should be? */
 export const doctor: CommandSpec = {
   description:
-    'It asks for nothing and changes nothing: what is in the vault is looked at only where KEYMUX_PASSPHRASE, --passphrase-fd or KEYMUX_KEY_FILE opens it. Warnings are no failure.',
-  examples: [{ line: 'keymux doctor', does: 'when something is odd, and before asking others' }],
-  async run(context) {
-    const findings = await diagnose(context)
+    'It asks for nothing and changes nothing, and says which proxies are in use. What is in the vault is looked at only where KEYMUX_PASSPHRASE, --passphrase-fd or KEYMUX_KEY_FILE opens it. Warnings are no failure.',
+  options: [
+    { flags: '--live', summary: 'open a connection to each provider, through its proxy, and send nothing' },
+  ],
+  examples: [
+    { line: 'keymux doctor', does: 'when something is odd, and before asking others' },
+    { line: 'keymux doctor --live', does: 'sees whether providers and proxies can be reached' },
+  ],
+  async run(context, input) {
+    const findings = await diagnose(context, input.flag('live'))
     const problems = findings.filter(({ status }) => status === 'problem')
     const { output, style, host } = context
     const value = {

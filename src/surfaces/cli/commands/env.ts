@@ -4,6 +4,7 @@ import { type Member, parseMembers } from '../../../operations/members.js'
 import { providerEnvNames } from '../../../providers/request.js'
 import type { CliContext } from '../context.js'
 import {
+  aroundProxies,
   type FindProvider,
   gatewayEnvironment,
   onlyMember,
@@ -93,8 +94,10 @@ async function gatewayVariables(
 ): Promise<Found> {
   refuseSelection(input)
   const found = await runningAccess(context, members)
-  if (found !== undefined)
-    return { variables: gatewayEnvironment(members, found.find, found), find: found.find }
+  if (found !== undefined) {
+    const variables = gatewayEnvironment(members, found.find, found)
+    return { variables: { ...variables, ...aroundProxies(context.host.env) }, find: found.find }
+  }
   throw new KeymuxError('gateway_not_found', 'no gateway of this vault is running', {
     hint: 'start one with keymux serve, or use keymux exec --gateway',
   })

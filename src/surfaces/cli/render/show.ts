@@ -23,6 +23,7 @@ export function renderShow(view: ProfileView, options: RenderOptions): string {
     ['pool', shown(view.pool)],
     ['concurrency', view.concurrency === undefined ? undefined : String(view.concurrency)],
     ['headers', shown(view.headers && headerLines(view.headers))],
+    ['proxy', shown(view.proxy)],
     ['reference', shown(view.reference)],
     [view.expiresAt !== undefined && view.expiresAt <= now ? 'expired' : 'expires', expiryWords(view, now)],
     ['renewable', view.renewable === undefined ? undefined : yesNo(view.renewable)],
