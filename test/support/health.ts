@@ -1,4 +1,5 @@
 import { type HealthConfig, mayCheck } from '../../src/domain/config.js'
+import type { OutgoingAnswer, OutgoingRequest } from '../../src/domain/egress.js'
 import type { HealthEvent } from '../../src/domain/health.js'
 import type { ProviderMetadata } from '../../src/domain/provider.js'
 import { Checker } from '../../src/operations/checks/checker.js'
@@ -59,19 +60,12 @@ export function keepHealthy(
       if (entry.mode !== 'oauth' || renewer === undefined) return candidates.credential(entry, signal)
       return (await renewer.getValidToken(id, { signal })).accessToken
     },
-    async send(input, init = {}) {
-      const headers = new Headers(init.headers)
+    async send(request) {
+      const headers = new Headers(request.headers)
       const key = headers.get('authorization')?.slice(7) ?? headers.get('x-api-key') ?? ''
-      const { method = 'GET', body } = init
-      const one = {
-        url: String(input),
-        method,
-        key,
-        headers,
-        body: typeof body === 'string' ? body : undefined,
-      }
+      const one = { url: request.url, method: request.method, key, headers, body: request.body }
       sent.push(one)
-      return answer(one, init.signal as AbortSignal)
+      return sentAnswer(request, (signal) => answer(one, signal))
     },
     now: () => clock.now(),
     random,
@@ -103,4 +97,23 @@ export function keepHealthy(
 /** What was woken has gone as far as it gets: a store in memory and answers at once take a few turns. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 12; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve))
+}
+
+/** An answer as the way out gives it: at most 256 KiB, and no longer than it may take. */
+async function sentAnswer(
+  { signal, timeoutMs = 30_000 }: OutgoingRequest,
+  answer: (signal: AbortSignal) => Response | Promise<Response>,
+): Promise<OutgoingAnswer> {
+  const over = new AbortController()
+  const timer = setTimeout(() => over.abort(), timeoutMs)
+  try {
+    const ended = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal])
+    const response = await answer(ended)
+    const body = await response.text()
+    const most = 256 * 1024
+    const headers = Object.fromEntries(response.headers)
+    return { status: response.status, headers, body: body.slice(0, most), complete: body.length <= most }
+  } finally {
+    clearTimeout(timer)
+  }
 }
