@@ -14,6 +14,7 @@ export class LiveConfig {
   /** The cooldowns that count now: one object all along, for whoever keeps hold of it. */
   readonly cooldown: ProfileCooldownConfig
   #config: KeymuxConfig
+  #version = 0
 
   /** @throws KeymuxError `invalid_config` */
   constructor(config: KeymuxConfig) {
@@ -24,6 +25,11 @@ export class LiveConfig {
 
   get current(): KeymuxConfig {
     return this.#config
+  }
+
+  /** Another number once the configuration is another one. */
+  get version(): number {
+    return this.#version
   }
 
   /**
@@ -41,6 +47,7 @@ export class LiveConfig {
       throw error
     }
     this.#config = config
+    this.#version += 1
     const cooldown = this.cooldown as Record<string, unknown>
     for (const key of Object.keys(cooldown)) delete cooldown[key]
     Object.assign(cooldown, config.cooldown)

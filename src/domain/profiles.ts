@@ -1,6 +1,14 @@
 import type { CallOptions, FailureOptions, ProfileManager } from './ports.js'
 import type { AuthMode, AuthProfile, OAuthCredential } from './profile.js'
-import type { Certainty, FailureReason, FailureScope, OutcomeOrigin, ProfileUsageStats } from './usage.js'
+import type { QuotaWindow } from './quota.js'
+import type {
+  Certainty,
+  FailureReason,
+  FailureScope,
+  OutcomeOrigin,
+  ProfileUsageStats,
+  UnusableReason,
+} from './usage.js'
 
 /**
  * What can be said of a profile at an instant: `off` was switched off by its owner, `invalid` has no
@@ -13,7 +21,7 @@ export type ProfileState = 'available' | 'cooling' | 'disabled' | 'off' | 'expir
 export interface ModelCooldownView {
   readonly model: string
   readonly until: Date
-  readonly reason: FailureReason
+  readonly reason: UnusableReason
 }
 
 /** One model for which a profile is asked after others, because its answers broke off. */
@@ -40,6 +48,7 @@ export interface ProfileView {
   readonly baseUrl?: string
   readonly pool?: string
   readonly concurrency?: number
+  readonly weight?: number
   readonly headers?: Readonly<Record<string, string>>
   /** The reference the secret is read from, when it is not kept in the profile itself. */
   readonly reference?: string
@@ -62,12 +71,14 @@ export interface ProfileView {
   readonly scopes?: readonly string[]
   readonly state: ProfileState
   readonly unusableUntil?: Date
-  readonly unusableReason?: FailureReason
+  readonly unusableReason?: UnusableReason
   /** `presumed` where wording or a status alone set it aside: it serves where nobody else can. */
   readonly certainty?: Certainty
   readonly modelCooldowns: readonly ModelCooldownView[]
   /** Absent where there is none. */
   readonly behind?: readonly BehindView[]
+  /** What is left of its limits, as answers said, the tightest first. Absent where nothing is known. */
+  readonly quota?: readonly QuotaWindow[]
   readonly errorCount: number
   readonly failureCounts: Readonly<Partial<Record<FailureReason, number>>>
   readonly lastGood: boolean
@@ -93,6 +104,7 @@ export interface NewProfile {
   readonly baseUrl?: string | undefined
   readonly pool?: string | undefined
   readonly concurrency?: number | undefined
+  readonly weight?: number | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
@@ -105,6 +117,7 @@ export interface ProfilePatch {
   readonly baseUrl?: string | null | undefined
   readonly pool?: string | null | undefined
   readonly concurrency?: number | null | undefined
+  readonly weight?: number | null | undefined
   readonly headers?: Readonly<Record<string, string>> | null | undefined
 }
 
@@ -132,6 +145,12 @@ export interface NotedFailure extends Omit<FailureOptions, 'signal'> {
 export interface SuccessOptions {
   /** The model that answered. */
   readonly model?: string | undefined
+  /** Which credential the request was sent with. Absent: the present one. */
+  readonly origin?: OutcomeOrigin | undefined
+}
+
+/** What accompanies quota windows. */
+export interface QuotaOptions {
   /** Which credential the request was sent with. Absent: the present one. */
   readonly origin?: OutcomeOrigin | undefined
 }
@@ -200,6 +219,12 @@ export interface Profiles extends ProfileManager {
    */
   noteSuccess(id: string, options?: SuccessOptions): void
   noteFailure(id: string, reason: FailureReason, options?: NotedFailure): void
+  /**
+   * Notes what is left of the profile's limits, as `readQuota` read it from the headers of an answer. It counts here at
+   * once and is written down with others a second later. A profile that is gone is passed over, and so is what was read
+   * with a credential that was replaced or reset since.
+   */
+  noteQuota(id: string, windows: readonly QuotaWindow[], options?: QuotaOptions): void
   /** Whether the profile has another credential by now than the one that a request was sent with, put there by hand. */
   isReplaced(id: string, origin: OutcomeOrigin): boolean
   /** Records a failure and tells what it meant. */

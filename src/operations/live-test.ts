@@ -1,7 +1,7 @@
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { Keymux } from '../domain/keymux.js'
 import { parseFlatJson } from '../domain/nesting.js'
-import type { FailureReason } from '../domain/usage.js'
+import type { FailureReason, UnusableReason } from '../domain/usage.js'
 import { classifyFailure } from '../policy/classify-message.js'
 import { classifyResponse } from '../policy/classify-response.js'
 import { checkRequest } from '../providers/request.js'
@@ -14,7 +14,7 @@ export interface LiveResult {
    */
   readonly outcome: 'works' | 'limited' | 'refused' | 'unrenewable' | 'unreachable' | 'unsupported'
   readonly status?: number
-  readonly reason?: FailureReason
+  readonly reason?: UnusableReason
   readonly message?: string
 }
 

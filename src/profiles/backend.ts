@@ -1,3 +1,4 @@
+import type { QuotaState } from '../domain/quota.js'
 import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
 import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
 import type { Segment } from './segments.js'
@@ -49,6 +50,8 @@ export interface StateValues {
   readonly owners: Segment
   /** Who served conversations, in segments by number. */
   readonly conversations: Segment
+  /** What is left of the limits of a profile, by its uid, or of an account, by `accountKey`. */
+  readonly quota: QuotaState
 }
 
 /** What is kept in segments. */
@@ -60,6 +63,8 @@ export interface WriterUse {
   readonly at: number
   /** The last use of each profile, in epoch milliseconds, by uid. */
   readonly usedAt: Readonly<Record<string, number>>
+  /** How far each has come in the order of `weighted`, by uid. */
+  readonly turns?: Readonly<Record<string, number>>
 }
 
 /** What something that is remembered is filed under. */

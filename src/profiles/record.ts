@@ -53,6 +53,7 @@ export interface ProfileMeta extends ProfileIdentity {
   readonly baseUrl?: string
   readonly pool?: string
   readonly concurrency?: number
+  readonly weight?: number
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -114,6 +115,7 @@ export function splitProfile(
     baseUrl: profile.baseUrl,
     pool: profile.pool,
     concurrency: profile.concurrency,
+    weight: profile.weight,
     headers: profile.headers,
   })
   return { meta, secrets }
@@ -150,6 +152,7 @@ export function toProfile(record: ProfileRecord, used: UsedFacts): AuthProfile {
     baseUrl: meta.baseUrl,
     pool: meta.pool,
     concurrency: meta.concurrency,
+    weight: meta.weight,
     headers: meta.headers,
   })
 }

@@ -37,6 +37,7 @@ export function buildProfile(input: NewProfile, providers: ProviderLookup, now: 
     baseUrl: input.baseUrl === undefined ? undefined : normalBaseUrl(input.baseUrl),
     pool: input.pool,
     concurrency: input.concurrency,
+    weight: input.weight,
     headers: input.headers === undefined ? undefined : normalHeaders(input.headers),
     apiKey: mode === 'api_key' ? withoutUndefined({ key: input.secret, keyRef: input.reference }) : undefined,
     token:

@@ -1,8 +1,10 @@
 import { withoutUndefined } from '../domain/defined.js'
 import type { BehindView, ModelCooldownView, ProfileView, ViewFilter } from '../domain/profiles.js'
 import type { ProviderLookup } from '../domain/providers.js'
-import type { FailureReason } from '../domain/usage.js'
+import type { QuotaWindow } from '../domain/quota.js'
+import type { UnusableReason } from '../domain/usage.js'
 import { behindAt } from '../policy/behind.js'
+import { currentQuota } from '../policy/quota-windows.js'
 import type { Entry } from './entry.js'
 import type { ProfileMeta } from './record.js'
 import { renewalAdvice } from './renewal-advice.js'
@@ -27,6 +29,7 @@ export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): Prof
     baseUrl: meta.baseUrl,
     pool: meta.pool,
     concurrency: meta.concurrency,
+    weight: meta.weight,
     headers: meta.headers,
     reference: meta.reference,
     createdAt: new Date(meta.createdAt),
@@ -50,6 +53,7 @@ export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): Prof
     certainty: presumed === true ? ('presumed' as const) : undefined,
     modelCooldowns: modelCooldowns(entry, now),
     behind: behind(entry, now),
+    quota: quotaOf(entry, now),
     errorCount: stats.errorCount,
     failureCounts: { ...stats.failureCounts },
     lastGood: entry.lastGood,
@@ -74,6 +78,13 @@ export function passesFilter(entry: Entry, filter: ViewFilter): boolean {
   )
 }
 
+function quotaOf(entry: Entry, now: Date): QuotaWindow[] | undefined {
+  const { quotaState } = entry
+  if (quotaState === undefined || quotaState.epoch < entry.quotaEpoch) return undefined
+  const windows = currentQuota(quotaState, now)
+  return windows.length === 0 ? undefined : windows
+}
+
 function behind({ state: { stats } }: Entry, now: Date): BehindView[] | undefined {
   const models = behindAt(stats, now).map(([model, until]) => ({ model, until }))
   return models.length === 0 ? undefined : models
@@ -83,9 +94,10 @@ function behind({ state: { stats } }: Entry, now: Date): BehindView[] | undefine
 function modelCooldowns(entry: Entry, now: Date): ModelCooldownView[] {
   const own = entry.state.stats.modelCooldowns
   const shared = entry.accountStats?.modelCooldowns
-  if (own === undefined && shared === undefined) return []
-  const models = new Set([...Object.keys(own ?? {}), ...Object.keys(shared ?? {})])
-  const views: { model: string; until: Date; reason: FailureReason }[] = []
+  const limited = entry.quota?.models ?? []
+  if (own === undefined && shared === undefined && limited.length === 0) return []
+  const models = new Set([...Object.keys(own ?? {}), ...Object.keys(shared ?? {}), ...limited])
+  const views: { model: string; until: Date; reason: UnusableReason }[] = []
   for (const model of models) {
     const window = entry.modelWindow(model, now)
     if (window !== undefined) views.push({ model, until: window.until, reason: window.reason })

@@ -6,6 +6,7 @@ import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { redactKnown } from '../domain/redact.js'
 import type { OutcomeOrigin } from '../domain/usage.js'
+import { readQuota } from '../policy/quota-headers.js'
 import type { AnswerJudge } from './answer-verdict.js'
 import type { Bindings } from './bindings.js'
 import type { Course } from './course.js'
@@ -96,7 +97,7 @@ export class Trier {
     let renewed = false
     this.#bindings.asks(profile.id)
     for (;;) {
-      const result = await this.#try(stage, profile, credential, base)
+      const result = await this.#try(stage, profile, { credential, origin }, base)
       const outcome = { stage, resolution, credential, origin, base, result }
       if (result instanceof Exchange) return outcome
       if (isRefusedLogin(result) && profile.mode === 'oauth' && !renewed && !course.isOver) {
@@ -117,7 +118,7 @@ export class Trier {
   async #try(
     stage: Stage,
     profile: AuthProfile,
-    credential: string,
+    { credential, origin }: Pick<TriedProfile, 'credential' | 'origin'>,
     base: string,
   ): Promise<Exchange | Failure> {
     const provider = this.#provider(stage.provider)
@@ -137,6 +138,7 @@ export class Trier {
       idleMs: this.#idleMs,
       lastEvent: (tail, how) => lastEvent(tail, how, stage.compatible === true ? 'openai' : provider.family),
       signal: this.#outbound.signal,
+      heard: (status, headers) => this.#noteQuota(stage, profile.id, origin, { status, headers }),
       offer: request.offer,
     })
     const course = this.#course
@@ -149,6 +151,20 @@ export class Trier {
     if (outcome !== undefined) return this.#end(outcome, tried)
     const result = exchange.inTheEnd.then((ended) => this.#end(ended, tried))
     return lateSilence(provider.name, { exchange, result })
+  }
+
+  /** Every answer says what is left, good ones too; errors that lie in a request may speak of another limit. */
+  #noteQuota(
+    stage: Stage,
+    profileId: string,
+    origin: OutcomeOrigin | undefined,
+    { status, headers }: Pick<Exchange, 'status' | 'headers'>,
+  ): void {
+    if (status >= 400 && status !== 429) return
+    const { clock, profiles } = this.#parts
+    const now = new Date(Number(clock.now()))
+    const windows = readQuota(headers, { now, model: this.#outbound.model(stage), good: status < 400 })
+    if (windows.length > 0) profiles.noteQuota?.(profileId, windows, { origin })
   }
 
   #end(outcome: Outcome, { provider, base, profile, credential, exchange }: OneTry): Exchange | Failure {
