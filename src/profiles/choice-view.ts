@@ -18,8 +18,6 @@ export interface ViewOf {
 /** Entries of a group in one order of choice. */
 export interface View extends ViewOf {
   readonly list: SortedList<Entry> | WeightedList<Entry>
-  /** When it was last asked for, in epoch milliseconds. */
-  usedAt: number
 }
 
 /** The name of a view. */
@@ -28,13 +26,13 @@ export function viewKey({ preference, mode, model, all }: ViewOf): string {
   return `${all ? 'all ' : ''}${preference} ${mode ?? ''}\u0000${model ?? ''}`
 }
 
-export function newView(of: ViewOf, usedAt: number): View {
+export function newView(of: ViewOf): View {
   const { preference, model } = of
   const list =
     preference === 'weighted'
       ? new WeightedList<Entry>(({ quota }) => quota?.rank(model).isReserved === true)
       : new SortedList<Entry>(compareBy(preference, model))
-  return { ...of, list, usedAt }
+  return { ...of, list }
 }
 
 /** Whether an entry belongs into a view: what is available, or will be by itself, and of its mode. */

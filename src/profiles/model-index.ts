@@ -10,6 +10,13 @@ export class ModelIndex {
   readonly #classes = new Map<string, number>()
   /** How many serve certain models alone. */
   #limited = 0
+  /** Of how many it is known what is left of a model. */
+  #ranked = 0
+
+  /** Whether entries may be in another order for one model than for another. */
+  get isRanked(): boolean {
+    return this.#ranked > 0
+  }
 
   add(entry: Entry): void {
     this.#count(entry, 1)
@@ -28,7 +35,8 @@ export class ModelIndex {
     return false
   }
 
-  #count({ models, record }: Entry, by: number): void {
+  #count({ models, record, quota }: Entry, by: number): void {
+    if (quota !== undefined && quota.models.length > 0) this.#ranked += by
     if (record.meta.models !== undefined) this.#limited += by
     for (const model of models) {
       const counts = model.includes('*') ? this.#classes : this.#models

@@ -31,6 +31,8 @@ const SMALL_GROUP = 32
 /** So many models have views of their own, those that were asked for in the last ten minutes. */
 const MOST_MODEL_VIEWS = 16
 const MODEL_VIEW_MS = 600_000
+/** Stands for models of which nothing is known. */
+const OTHER_MODEL = '\u0000'
 
 /**
  * The profiles of one provider, kept ready to choose from: for every preference in use an ordered list of
@@ -51,7 +53,8 @@ export class ProviderGroup {
   #nextAlarm = Number.POSITIVE_INFINITY
   readonly #pooled = new Set<Entry>()
   readonly #models = new ModelIndex()
-  #modelViews = 0
+  /** Models that have views of their own, and when they were last asked for. */
+  readonly #viewed = new Map<string, number>()
   /** The one that was used last, later than any other, and when that was. */
   #latest: Entry | undefined
   #latestMs = 0
@@ -247,44 +250,33 @@ export class ProviderGroup {
 
   /** The view to choose from. One of its own has a model by which entries differ, where that saves looking at many. */
   #viewFor({ preference, mode, model }: PickRequest, matters: boolean, nowMs: number): View {
-    if (matters && this.#isOrderedBy(preference)) {
-      const of: ViewOf = { preference, mode, model, all: false }
-      const known = this.#views.get(viewKey(of))
-      if (known !== undefined) {
-        known.usedAt = nowMs
-        return known
-      }
-      if (this.#makeRoom(nowMs)) {
-        this.#modelViews += 1
-        return this.#view(of, nowMs)
-      }
+    const { isRanked } = this.#models
+    const isWorthIt = matters && (isRanked || this.entries.size > SMALL_GROUP)
+    if (isWorthIt && model !== undefined && this.#mayHaveViews(model, nowMs)) {
+      return this.#view({ preference, mode, model, all: false })
     }
-    return this.#view({ preference, mode, all: false })
+    // What is left of some models says nothing of others.
+    const other = model !== undefined && !matters && isRanked ? OTHER_MODEL : undefined
+    return this.#view({ preference, mode, model: other, all: false })
   }
 
-  #isOrderedBy(preference: ProfilePreference): boolean {
-    if (this.entries.size > SMALL_GROUP || preference === 'quota' || preference === 'reset') return true
-    const [entry] = this.entries.values()
-    return entry !== undefined && (this.#context.reserve?.(entry.provider) ?? 0) > 0
-  }
-
-  /** Whether a model may have a view of its own: names of models come from requests. */
-  #makeRoom(nowMs: number): boolean {
-    if (this.#modelViews < MOST_MODEL_VIEWS) return true
-    for (const [key, { model, usedAt }] of this.#views) {
-      if (model === undefined || Math.abs(nowMs - usedAt) < MODEL_VIEW_MS) continue
-      this.#views.delete(key)
-      this.#modelViews -= 1
-      return true
+  /** Whether a model may have views of its own: names of models come from requests. */
+  #mayHaveViews(model: string, nowMs: number): boolean {
+    if (!this.#viewed.has(model) && this.#viewed.size >= MOST_MODEL_VIEWS) {
+      const idle = [...this.#viewed].find(([, usedAt]) => Math.abs(nowMs - usedAt) >= MODEL_VIEW_MS)
+      if (idle === undefined) return false
+      this.#viewed.delete(idle[0])
+      for (const [key, view] of this.#views) if (view.model === idle[0]) this.#views.delete(key)
     }
-    return false
+    this.#viewed.set(model, nowMs)
+    return true
   }
 
-  #view(of: ViewOf, nowMs = 0): View {
+  #view(of: ViewOf): View {
     const key = viewKey(of)
     const known = this.#views.get(key)
     if (known !== undefined) return known
-    const made = newView(of, nowMs)
+    const made = newView(of)
     const now = new Date(this.#lookedAt)
     for (const entry of this.entries.values()) if (mayHold(made, entry)) enlist(made, entry, now)
     this.#views.set(key, made)
