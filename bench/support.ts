@@ -67,7 +67,10 @@ export async function withFolder<T>(work: (folder: string) => Promise<T>): Promi
 }
 
 /** Opens (or makes) the vault of a folder, as `openKeymux` puts it together, with a key-file slot. */
-export async function openBenchVault(folder: string): Promise<BenchVault> {
+export async function openBenchVault(
+  folder: string,
+  { reserve = 0 }: { readonly reserve?: number } = {},
+): Promise<BenchVault> {
   const store = await openSqliteStore(join(folder, 'vault.db'), { create: true })
   const parts = {
     store,
@@ -82,6 +85,7 @@ export async function openBenchVault(folder: string): Promise<BenchVault> {
     clock: systemClock,
     random: systemRandom,
     readReference: async () => '',
+    reserve: () => reserve,
   })
   await core.sync()
   return {
@@ -109,7 +113,13 @@ export async function fillBenchVault(folder: string, count: number): Promise<voi
   await backend.transact(async (tx) => {
     for (let index = 0; index < count; index += 1) {
       const profile = buildProfile(
-        { provider: 'openai', name: `account-${index}`, secret: `sk-bench-${index}`, priority: index % 10 },
+        {
+          provider: 'openai',
+          name: `account-${index}`,
+          secret: `sk-bench-${index}`,
+          priority: index % 10,
+          weight: 1 + (index % 3),
+        },
         defaultRegistry,
         new Date(),
       )

@@ -18,6 +18,7 @@ export class LiveConfig {
   #config: KeymuxConfig
   /** Of built-in providers. */
   #proxies: ReadonlyMap<string, string> = new Map()
+  #version = 0
 
   /** @throws KeymuxError `invalid_config` */
   constructor(config: KeymuxConfig) {
@@ -35,6 +36,11 @@ export class LiveConfig {
     return this.#proxies.get(provider) ?? this.registry.get(provider)?.proxy
   }
 
+  /** Another number once the configuration is another one. */
+  get version(): number {
+    return this.#version
+  }
+
   /**
    * Takes over a new configuration, or leaves the old one as it is.
    *
@@ -50,6 +56,7 @@ export class LiveConfig {
       throw error
     }
     this.#config = config
+    this.#version += 1
     const cooldown = this.cooldown as Record<string, unknown>
     for (const key of Object.keys(cooldown)) delete cooldown[key]
     Object.assign(cooldown, config.cooldown)

@@ -6,6 +6,7 @@ import { composeHealth } from './compose-health.js'
 import { type ComposedLogins, composeLogins } from './compose-logins.js'
 import type { ComposeOptions, Environment, OpenKeymuxOptions } from './compose-options.js'
 import { composeSpill, composeStore, composeVault } from './compose-storage.js'
+import { reserveOf } from './domain/config.js'
 import type { Forwarder } from './domain/forwarding.js'
 import type { Keymux } from './domain/keymux.js'
 import { ownRulesOf } from './policy/own-rules.js'
@@ -85,6 +86,8 @@ async function assemble(
     random: systemRandom,
     readReference,
     cooldown: live.cooldown,
+    reserve: (provider) => reserveOf(live.current, provider),
+    reserveVersion: () => live.version,
     canRefresh: options.refresher === undefined ? 'configured' : true,
     surface: options.surface ?? 'library',
     shortLived: options.shortLived === true,

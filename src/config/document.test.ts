@@ -7,6 +7,7 @@ import { parseConfigObject } from './load.js'
 import { describeConfig } from './schema.js'
 
 const WHOLE = `default_preference: recent
+reserve: { '*': 5, OpenAI: 12.5 }
 cooldown:
   rate_limit_seconds: 30
   billing_backoff_hours: 5
@@ -53,6 +54,7 @@ describe('parseConfigText', () => {
         failureWindowHours: 24,
         byProvider: { groq: { rateLimitSeconds: 10 }, openai: { billingBackoffHours: 1 } },
       },
+      reserve: { '*': 5, openai: 12.5 },
       chains: {
         fast: [
           'groq:llama-3.3-70b-versatile',
@@ -171,7 +173,7 @@ describe('a config that cannot be used', () => {
     ['cooldown: [1]', 'c.yaml:1:11: cooldown: expected a mapping, not a list of 1'],
     [
       'default_preference: best',
-      'c.yaml:1:21: default_preference: expected default, valid, recent or type, not this text',
+      'c.yaml:1:21: default_preference: expected default, valid, recent, type, quota, reset or weighted, not this text',
     ],
     ['references: { exec: yes }', 'c.yaml:1:21: references.exec: expected true or false, not this text'],
     [

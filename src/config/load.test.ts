@@ -24,6 +24,7 @@ describe('loadConfig', () => {
     expect(config).toEqual({
       defaultPreference: 'valid',
       cooldown: {},
+      reserve: 0,
       providers: {},
       chains: {},
       gateway: {

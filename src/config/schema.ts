@@ -92,6 +92,16 @@ const proxy: Parser<string> = (value, spot) => {
   return setting
 }
 
+const percent = number('a percentage', { min: 0, max: 100 })
+const reserveByProvider = keyed(
+  matching('a provider name, or "*" for all others', /^(?:\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63})$/, (text) =>
+    text.toLowerCase(),
+  ),
+  percent,
+)
+const reserve: Parser<number | Readonly<Record<string, number>>> = (value, spot) =>
+  typeof value === 'object' && value !== null ? reserveByProvider(value, spot) : percent(value, spot)
+
 const root = record<Read>({
   defaultPreference: oneOf(PROFILE_PREFERENCES),
   cooldown: record<ProfileCooldownConfig>({
@@ -101,6 +111,7 @@ const root = record<Read>({
     failureWindowHours: hours,
     byProvider: keyed(providerKey, override),
   }),
+  reserve,
   providers: keyed(providerKey, passed),
   chains: keyed(
     matching('a chain name of 1 to 64 of a-z 0-9 . _ -', CHAIN_NAME),
@@ -155,6 +166,7 @@ function complete(input: Read, where: (path: Path) => string): KeymuxConfig {
   return {
     defaultPreference: input.defaultPreference ?? 'valid',
     cooldown: input.cooldown ?? {},
+    reserve: input.reserve ?? 0,
     providers: dictionary(Object.entries(input.providers ?? {}).map(declare)),
     chains: input.chains ?? dictionary([]),
     gateway: {
@@ -175,6 +187,7 @@ const STEERING: Readonly<Record<keyof Required<KeymuxConfig>, (config: KeymuxCon
   {
     defaultPreference: NOTHING,
     cooldown: NOTHING,
+    reserve: NOTHING,
     // The members of a chain are providers that are known, each with keys of its own.
     chains: NOTHING,
     providers: ({ providers }) => (Object.keys(providers).length === 0 ? [] : ['providers']),
@@ -203,6 +216,7 @@ export function describeConfig(config: KeymuxConfig): Record<string, unknown> {
       ...snakeCaseKeys(cooldown),
       ...(Object.keys(perProvider).length > 0 && { by_provider: perProvider }),
     },
+    reserve: typeof config.reserve === 'number' ? config.reserve : { ...config.reserve },
     providers: mapValues(config.providers, (declaration) => declaration.settings),
     chains: { ...config.chains },
     gateway: snakeCaseKeys(config.gateway),

@@ -61,6 +61,11 @@ export interface KeymuxConfig {
   /** Default `valid`. */
   readonly defaultPreference: ProfilePreference
   readonly cooldown: ProfileCooldownConfig
+  /**
+   * How much of a quota window is kept back, in percent: a profile with no more than that left goes last. For all
+   * providers, or by lower-case name, `*` for those that are not named. Default 0.
+   */
+  readonly reserve: number | Readonly<Record<string, number>>
   /** By lower-case name. */
   readonly providers: Readonly<Record<string, ProviderDeclaration>>
   /** Members are `provider` or `provider:model`, in the order of trial; the provider is lower-case. */
@@ -78,10 +83,17 @@ export type OwnFailureRuleInput = Omit<OwnFailureRule, 'pattern' | 'where'> & {
   readonly pattern?: string | TextPattern
 }
 
+/** How much of a quota window is kept back at a provider, in percent. */
+export function reserveOf({ reserve }: Pick<KeymuxConfig, 'reserve'>, provider: string): number {
+  if (typeof reserve === 'number') return reserve
+  return (Object.hasOwn(reserve, provider) ? reserve[provider] : reserve['*']) ?? 0
+}
+
 /** What a program may pass as configuration: every part optional, keys in camelCase. */
 export interface KeymuxConfigInput {
   readonly defaultPreference?: ProfilePreference
   readonly cooldown?: ProfileCooldownConfig
+  readonly reserve?: number | Readonly<Record<string, number>>
   readonly providers?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly chains?: Readonly<Record<string, readonly string[]>>
   readonly gateway?: Partial<Omit<GatewayConfig, 'hold'>> & { readonly hold?: Partial<HoldConfig> }

@@ -48,11 +48,24 @@ export interface VaultInterface {
  * - `valid`: valid ones, priority, last good, most recently used, name
  * - `recent`: most recently used, then priority, name
  * - `type`: oauth, token, api_key; least recently used within a type
+ * - `quota`: priority, then most left of its limits; what is not known counts as untouched
+ * - `reset`: priority, then whose limits reset soonest, so that what would lapse is used
+ * - `weighted`: priority, then in turn, each as often as its weight says
+ *
+ * In each, profiles that are kept in reserve come last.
  */
-export type ProfilePreference = 'default' | 'valid' | 'recent' | 'type'
+export type ProfilePreference = 'default' | 'valid' | 'recent' | 'type' | 'quota' | 'reset' | 'weighted'
 
 /** All preferences. */
-export const PROFILE_PREFERENCES: readonly ProfilePreference[] = ['default', 'valid', 'recent', 'type']
+export const PROFILE_PREFERENCES: readonly ProfilePreference[] = [
+  'default',
+  'valid',
+  'recent',
+  'type',
+  'quota',
+  'reset',
+  'weighted',
+]
 
 /** A profile that a request is bound to, though others may serve it. */
 export interface Familiar {

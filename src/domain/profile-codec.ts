@@ -21,7 +21,8 @@ const RUN_CLASSES: readonly RunClass[] = [
 
 /**
  * A profile in the stored format: the original's field names, order and omissions (empty optional fields
- * and priority 0), then keymux's own `account`, `models`, `base_url`, `pool`, `concurrency`, `headers`, `proxy`, and `client_secret_ref` of a login. It holds the
+ * and priority 0), then keymux's own `account`, `models`, `base_url`, `pool`, `concurrency`, `weight`,
+ * `headers`, `proxy`, and `client_secret_ref` of a login. It holds the
  * secrets in the clear.
  */
 export function profileToJson(profile: AuthProfile): JsonObject {
@@ -45,6 +46,7 @@ export function profileToJson(profile: AuthProfile): JsonObject {
     base_url: unlessEmpty(profile.baseUrl),
     pool: profile.pool,
     concurrency: profile.concurrency,
+    weight: profile.weight,
     headers: profile.headers && { ...profile.headers },
     proxy: profile.proxy,
   })
@@ -83,6 +85,7 @@ export function profileFromJson(value: unknown, path = 'profile'): AuthProfile {
     baseUrl: fields.optionalText('base_url'),
     pool: fields.optionalText('pool'),
     concurrency: fields.optionalInteger('concurrency', 1),
+    weight: fields.optionalInteger('weight', 1),
     headers: readTexts(fields, 'headers'),
     proxy: fields.optionalText('proxy'),
   })
@@ -113,6 +116,7 @@ export function usageToJson(stats: ProfileUsageStats): JsonObject {
     runs: stats.runs && runsToJson(stats.runs),
     epoch: stats.epoch || undefined,
     generation: stats.generation,
+    turn: stats.turn,
   })
 }
 
@@ -142,6 +146,7 @@ export function usageFromJson(value: unknown, path = 'usage_stats'): ProfileUsag
     check: readCheck(fields.section('check')),
     epoch: fields.optionalInteger('epoch', 0) || undefined,
     generation: fields.optionalInteger('generation', 0),
+    turn: fields.optionalInteger('turn', 0),
     errorCount: fields.optionalInteger('error_count', 0) ?? 0,
     failureCounts: readCounts(fields),
     lastFailureAt: fields.optionalTime('last_failure_at'),

@@ -13,6 +13,20 @@ export interface LoginJson {
   readonly renewal_hint?: string
 }
 
+/** What is left of one limit, as an answer said. */
+export interface QuotaJson {
+  readonly dimension: string
+  /** The model or class of models that it holds for; absent where it holds for the whole account. */
+  readonly model?: string
+  readonly limit?: number
+  readonly remaining?: number
+  readonly used_percent?: number
+  readonly resets_at?: string
+  readonly seen_at: string
+  /** `allowed`, `warning`, `rejected` or `overage`, where the provider says so. */
+  readonly status?: string
+}
+
 /** A profile in a list, in the names of JSON. The fields down to `last_error` are the original's. */
 export interface ProfileListItem extends LoginJson {
   readonly id: string
@@ -37,11 +51,13 @@ export interface ProfileListItem extends LoginJson {
   readonly base_url?: string
   readonly pool?: string
   readonly concurrency?: number
+  readonly weight?: number
   readonly headers?: Readonly<Record<string, string>>
   readonly proxy?: string
   readonly reference?: string
   readonly scopes?: readonly string[]
   readonly last_error_at?: string
+  readonly quota?: readonly QuotaJson[]
   readonly created_at?: string
   readonly updated_at?: string
 }

@@ -97,6 +97,8 @@ export interface AuthProfile {
   readonly pool?: string
   /** How many requests it may serve at the same time; absent means any number. */
   readonly concurrency?: number
+  /** Its share of the requests under the preference `weighted`: 1 to 100, 1 by default. */
+  readonly weight?: number
   /** Headers that go with every request of this account, such as `openai-organization`. Names in lower case. */
   readonly headers?: Readonly<Record<string, string>>
   /** Overrides the provider's base URL for this profile. */

@@ -1,5 +1,6 @@
 import type { CallOptions, FailureOptions, ProfileManager } from './ports.js'
 import type { AuthMode, AuthProfile, OAuthCredential } from './profile.js'
+import type { QuotaWindow } from './quota.js'
 import type {
   Certainty,
   FailureReason,
@@ -7,6 +8,7 @@ import type {
   OutcomeOrigin,
   ProfileUsageStats,
   Told,
+  UnusableReason,
 } from './usage.js'
 
 /**
@@ -38,7 +40,7 @@ export interface EvidenceView {
 export interface ModelCooldownView {
   readonly model: string
   readonly until: Date
-  readonly reason: FailureReason
+  readonly reason: UnusableReason
   readonly certainty: WindowCertainty
 }
 
@@ -66,6 +68,7 @@ export interface ProfileView extends EvidenceView {
   readonly baseUrl?: string
   readonly pool?: string
   readonly concurrency?: number
+  readonly weight?: number
   readonly headers?: Readonly<Record<string, string>>
   readonly proxy?: string
   /** The reference the secret is read from, when it is not kept in the profile itself. */
@@ -89,10 +92,12 @@ export interface ProfileView extends EvidenceView {
   readonly scopes?: readonly string[]
   readonly state: ProfileState
   readonly unusableUntil?: Date
-  readonly unusableReason?: FailureReason
+  readonly unusableReason?: UnusableReason
   readonly modelCooldowns: readonly ModelCooldownView[]
   /** Absent where there is none. */
   readonly behind?: readonly BehindView[]
+  /** What is left of its limits, as answers said, the tightest first. Absent where nothing is known. */
+  readonly quota?: readonly QuotaWindow[]
   readonly errorCount: number
   readonly failureCounts: Readonly<Partial<Record<FailureReason, number>>>
   readonly lastGood: boolean
@@ -118,6 +123,7 @@ export interface NewProfile {
   readonly baseUrl?: string | undefined
   readonly pool?: string | undefined
   readonly concurrency?: number | undefined
+  readonly weight?: number | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly proxy?: string | undefined
 }
@@ -131,6 +137,7 @@ export interface ProfilePatch {
   readonly baseUrl?: string | null | undefined
   readonly pool?: string | null | undefined
   readonly concurrency?: number | null | undefined
+  readonly weight?: number | null | undefined
   readonly headers?: Readonly<Record<string, string>> | null | undefined
   readonly proxy?: string | null | undefined
 }
@@ -159,6 +166,12 @@ export interface NotedFailure extends Omit<FailureOptions, 'signal'> {
 export interface SuccessOptions {
   /** The model that answered. */
   readonly model?: string | undefined
+  /** Which credential the request was sent with. Absent: the present one. */
+  readonly origin?: OutcomeOrigin | undefined
+}
+
+/** What accompanies quota windows. */
+export interface QuotaOptions {
   /** Which credential the request was sent with. Absent: the present one. */
   readonly origin?: OutcomeOrigin | undefined
 }
@@ -227,6 +240,12 @@ export interface Profiles extends ProfileManager {
    */
   noteSuccess(id: string, options?: SuccessOptions): void
   noteFailure(id: string, reason: FailureReason, options?: NotedFailure): void
+  /**
+   * Notes what is left of the profile's limits, as `readQuota` read it from the headers of an answer. It counts here at
+   * once and is written down with others a second later. A profile that is gone is passed over, and so is what was read
+   * with a credential that was replaced or reset since.
+   */
+  noteQuota(id: string, windows: readonly QuotaWindow[], options?: QuotaOptions): void
   /** Whether the profile has another credential by now than the one that a request was sent with, put there by hand. */
   isReplaced(id: string, origin: OutcomeOrigin): boolean
   /** Records a failure and tells what it meant. */

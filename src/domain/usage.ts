@@ -29,6 +29,9 @@ export const FAILURE_REASONS: readonly FailureReason[] = [
   'context_overflow',
 ]
 
+/** Why a profile or a model is set aside: a failure, or an answer that said that nothing is left (`quota`). */
+export type UnusableReason = FailureReason | 'quota'
+
 /** What a failure sets aside: only the request, one model of the credential, the credential, or nothing durable. */
 export type FailureScope = 'request' | 'model' | 'credential' | 'provider'
 
@@ -141,6 +144,8 @@ export interface ProfileUsageStats {
   epoch?: number
   /** The credential generation that `auth`, `auth_permanent` and `session_expired` were said of. */
   generation?: number
+  /** How far the profile has come in the order of `weighted`: each use moves it on by a million divided by its weight. */
+  turn?: number
 }
 
 /** Which credential a request was sent with, and in which epochs: what its outcome speaks of. */

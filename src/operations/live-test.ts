@@ -2,7 +2,7 @@ import type { OutgoingAnswer } from '../domain/egress.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { Keymux } from '../domain/keymux.js'
 import { parseFlatJson } from '../domain/nesting.js'
-import type { FailureReason } from '../domain/usage.js'
+import type { FailureReason, UnusableReason } from '../domain/usage.js'
 import { explainResponse } from '../policy/classify-response.js'
 import { ownRulesOf } from '../policy/own-rules.js'
 import { checkRequest } from '../providers/request.js'
@@ -15,7 +15,7 @@ export interface LiveResult {
    */
   readonly outcome: 'works' | 'limited' | 'refused' | 'unrenewable' | 'unreachable' | 'unsupported'
   readonly status?: number
-  readonly reason?: FailureReason
+  readonly reason?: UnusableReason
   readonly message?: string
 }
 

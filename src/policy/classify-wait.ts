@@ -284,7 +284,7 @@ function resetOf(name: string, value: string): string | undefined {
 }
 
 /** Seconds, a duration (`6m0s`, `12ms`), unix seconds or milliseconds, RFC 3339 or an HTTP date: in milliseconds from now. */
-function readWait(value: unknown, nowMs: number): number | undefined {
+export function readWait(value: unknown, nowMs: number): number | undefined {
   const text = typeof value === 'number' ? String(value) : value
   if (typeof text !== 'string' || text.length > 64) return undefined
   if (NUMBER.test(text)) return fromNumber(Number(text), nowMs)

@@ -30,6 +30,12 @@ export class SortedList<T> {
   /** Adds an item, after those that compare equal. */
   add(item: T): void {
     this.#size += 1
+    const last = this.#chunks[this.#chunks.length - 1]
+    if (last !== undefined && this.#compare(last[last.length - 1] as T, item) <= 0) {
+      last.push(item)
+      if (last.length > CHUNK_MAX) this.#chunks.push(last.splice(last.length >> 1))
+      return
+    }
     const index = Math.min(this.#chunkAfter(item), this.#chunks.length - 1)
     const chunk = this.#chunks[index]
     if (chunk === undefined) {
@@ -46,6 +52,13 @@ export class SortedList<T> {
 
   /** Removes this very item (not one that merely compares equal); whether it was there. */
   delete(item: T): boolean {
+    const head = this.#chunks[0]
+    if (head !== undefined && head[0] === item) {
+      head.shift()
+      this.#size -= 1
+      this.#tidy(0, head)
+      return true
+    }
     for (let index = this.#chunkOf(item); index < this.#chunks.length; index += 1) {
       const chunk = this.#chunks[index] ?? []
       let place = firstIndex(chunk, (other) => this.#compare(other, item) >= 0)

@@ -1,6 +1,6 @@
 import { withoutUndefined } from '../domain/defined.js'
 import { type AuthMode, OAUTH_EXPIRY_BUFFER_MS } from '../domain/profile.js'
-import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
+import type { FailureReason, ProfileUsageStats, UnusableReason } from '../domain/usage.js'
 import {
   COOLDOWN,
   DISABLE,
@@ -29,6 +29,8 @@ export interface StandingFacts {
   readonly accountStats?: ProfileUsageStats | undefined
   /** The wait after a renewal that failed. It matters once the access token is worth nothing any more. */
   readonly renewal?: RenewalWait | undefined
+  /** Until when it is set aside because an answer said that nothing is left. */
+  readonly quotaUntil?: Date | undefined
 }
 
 /** A wait after a failed renewal. */
@@ -53,8 +55,8 @@ export interface Standing {
   readonly state: StandingState
   /** When a cooling or disabled profile becomes usable: the later end of all its windows. */
   readonly until?: Date
-  /** The failure behind the state. */
-  readonly reason?: FailureReason
+  /** The failure behind the state, or `quota`. */
+  readonly reason?: UnusableReason
   /** The token or access token has passed its expiry (an OAuth one 5 minutes before); it may be renewable. */
   readonly expired: boolean
   /** It is set aside on a presumption alone: it serves where nobody else can. */
@@ -74,12 +76,16 @@ export function standing(facts: StandingFacts, now: Date): Standing {
 
   const renewal = renewalWindow(facts.renewal, now)
   const disable = windowsOf(facts, 'disable', now)
-  const cooldown = [...windowsOf(facts, 'cooldown', now), ...renewal.windows]
+  const cooldown: SetAside[] = [
+    ...windowsOf(facts, 'cooldown', now),
+    ...renewal.windows,
+    ...quotaWindow(facts.quotaUntil, now),
+  ]
   const ends = [...disable, ...cooldown].map((window) => window.until.getTime())
   const changes = [ahead, renewal.begins, ...ends]
   const disabled = disable.reduce<Window | undefined>(laterWindow, undefined)
-  const cooling = cooldown.reduce<Window | undefined>(laterWindow, undefined)
-  const until = laterWindow(disabled, cooling)?.until
+  const cooling = cooldown.reduce<SetAside | undefined>(later, undefined)
+  const until = later(disabled, cooling)?.until
   if (disabled !== undefined) {
     const made = describe('disabled', expired, changes, until, disabled.reason)
     const isPresumed = cooling === undefined && disable.every(({ presumed }) => presumed === true)
@@ -88,6 +94,22 @@ export function standing(facts: StandingFacts, now: Date): Standing {
   if (cooling !== undefined)
     return describe('cooling', expired, changes, until, cooling.reason ?? 'rate_limit')
   return describe('available', expired, changes)
+}
+
+/** A period in which something is set aside. */
+interface SetAside {
+  readonly until: Date
+  readonly reason?: UnusableReason
+}
+
+/** The later of two; the first of equals. */
+function later(a: SetAside | undefined, b: SetAside | undefined): SetAside | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  return b.until.getTime() > a.until.getTime() ? b : a
+}
+
+function quotaWindow(until: Date | undefined, now: Date): SetAside[] {
+  return until === undefined || until <= now ? [] : [{ until, reason: 'quota' }]
 }
 
 /** The window in which `model` is set aside on a profile or its account: the later of both. */
@@ -137,7 +159,7 @@ function describe(
   expired: boolean,
   changes: readonly (number | undefined)[],
   until?: Date | undefined,
-  reason?: FailureReason | undefined,
+  reason?: UnusableReason | undefined,
 ): Standing {
   const next = Math.min(...changes.filter((at) => at !== undefined))
   const nextChangeAt = Number.isFinite(next) ? new Date(next) : undefined

@@ -1,3 +1,4 @@
+import type { QuotaState } from '../domain/quota.js'
 import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
 import type { Proof } from '../policy/proofs.js'
 import type { ProfileMeta, ProfileRecord, ProfileSecrets } from './record.js'
@@ -52,6 +53,8 @@ export interface StateValues {
   readonly conversations: Segment
   /** Which endpoints of checks refuse made-up keys, by a digest of each; all of them under the empty key. */
   readonly proofs: Readonly<Record<string, Proof>>
+  /** What is left of the limits of a profile, by its uid, or of an account, by `accountKey`. */
+  readonly quota: QuotaState
 }
 
 /** What is kept in segments. */
@@ -63,6 +66,8 @@ export interface WriterUse {
   readonly at: number
   /** The last use of each profile, in epoch milliseconds, by uid. */
   readonly usedAt: Readonly<Record<string, number>>
+  /** How far each has come in the order of `weighted`, by uid. */
+  readonly turns?: Readonly<Record<string, number>>
 }
 
 /** What something that is remembered is filed under. */

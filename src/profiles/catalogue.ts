@@ -1,4 +1,5 @@
 import { profileProvider } from '../domain/ids.js'
+import type { QuotaState, QuotaWindow } from '../domain/quota.js'
 import type { ProfileUsageStats } from '../domain/usage.js'
 import type {
   ProfileChange,
@@ -13,6 +14,7 @@ import { accountKey, Entry, newUse } from './entry.js'
 import { Layered } from './layered.js'
 import type { Outcome } from './outcome.js'
 import { ProviderGroup } from './provider-group.js'
+import { QuotaBook } from './quota-book.js'
 import type { ProfileRecord } from './record.js'
 
 /** What profiles of one account share. */
@@ -32,6 +34,7 @@ export class Catalogue {
   /** What processes that live long have written down of the use of profiles. */
   readonly writers: Map<string, WriterUse> = new Map()
   readonly #accounts = new Map<string, Account>()
+  readonly #quotas = new QuotaBook()
   /** The latest instant of what is stored of profiles that are not there, in epoch milliseconds, by uid. */
   readonly #strays = new Map<string, number>()
   /** What is remembered of profiles that are not there: not yet, or under another name in a moment. By uid. */
@@ -106,6 +109,30 @@ export class Catalogue {
     this.#changeAccount(key, now, (use) => use.drop(changes))
   }
 
+  /** Takes what an answer said of the limits that are filed under `key`. */
+  noteQuota(key: string, epoch: number, windows: readonly QuotaWindow[], now: Date): void {
+    this.#quotas.note(key, epoch, windows)
+    this.#renewQuota(key, now)
+  }
+
+  /** What is to be stored of the limits that are filed under `key`; `undefined` where that is nothing new. */
+  quotaNews(key: string): QuotaState | undefined {
+    const [entry] = this.#sharing(key)
+    return entry && this.#quotas.news(key, entry.quotaEpoch)
+  }
+
+  #renewQuota(key: string, now: Date): void {
+    const value = this.#quotas.value(key)
+    for (const entry of this.#sharing(key)) this.group(entry.provider).renewQuota(entry, value, now)
+  }
+
+  /** The profiles whose limits are filed under `key`. */
+  #sharing(key: string): Iterable<Entry> {
+    const entry = this.byUid.get(key)
+    if (entry !== undefined) return entry.quotaKey === key ? [entry] : []
+    return this.#accounts.get(key)?.members ?? []
+  }
+
   /** Takes over what the backend tells. */
   apply(delta: ProfileDelta, now: Date): void {
     if (delta.full) this.#clear()
@@ -128,8 +155,11 @@ export class Catalogue {
         ? []
         : [{ kind: 'account' as const, key, latest: latestOf(use.stored) }],
     )
+    const quotas = [...this.#quotas.latest()].flatMap(([key, latest]) =>
+      [...this.#sharing(key)].length > 0 ? [] : [{ kind: 'quota' as const, key, latest }],
+    )
     const ofProfiles = [...uses, ...refreshes].filter(({ key }) => !this.byUid.has(key))
-    return [...ofProfiles, ...accounts]
+    return [...ofProfiles, ...accounts, ...quotas]
       .filter(({ latest }) => latest < beforeMs)
       .map(({ kind, key }) => ({ kind, key }))
   }
@@ -147,6 +177,7 @@ export class Catalogue {
     this.#orphans.clear()
     this.#strays.clear()
     this.writers.clear()
+    this.#quotas.forgetStored()
     for (const [uid, { use }] of uses) {
       use.forgetStored()
       this.#orphans.set(uid, use)
@@ -177,6 +208,10 @@ export class Catalogue {
         break
       case 'writer':
         this.#putWriter(change.key, change.value, now)
+        break
+      case 'quota':
+        this.#quotas.store(change.key, change.value)
+        this.#renewQuota(change.key, now)
     }
   }
 
@@ -247,7 +282,8 @@ export class Catalogue {
     for (const [uid, ms] of Object.entries(value?.usedAt ?? {})) {
       const entry = this.byUid.get(uid)
       if (entry === undefined || ms <= entry.lastUsedMs) continue
-      this.group(entry.provider).change(entry, now, () => entry.usedElsewhere(ms))
+      const turn = value?.turns?.[uid]
+      this.group(entry.provider).change(entry, now, () => entry.usedElsewhere(ms, turn))
     }
   }
 
@@ -272,6 +308,7 @@ export class Catalogue {
 
   #joinAccount(entry: Entry): void {
     const name = entry.record.meta.account
+    entry.quotaState = this.#quotas.value(entry.quotaKey)
     if (name === undefined) {
       entry.accountStats = undefined
       return

@@ -88,7 +88,7 @@ export class ProfileEdits {
       const { uid } = await this.#store(tx, clean, known, ended)
       if (usage !== undefined) {
         // Generations and epochs are counted per record: those of another one mean nothing here.
-        const { generation: _of, epoch: _counted, ...stats } = usage.stats
+        const { generation: _of, epoch: _counted, turn: _turn, ...stats } = usage.stats
         const before = known?.use.base.stats.epoch
         const epoch = before === undefined && known === undefined ? {} : { epoch: (before ?? 0) + 1 }
         await tx.putState(useOf(uid, importedState(clean, { ...stats, ...epoch })))
@@ -154,7 +154,7 @@ export class ProfileEdits {
       const entry = this.#index.mustFind(id)
       ended.push(...spentTokens(entry))
       await tx.deleteProfile(entry.id)
-      for (const kind of ['use', 'refresh'] as const) await tx.forget({ kind, key: entry.uid })
+      for (const kind of ['use', 'refresh', 'quota'] as const) await tx.forget({ kind, key: entry.uid })
       if (entry.lastGood) await tx.putState(lastGoodOf(entry.provider, undefined))
       await tx.audit('removed', entry.id)
     })
@@ -187,6 +187,10 @@ export class ProfileEdits {
     await tx.putState({ kind: 'refresh', key: uid, value: this.#index.catalogue.refreshes.get(entry.uid) })
     if (entry.lastGood) await tx.putState(lastGoodOf(entry.provider, uid))
     await tx.putState({ kind: 'refresh', key: entry.uid, value: undefined })
+    if (entry.quotaKey === entry.uid) {
+      await tx.putState({ kind: 'quota', key: uid, value: entry.quotaState })
+      await tx.putState({ kind: 'quota', key: entry.uid, value: undefined })
+    }
     await tx.putState(useOf(entry.uid, undefined))
   }
 

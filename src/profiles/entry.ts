@@ -1,16 +1,23 @@
 import type { ProfileId } from '../domain/ids.js'
 import { profileName, profileProvider } from '../domain/ids.js'
 import type { AuthMode, AuthProfile } from '../domain/profile.js'
-import type { OutcomeOrigin, ProfileCooldownConfig, ProfileUsageStats } from '../domain/usage.js'
+import type { QuotaState } from '../domain/quota.js'
+import type {
+  OutcomeOrigin,
+  ProfileCooldownConfig,
+  ProfileUsageStats,
+  UnusableReason,
+} from '../domain/usage.js'
 import { newUsageStats } from '../domain/usage.js'
 import type { RenewalObstacle } from '../oauth/renewable.js'
 import { isBehind } from '../policy/behind.js'
 import { modelAllowed } from '../policy/model-globs.js'
+import { QuotaFacts } from '../policy/quota-facts.js'
 import { servableUntil } from '../policy/refresh-due.js'
 import type { RenewalWait, Standing } from '../policy/standing.js'
 import { modelWindow, standing } from '../policy/standing.js'
 import { judgedFor } from '../policy/verdicts.js'
-import { clampWindows } from '../policy/windows.js'
+import { clampWindows, type Window } from '../policy/windows.js'
 import type { ProfileState, RefreshState } from './backend.js'
 import { longestBackoffMs } from './backoff-limit.js'
 import { Layered } from './layered.js'
@@ -26,10 +33,13 @@ export interface StandingContext {
   readonly version?: () => number
   /** Called when impossible windows were cut, so that the cut is written down. */
   readonly onCut: (entry: Entry) => void
+  /** The share of a quota window that is kept back at a provider, in percent. Absent: 0. */
+  readonly reserve?: ((provider: string) => number) | undefined
 }
 
 const AVAILABLE: Standing = { state: 'available', expired: false }
 const NEVER_USED: ProfileState = { stats: newUsageStats() }
+const NO_MODELS: readonly string[] = []
 
 /**
  * One profile in memory: its record, the memory of its use, and what follows from them at the last look.
@@ -44,6 +54,8 @@ export class Entry {
   /** What is remembered of its use. */
   use: Layered<ProfileState> = newUse()
   accountStats: ProfileUsageStats | undefined
+  /** What is known of its limits, or of its account's. */
+  quotaState: QuotaState | undefined
   /** The wait after renewals that failed. */
   backoff: RefreshState['backoff']
 
@@ -52,6 +64,9 @@ export class Entry {
   valid = false
   lastUsedMs = 0
   lastGood = false
+  turn = 0
+  /** What is left of its limits, since the last look. */
+  quota: QuotaFacts | undefined
 
   /** What can be said of it since the last look. */
   standing: Standing = { state: 'invalid', expired: false }
@@ -59,10 +74,13 @@ export class Entry {
   obstacle: RenewalObstacle | undefined
   /** Whether a use has not been written down yet. */
   unflushed = false
+  /** Models, and globs of models, that it serves in another way than others, since the last look. */
+  models: readonly string[] = NO_MODELS
   /** Whether windows were cut that are stored as they were. */
   isCut = false
   #profile: AuthProfile | undefined
   #origin: OutcomeOrigin | undefined
+  #modelChangeMs = Number.POSITIVE_INFINITY
 
   constructor(record: ProfileRecord) {
     this.id = record.meta.id
@@ -78,9 +96,33 @@ export class Entry {
     return this.record.meta.uid
   }
 
+  /** Its share of the requests under the preference `weighted`. */
+  get weight(): number {
+    return this.record.meta.weight ?? 1
+  }
+
+  /** What its limits are filed under. */
+  get quotaKey(): string {
+    const { account, uid } = this.record.meta
+    return account === undefined ? uid : accountKey(this.provider, account)
+  }
+
+  /** In which epoch a reading of its limits counts. */
+  get quotaEpoch(): number {
+    const stats = this.record.meta.account === undefined ? this.use.value.stats : this.accountStats
+    return stats?.epoch ?? 0
+  }
+
+  /** When something about it changes by the passing of time alone, in epoch milliseconds. */
+  get nextChangeMs(): number {
+    const standing = this.standing.nextChangeAt?.getTime() ?? Number.POSITIVE_INFINITY
+    return Math.min(standing, this.quota?.nextChangeMs ?? Number.POSITIVE_INFINITY, this.#modelChangeMs)
+  }
+
   /** Takes over what is remembered of a profile that had another name, or was not there yet. */
   takeUse(use: Layered<ProfileState>, lastUsedMs = 0): void {
     this.use = use
+    this.turn = Math.max(this.state.stats.turn ?? 0, this.turn)
     this.lastUsedMs = Math.max(this.state.stats.lastUsed?.getTime() ?? 0, lastUsedMs)
     this.#profile = undefined
   }
@@ -96,12 +138,14 @@ export class Entry {
   /** Takes a newer memory of use. The time of use only grows: one not yet written down is kept. */
   replaceState(state: ProfileState | undefined): void {
     this.use.store(state ?? NEVER_USED)
+    this.turn = Math.max(this.state.stats.turn ?? 0, this.turn)
     this.lastUsedMs = Math.max(this.state.stats.lastUsed?.getTime() ?? 0, this.lastUsedMs)
     this.#profile = undefined
   }
 
   /** Takes a time of use that another process knows of. */
-  usedElsewhere(ms: number): void {
+  usedElsewhere(ms: number, turn = 0): void {
+    if (turn > this.turn) this.turn = turn
     if (ms <= this.lastUsedMs) return
     this.lastUsedMs = ms
     this.#profile = undefined
@@ -147,18 +191,24 @@ export class Entry {
 
   #used(state: ProfileState): ProfileState {
     if (this.lastUsedMs === 0) return state
-    return { ...state, stats: { ...state.stats, lastUsed: new Date(this.lastUsedMs) } }
+    const stats = { ...state.stats, lastUsed: new Date(this.lastUsedMs) }
+    return { ...state, stats: this.turn === 0 ? stats : { ...stats, turn: this.turn } }
   }
 
   /** Works out the standing at `now`. */
   look(now: Date, context: StandingContext): void {
     const { meta } = this.record
     if (this.#isPlain()) {
+      this.quota = undefined
+      this.models = NO_MODELS
+      this.#modelChangeMs = Number.POSITIVE_INFINITY
       this.standing = AVAILABLE
       this.valid = true
       return
     }
     this.#cutImpossibleWindows(now, context)
+    this.quota = this.quotaFacts(now, context)
+    this.#lookAtModels(now)
     this.obstacle = meta.mode === 'oauth' ? context.obstacle(this.provider, meta.clientId) : undefined
     this.standing = standing(
       {
@@ -172,11 +222,32 @@ export class Entry {
         stats: this.state.stats,
         accountStats: this.accountStats,
         renewal: this.backoff && renewalWait(meta, this.backoff),
+        quotaUntil: this.quota?.asideUntil,
       },
       now,
     )
     this.valid =
       this.standing.state !== 'off' && this.standing.state !== 'invalid' && this.standing.state !== 'expired'
+  }
+
+  /** What is known of its limits at `now`; `undefined` where that is nothing. */
+  quotaFacts(
+    now: Date,
+    context: StandingContext,
+    state: QuotaState | undefined = this.quotaState,
+  ): QuotaFacts | undefined {
+    if (state === undefined || state.epoch < this.quotaEpoch) return undefined
+    return new QuotaFacts(state.windows, now.getTime(), context.reserve?.(this.provider) ?? 0)
+  }
+
+  #lookAtModels(now: Date): void {
+    const nowMs = now.getTime()
+    const windows = [this.state.stats, this.accountStats].flatMap((stats) =>
+      Object.entries(stats?.modelCooldowns ?? {}).filter(([, { until }]) => until.getTime() > nowMs),
+    )
+    this.#modelChangeMs = Math.min(...windows.map(([, { until }]) => until.getTime()))
+    const names = [...windows.map(([model]) => model), ...(this.quota?.models ?? [])]
+    this.models = names.length === 0 ? NO_MODELS : [...new Set(names)]
   }
 
   /** A clock that was wrong may have left windows longer than any can be: they are cut once, for good. */
@@ -204,7 +275,8 @@ export class Entry {
       stats.cooldownUntil === undefined &&
       stats.disabledUntil === undefined &&
       stats.modelCooldowns === undefined &&
-      this.accountStats === undefined
+      this.accountStats === undefined &&
+      this.quotaState === undefined
     )
   }
 
@@ -219,9 +291,15 @@ export class Entry {
     return stats.behind !== undefined && isBehind(stats, model, new Date(nowMs))
   }
 
-  /** The window that sets `model` aside on this profile or its account. */
-  modelWindow(model: string, now: Date): ReturnType<typeof modelWindow> {
-    return modelWindow(this.state.stats, this.accountStats, model, now)
+  /** The window that sets `model` aside on this profile or its account: the latest. */
+  modelWindow(
+    model: string,
+    now: Date,
+  ): (Omit<Window, 'reason'> & { readonly reason: UnusableReason }) | undefined {
+    const failed = modelWindow(this.state.stats, this.accountStats, model, now)
+    const until = this.quota?.modelAsideUntil(model)
+    if (until === undefined || until <= now) return failed
+    return failed !== undefined && failed.until >= until ? failed : { until, reason: 'quota' }
   }
 
   /** The profile as its users see it; the same object until something about it changes. */

@@ -13,6 +13,8 @@ export function evidenceView(entry: Entry, now: Date): EvidenceView {
     holdingWindow(stats, slot, entry.provider, now),
   )
   const window = laterWindow(own, shared)
+  // What is left of a limit is the provider's own word.
+  if (entry.standing.reason === 'quota') return { certainty: 'stated' }
   if (window === undefined) return {}
   const { told, checkedBy, checkedAt } = window.evidence ?? {}
   const certainty = certaintyOf(window)
@@ -27,7 +29,7 @@ export function evidenceView(entry: Entry, now: Date): EvidenceView {
 }
 
 /** What a window is known by. */
-export function certaintyOf({ presumed, evidence }: Window): WindowCertainty {
+export function certaintyOf({ presumed, evidence }: Pick<Window, 'presumed' | 'evidence'>): WindowCertainty {
   if (presumed === true) return 'presumed'
   return evidence?.checkedBy === undefined ? 'stated' : 'confirmed'
 }

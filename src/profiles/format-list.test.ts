@@ -182,6 +182,7 @@ describe('views as JSON', () => {
               model_cooldowns: [
                 { model: 'gpt-4o', until: time, reason: 'model_not_found', certainty: 'stated' },
               ],
+              quota: [],
               error_count: 2,
               failure_counts: { rate_limit: 2 },
               last_used_at: time,
@@ -196,6 +197,7 @@ describe('views as JSON', () => {
               id: 'groq:default',
               state: 'available',
               model_cooldowns: [],
+              quota: [],
               error_count: 0,
               failure_counts: {},
               last_good: false,

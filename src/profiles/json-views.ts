@@ -1,6 +1,8 @@
-import type { LoginJson, ProfileListItem, ProfileListResult } from '../domain/profile-list.js'
+import type { LoginJson, ProfileListItem, ProfileListResult, QuotaJson } from '../domain/profile-list.js'
 import type { ProfileView } from '../domain/profiles.js'
+import type { QuotaWindow } from '../domain/quota.js'
 import { formatTime } from '../domain/rfc3339.js'
+import { headroomOf } from '../policy/quota-windows.js'
 
 /** A model set aside on a profile. */
 export interface ModelCooldownJson {
@@ -29,6 +31,8 @@ export interface ProfileStatusJson extends LoginJson {
   readonly pool?: string
   readonly model_cooldowns: readonly ModelCooldownJson[]
   readonly behind?: readonly { readonly model: string; readonly until: string }[]
+  /** What is left of its limits, the tightest first. */
+  readonly quota: readonly QuotaJson[]
   readonly error_count: number
   readonly failure_counts: Readonly<Record<string, number>>
   readonly last_used_at?: string
@@ -66,11 +70,13 @@ export function toProfileJson(view: ProfileView): ProfileListItem {
     ...optional('base_url', view.baseUrl),
     ...optional('pool', view.pool),
     ...optional('concurrency', view.concurrency),
+    ...optional('weight', view.weight),
     ...optional('headers', view.headers),
     ...optional('proxy', view.proxy),
     ...optional('reference', view.reference),
     ...optional('scopes', view.scopes),
     ...time('last_error_at', view.lastErrorAt),
+    ...optional('quota', view.quota?.map(toQuotaJson)),
     created_at: formatTime(view.createdAt),
     updated_at: formatTime(view.updatedAt),
   }
@@ -99,12 +105,28 @@ export function toProfileStatusJson(view: ProfileView): ProfileStatusJson {
     ...(view.behind === undefined
       ? {}
       : { behind: view.behind.map(({ model, until }) => ({ model, until: formatTime(until) })) }),
+    quota: (view.quota ?? []).map(toQuotaJson),
     error_count: view.errorCount,
     failure_counts: { ...view.failureCounts },
     ...optional('pool', view.pool),
     ...time('last_used_at', view.lastUsedAt),
     last_good: view.lastGood,
     ...credentialJson(view),
+  }
+}
+
+/** One limit, as an answer said what is left of it. */
+export function toQuotaJson(window: QuotaWindow): QuotaJson {
+  const left = headroomOf(window)
+  return {
+    dimension: window.dimension,
+    ...optional('model', window.model),
+    ...optional('limit', window.limit),
+    ...optional('remaining', window.remaining),
+    ...optional('used_percent', left === undefined ? undefined : Math.round((1 - left) * 1_000) / 10),
+    ...time('resets_at', window.resetsAt),
+    seen_at: formatTime(window.seenAt),
+    ...optional('status', window.status),
   }
 }
 

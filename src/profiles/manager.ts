@@ -18,9 +18,11 @@ import type {
   ProfilePatch,
   Profiles,
   ProfileView,
+  QuotaOptions,
   SuccessOptions,
   ViewFilter,
 } from '../domain/profiles.js'
+import type { QuotaWindow } from '../domain/quota.js'
 import type { FailureReason, OutcomeOrigin, ProfileUsageStats } from '../domain/usage.js'
 import { StoredAffinity } from './affinity.js'
 import { CandidateSource } from './candidates.js'
@@ -155,6 +157,7 @@ export class StoredProfiles implements Profiles, OfferingManager {
   async flush(): Promise<void> {
     await this.#index.outcomes.flush()
     await this.#index.uses.flush()
+    await this.#index.quotas.flush()
     for (const log of Object.values(this.#index.segments)) await log.flush()
   }
 
@@ -163,8 +166,8 @@ export class StoredProfiles implements Profiles, OfferingManager {
    * disk, a read-only one) are no reason to fail: whoever asked for a credential has it.
    */
   async close(): Promise<void> {
-    const { outcomes, uses, config, segments } = this.#index
-    for (const log of [...Object.values(segments), outcomes, uses]) {
+    const { outcomes, uses, quotas, config, segments } = this.#index
+    for (const log of [...Object.values(segments), quotas, outcomes, uses]) {
       try {
         await log.close()
       } catch (error) {
@@ -237,6 +240,10 @@ export class StoredProfiles implements Profiles, OfferingManager {
 
   noteSuccess(id: string, options: SuccessOptions = {}): void {
     this.#outcomes.noteSuccess(id, options)
+  }
+
+  noteQuota(id: string, windows: readonly QuotaWindow[], options: QuotaOptions = {}): void {
+    this.#index.quotas.note(id, windows, options)
   }
 
   isReplaced(id: string, { generation }: OutcomeOrigin): boolean {

@@ -1,6 +1,6 @@
 import type { CallOptions, FailureOptions } from '../domain/ports.js'
 import type { NotedFailure, OutcomeReport, SuccessOptions } from '../domain/profiles.js'
-import type { FailureReason, ProfileUsageStats } from '../domain/usage.js'
+import { type FailureReason, newUsageStats, type ProfileUsageStats } from '../domain/usage.js'
 import { scopeOf } from '../policy/effects.js'
 import { applyReset } from '../policy/failure.js'
 import { clampWindows, clearExpiredWindows } from '../policy/windows.js'
@@ -114,7 +114,9 @@ export class Outcomes {
       for (const entry of entries) {
         const refresh = this.#index.catalogue.refreshes.get(entry.uid)
         const backing = refresh?.backoff !== undefined
-        if (!isHeld(entry.state.stats) && !isHeld(entry.accountStats) && !backing) continue
+        const hasQuota = entry.quota?.isEmpty === false
+        if (!isHeld(entry.state.stats) && !isHeld(entry.accountStats) && !backing && !hasQuota) continue
+        if (hasQuota) await tx.putState({ kind: 'quota', key: entry.quotaKey, value: undefined })
         if (backing) {
           const { attempt } = refresh
           await tx.putState({ kind: 'refresh', key: entry.uid, value: attempt && { attempt } })
@@ -122,9 +124,10 @@ export class Outcomes {
         const value = entry.stateWithUse(applyReset(entry.use.base.stats))
         await tx.putState({ kind: 'use', key: entry.uid, value })
         const account = entry.record.meta.account
-        if (account !== undefined && entry.accountStats !== undefined) {
+        if (account !== undefined && (entry.accountStats !== undefined || hasQuota)) {
           const key = accountKey(entry.provider, account)
-          await tx.putState({ kind: 'account', key, value: applyReset(entry.accountStats) })
+          const value = applyReset(entry.accountStats ?? newUsageStats())
+          await tx.putState({ kind: 'account', key, value })
         }
         await tx.audit('reset', entry.id)
         changed.push(entry.id)

@@ -17,6 +17,7 @@ import type {
 import { Catalogue } from './catalogue.js'
 import type { Entry, StandingContext } from './entry.js'
 import { OutcomeLog } from './outcome-log.js'
+import { QuotaLog } from './quota-log.js'
 import type { ReferenceReader } from './references.js'
 import { SegmentLog } from './segment-log.js'
 import { UseLog, type WriteUses } from './use-log.js'
@@ -48,6 +49,10 @@ export interface ManagerConfig {
    * transaction. Default false: it goes to the lane of state alone.
    */
   readonly shortLived?: boolean | undefined
+  /** The share of a quota window that is kept back at a provider, in percent. Default 0. */
+  readonly reserve?: ((provider: string) => number) | undefined
+  /** Another number once {@link ManagerConfig.reserve} may say something else. Absent: it never does. */
+  readonly reserveVersion?: (() => number) | undefined
   /** Who uses the profiles, for the audit. Default `library`. */
   readonly surface?: string | undefined
   /** Where renewed tokens may lie that the vault did not take: those of a login that ends here are removed. */
@@ -70,6 +75,7 @@ export class ProfileIndex {
   readonly catalogue: Catalogue
   readonly uses: UseLog
   readonly outcomes: OutcomeLog
+  readonly quotas: QuotaLog
   readonly segments: Readonly<Record<SegmentKind, SegmentLog>>
   /** Which endpoints of checks refuse made-up keys. */
   proofs: StateValues['proofs'] = {}
@@ -81,7 +87,8 @@ export class ProfileIndex {
     this.catalogue = new Catalogue({
       config: config.cooldown ?? {},
       obstacle: obstacleOf(config),
-      version: () => config.providers.version ?? 0,
+      version: () => (config.providers.version ?? 0) + (config.reserveVersion?.() ?? 0),
+      reserve: config.reserve,
       onCut: (entry) => this.uses.add(entry),
     })
     this.outcomes = new OutcomeLog(
@@ -93,6 +100,7 @@ export class ProfileIndex {
       () => this.now(),
       config.logger,
     )
+    this.quotas = new QuotaLog(this.catalogue, config.backend, () => this.now(), config.logger)
     const host = { backend: config.backend, nowMs: () => Number(config.clock.now()), logger: config.logger }
     this.segments = {
       owners: new SegmentLog('owners', host),

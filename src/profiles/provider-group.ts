@@ -1,9 +1,12 @@
 import type { ProfilePreference } from '../domain/ports.js'
 import type { AuthMode } from '../domain/profile.js'
 import { compareBy } from '../policy/order.js'
-import { SortedList } from '../policy/sorted-list.js'
+import { isSameRank, type QuotaFacts } from '../policy/quota-facts.js'
 import { TimeHeap } from '../policy/time-heap.js'
+import { turnAfterUse, turnBeforeUse } from '../policy/weighted-list.js'
+import { enlist, keepsPlace, mayHold, newView, type View, type ViewOf, viewKey } from './choice-view.js'
 import type { Entry, StandingContext } from './entry.js'
+import { ModelIndex } from './model-index.js'
 
 /** A request for one entry of a group. */
 export interface PickRequest {
@@ -23,13 +26,13 @@ export interface PickFrom {
 
 const ANYBODY: PickFrom = {}
 
-interface View {
-  readonly preference: ProfilePreference
-  readonly mode: AuthMode | undefined
-  /** Whether those that are set aside for a while are listed too. */
-  readonly all: boolean
-  readonly list: SortedList<Entry>
-}
+/** In a smaller group whoever can serve a model is found by looking at a few. */
+const SMALL_GROUP = 32
+/** So many models have views of their own, those that were asked for in the last ten minutes. */
+const MOST_MODEL_VIEWS = 16
+const MODEL_VIEW_MS = 600_000
+/** Stands for models of which nothing is known. */
+const OTHER_MODEL = '\u0000'
 
 /**
  * The profiles of one provider, kept ready to choose from: for every preference in use an ordered list of
@@ -49,6 +52,14 @@ export class ProviderGroup {
   #lastStamp = 0
   #nextAlarm = Number.POSITIVE_INFINITY
   readonly #pooled = new Set<Entry>()
+  readonly #models = new ModelIndex()
+  /** Models that have views of their own, and when they were last asked for. */
+  readonly #viewed = new Map<string, number>()
+  /** The one that was used last, later than any other, and when that was. */
+  #latest: Entry | undefined
+  #latestMs = 0
+  /** How far those have come that are used in turn. */
+  #turn = 0
   /** Those that are set aside on a presumption alone. */
   readonly #presumed = new Set<Entry>()
 
@@ -68,10 +79,11 @@ export class ProviderGroup {
     this.entries.set(entry.name, entry)
     entry.lastGood = this.lastGood === entry.uid
     entry.look(now, this.#context)
-    this.#enlist(entry)
+    this.#enlist(entry, now)
   }
 
   remove(entry: Entry): void {
+    if (this.#latest === entry) this.#latest = undefined
     this.#delist(entry)
     this.entries.delete(entry.name)
   }
@@ -81,7 +93,7 @@ export class ProviderGroup {
     this.#delist(entry)
     mutate()
     entry.look(now, this.#context)
-    this.#enlist(entry)
+    this.#enlist(entry, now)
   }
 
   setLastGood(uid: string | undefined, now: Date): void {
@@ -100,12 +112,52 @@ export class ProviderGroup {
   used(entry: Entry, nowMs: number): void {
     const stamp = this.#stamp(nowMs)
     if (stamp <= entry.lastUsedMs) return
+    const isLatest = this.#latest === entry
+    if (stamp > this.#latestMs) {
+      this.#latest = entry
+      this.#latestMs = stamp
+    }
+    let moved: View[] | undefined
     for (const view of this.#views.values()) {
-      if (!holds(view, entry) || keepsPlace(view, entry)) continue
-      this.#reinsert(entry, stamp)
-      return
+      if (!mayHold(view, entry) || keepsPlace(view, entry, isLatest)) continue
+      if (!view.list.delete(entry)) continue
+      if (moved === undefined) moved = [view]
+      else moved.push(view)
     }
     entry.lastUsedMs = stamp
+    if (moved === undefined) return
+    if (moved.some(({ preference }) => preference === 'weighted')) {
+      const before = entry.turn
+      entry.turn = turnAfterUse(entry, this.#turn)
+      this.#turn = Math.max(this.#turn, before)
+    }
+    for (const view of moved) view.list.add(entry)
+  }
+
+  /**
+   * Takes what is known of an entry's limits now. Its place in the lists is looked at only where it may be another one.
+   */
+  renewQuota(entry: Entry, state: Entry['quotaState'], now: Date): void {
+    const facts = entry.quotaFacts(now, this.#context, state)
+    if (facts === undefined || !this.#isSame(entry.quota, facts)) {
+      this.change(entry, now, () => {
+        entry.quotaState = state
+      })
+      return
+    }
+    entry.quotaState = state
+    entry.quota = facts
+    this.#schedule(entry)
+  }
+
+  /** Whether an entry with these facts is where it is with those. */
+  #isSame(before: QuotaFacts | undefined, after: QuotaFacts): boolean {
+    if (before === undefined || !after.setsAsideLike(before)) return false
+    if (!isSameRank(before.rank(undefined), after.rank(undefined))) return false
+    for (const { model } of this.#views.values()) {
+      if (model !== undefined && !isSameRank(before.rank(model), after.rank(model))) return false
+    }
+    return true
   }
 
   /**
@@ -136,16 +188,19 @@ export class ProviderGroup {
     nowMs: number,
     { passed, allows, first }: PickFrom = ANYBODY,
   ): Entry | undefined {
-    const { list } = this.#view(request.preference, request.mode)
     const { model } = request
-    const isOpen = model === undefined && passed === undefined && allows === undefined
+    const matters = model !== undefined && this.#models.matters(model)
+    const view = this.#viewFor(request, matters, nowMs)
+    const { list } = view
+    const mayLack = matters && view.model === undefined
+    const isOpen = !mayLack && passed === undefined && allows === undefined
     const head = first ?? (isOpen ? list.first() : undefined)
     if (head !== undefined && !head.isBehind(model, nowMs)) return head
     const now = new Date(nowMs)
     let behind = first
     for (const entry of list) {
       if (passed?.has(entry) || allows?.(entry) === false) continue
-      if (model !== undefined && !entry.serves(model, now)) continue
+      if (mayLack && !entry.serves(model, now)) continue
       if (!entry.isBehind(model, nowMs)) return entry
       behind ??= entry
     }
@@ -167,18 +222,18 @@ export class ProviderGroup {
           (mode === undefined || mode === entry.mode) &&
           (model === undefined || entry.serves(model, now)),
       )
-      .sort(compareBy(preference))[0]
+      .sort(compareBy(preference, model))[0]
   }
 
   /** The first entry in the order of preference that is wanted, whether it is set aside for a while or not. */
   first({ preference, mode }: PickRequest, wanted: (entry: Entry) => boolean): Entry | undefined {
-    for (const entry of this.#view(preference, mode, true).list) if (wanted(entry)) return entry
+    for (const entry of this.#view({ preference, mode, all: true }).list) if (wanted(entry)) return entry
     return undefined
   }
 
   /** All entries in the order of preference, whatever their state. */
-  ordered(preference: ProfilePreference): Entry[] {
-    return [...this.entries.values()].sort(compareBy(preference))
+  ordered(preference: ProfilePreference, model?: string | undefined): Entry[] {
+    return [...this.entries.values()].sort(compareBy(preference, model))
   }
 
   /** Uses within one millisecond still happen one after the other: going round in turn depends on it. */
@@ -193,52 +248,73 @@ export class ProviderGroup {
     for (const entry of this.entries.values()) this.change(entry, now, () => {})
   }
 
-  #view(preference: ProfilePreference, mode: AuthMode | undefined, all = false): View {
-    const some = mode === undefined ? preference : `${preference} ${mode}`
-    const key = all ? `all ${some}` : some
+  /** The view to choose from. One of its own has a model by which entries differ, where that saves looking at many. */
+  #viewFor({ preference, mode, model }: PickRequest, matters: boolean, nowMs: number): View {
+    const { isRanked } = this.#models
+    const isWorthIt = matters && (isRanked || this.entries.size > SMALL_GROUP)
+    if (isWorthIt && model !== undefined && this.#mayHaveViews(model, nowMs)) {
+      return this.#view({ preference, mode, model, all: false })
+    }
+    // What is left of some models says nothing of others.
+    const other = model !== undefined && !matters && isRanked ? OTHER_MODEL : undefined
+    return this.#view({ preference, mode, model: other, all: false })
+  }
+
+  /** Whether a model may have views of its own: names of models come from requests. */
+  #mayHaveViews(model: string, nowMs: number): boolean {
+    if (!this.#viewed.has(model) && this.#viewed.size >= MOST_MODEL_VIEWS) {
+      const idle = [...this.#viewed].find(([, usedAt]) => Math.abs(nowMs - usedAt) >= MODEL_VIEW_MS)
+      if (idle === undefined) return false
+      this.#viewed.delete(idle[0])
+      for (const [key, view] of this.#views) if (view.model === idle[0]) this.#views.delete(key)
+    }
+    this.#viewed.set(model, nowMs)
+    return true
+  }
+
+  #view(of: ViewOf): View {
+    const key = viewKey(of)
     const known = this.#views.get(key)
     if (known !== undefined) return known
-    const made: View = { preference, mode, all, list: new SortedList<Entry>(compareBy(preference)) }
-    for (const entry of this.entries.values()) if (holds(made, entry)) made.list.add(entry)
+    const made = newView(of)
+    const now = new Date(this.#lookedAt)
+    for (const entry of this.entries.values()) if (mayHold(made, entry)) enlist(made, entry, now)
     this.#views.set(key, made)
     return made
   }
 
-  #reinsert(entry: Entry, nowMs: number): void {
-    const lists = [...this.#views.values()].filter((view) => holds(view, entry)).map((view) => view.list)
-    for (const list of lists) list.delete(entry)
-    entry.lastUsedMs = nowMs
-    for (const list of lists) list.add(entry)
-  }
-
-  #enlist(entry: Entry): void {
-    for (const view of this.#views.values()) if (holds(view, entry)) view.list.add(entry)
+  #enlist(entry: Entry, now: Date): void {
+    for (const view of this.#views.values()) if (mayHold(view, entry)) enlist(view, entry, now)
     if (entry.record.meta.pool !== undefined) this.#pooled.add(entry)
     if (entry.standing.presumed === true) this.#presumed.add(entry)
-    const next = entry.standing.nextChangeAt
-    if (next !== undefined) {
-      this.#alarms.set(entry, next.getTime())
-      if (next.getTime() < this.#nextAlarm) this.#nextAlarm = next.getTime()
+    this.#models.add(entry)
+    this.#noteLatest(entry)
+    if (entry.turn > 0) this.#turn = Math.max(this.#turn, turnBeforeUse(entry))
+    this.#schedule(entry)
+  }
+
+  #noteLatest(entry: Entry): void {
+    if (entry.lastUsedMs > this.#latestMs) {
+      this.#latest = entry
+      this.#latestMs = entry.lastUsedMs
+    } else if (entry.lastUsedMs === this.#latestMs && this.#latest !== entry) this.#latest = undefined
+  }
+
+  #schedule(entry: Entry): void {
+    const at = entry.nextChangeMs
+    if (at === Number.POSITIVE_INFINITY) {
+      this.#alarms.delete(entry)
+      return
     }
+    this.#alarms.set(entry, at)
+    if (at < this.#nextAlarm) this.#nextAlarm = at
   }
 
   #delist(entry: Entry): void {
-    for (const view of this.#views.values()) if (holds(view, entry)) view.list.delete(entry)
+    for (const view of this.#views.values()) if (mayHold(view, entry)) view.list.delete(entry)
     this.#alarms.delete(entry)
     this.#pooled.delete(entry)
     this.#presumed.delete(entry)
+    this.#models.delete(entry)
   }
-}
-
-/** Whether a view lists this entry: only what is available, or will be by itself, and of its mode. */
-function holds(view: View, entry: Entry): boolean {
-  const { state } = entry.standing
-  const listed = state === 'available' || (view.all && (state === 'cooling' || state === 'disabled'))
-  return listed && (view.mode === undefined || view.mode === entry.mode)
-}
-
-/** Whether a later time of use leaves the entry where it is in this view. */
-function keepsPlace(view: View, entry: Entry): boolean {
-  if (view.preference === 'default') return true
-  return view.preference !== 'type' && view.list.first() === entry
 }

@@ -3,7 +3,15 @@ import type { ProfileId } from '../domain/ids.js'
 import type { AuthMode } from '../domain/profile.js'
 import { usageFromJson, usageToJson } from '../domain/profile-codec.js'
 import type { FailureReason } from '../domain/usage.js'
-import type { ProfileState, RefreshState, StateChange, StateKey, StateValues } from './backend.js'
+import type {
+  ProfileState,
+  RefreshState,
+  StateChange,
+  StateKey,
+  StateValues,
+  WriterUse,
+} from './backend.js'
+import { type QuotaStateJson, quotaFromJson, quotaToJson } from './quota-codec.js'
 import type { ProfileMeta, ProfileSecrets } from './record.js'
 import type { Segment } from './segments.js'
 
@@ -39,6 +47,7 @@ interface MetaJson {
   url?: string
   pool?: string
   con?: number
+  w?: number
   hd?: Readonly<Record<string, string>>
   px?: string
 }
@@ -70,6 +79,7 @@ export function encodeMeta(meta: ProfileMeta): Buffer {
     url: meta.baseUrl,
     pool: meta.pool,
     con: meta.concurrency,
+    w: meta.weight,
     hd: meta.headers,
     px: meta.proxy,
   })
@@ -105,6 +115,7 @@ export function decodeMeta(bytes: Buffer): ProfileMeta {
   if (json.url !== undefined) meta.baseUrl = json.url
   if (json.pool !== undefined) meta.pool = json.pool
   if (json.con !== undefined) meta.concurrency = json.con
+  if (json.w !== undefined) meta.weight = json.w
   if (json.hd !== undefined) meta.headers = json.hd
   if (json.px !== undefined) meta.proxy = json.px
   return meta
@@ -128,6 +139,7 @@ const KINDS = {
   owners: { name: 'owners', tag: 'o' },
   conversations: { name: 'conversations', tag: 'c' },
   proofs: { name: 'proofs', tag: 'h' },
+  quota: { name: 'quota', tag: 'q' },
 } as const
 
 /** The name a row of state is filed under; its row id is derived from it. */
@@ -159,12 +171,14 @@ export function encodeState(change: StateChange): Buffer {
     case 'last_good':
       return jsonBuffer({ k: tag, pr: key, uid: value ?? '' })
     case 'writer':
-      return jsonBuffer({ k: tag, key, wa: value?.at, us: value?.usedAt })
+      return jsonBuffer({ k: tag, key, wa: value?.at, us: value?.usedAt, tu: value?.turns })
     case 'owners':
     case 'conversations':
       return jsonBuffer({ k: tag, key, u: value?.uids, en: value?.entries })
     case 'proofs':
       return jsonBuffer({ k: tag, key, pf: value })
+    case 'quota':
+      return jsonBuffer({ k: tag, key, ...(value && quotaToJson(value)) })
   }
 }
 
@@ -181,23 +195,29 @@ export function decodeState(bytes: Buffer): StateChange | undefined {
     case 'g':
       return { kind: 'last_good', key: json.pr, value: json.uid === '' ? undefined : json.uid }
     case 'w':
-      return { kind: 'writer', key: json.key, value: json.us && { at: json.wa ?? 0, usedAt: json.us } }
+      return { kind: 'writer', key: json.key, value: writerFromJson(json) }
     case 'o':
       return { kind: 'owners', key: json.key, value: segmentFromJson(json) }
     case 'c':
       return { kind: 'conversations', key: json.key, value: segmentFromJson(json) }
     case 'h':
       return { kind: 'proofs', key: json.key, value: json.pf }
+    case 'q':
+      return { kind: 'quota', key: json.key, value: quotaFromJson(json) }
     default:
       return undefined
   }
+}
+
+function writerFromJson({ wa: at = 0, us: usedAt, tu: turns }: StateJson): WriterUse | undefined {
+  return usedAt && withoutUndefined({ at, usedAt, turns })
 }
 
 function segmentFromJson({ u: uids, en: entries }: StateJson): Segment | undefined {
   return uids === undefined || entries === undefined ? undefined : { uids, entries }
 }
 
-interface StateJson extends RefreshJson {
+interface StateJson extends RefreshJson, QuotaStateJson {
   readonly k: string
   readonly uid: string
   readonly key: string
@@ -208,6 +228,7 @@ interface StateJson extends RefreshJson {
   readonly au?: Readonly<Record<string, number>>
   readonly wa?: number
   readonly us?: Readonly<Record<string, number>>
+  readonly tu?: Readonly<Record<string, number>>
   readonly u?: readonly string[]
   readonly en?: string
   readonly pf?: StateValues['proofs']

@@ -53,6 +53,7 @@ export interface ProfileMeta extends ProfileIdentity {
   readonly baseUrl?: string
   readonly pool?: string
   readonly concurrency?: number
+  readonly weight?: number
   readonly headers?: Readonly<Record<string, string>>
   readonly proxy?: string
 }
@@ -115,6 +116,7 @@ export function splitProfile(
     baseUrl: profile.baseUrl,
     pool: profile.pool,
     concurrency: profile.concurrency,
+    weight: profile.weight,
     headers: profile.headers,
     proxy: profile.proxy,
   })
@@ -152,6 +154,7 @@ export function toProfile(record: ProfileRecord, used: UsedFacts): AuthProfile {
     baseUrl: meta.baseUrl,
     pool: meta.pool,
     concurrency: meta.concurrency,
+    weight: meta.weight,
     headers: meta.headers,
     proxy: meta.proxy,
   })

@@ -8,6 +8,7 @@ import { parseBaseUrl } from '../providers/url.js'
 /** The highest priority, and the lowest below zero: beyond any that a person gives. */
 const MAX_PRIORITY = 100_000
 const MAX_CONCURRENCY = 10_000
+const MAX_WEIGHT = 100
 const MAX_TEXT = 1024
 const MAX_MODELS = 256
 const MAX_HEADERS = 32
@@ -20,7 +21,16 @@ const NOT_SETTABLE =
   /^(?:authorization|proxy-.*|x-api-key|x-goog-api-key|api-key|cookie|set-cookie|host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-.*|accept-encoding|x-keymux-.*)$/
 
 /** What an owner sets, beside the credential. */
-const SETTINGS = ['account', 'models', 'baseUrl', 'pool', 'concurrency', 'headers', 'proxy'] as const
+const SETTINGS = [
+  'account',
+  'models',
+  'baseUrl',
+  'pool',
+  'concurrency',
+  'weight',
+  'headers',
+  'proxy',
+] as const
 
 /** @throws KeymuxError `invalid_value` */
 export function checkSettings(profile: AuthProfile): void {
@@ -31,10 +41,13 @@ export function checkSettings(profile: AuthProfile): void {
   if (profile.baseUrl !== undefined) normalBaseUrl(profile.baseUrl)
   if (profile.headers !== undefined) normalHeaders(profile.headers)
   if (profile.proxy !== undefined) normalProxy(profile.proxy)
-  const { concurrency } = profile
-  if (concurrency === undefined) return
-  if (Number.isSafeInteger(concurrency) && concurrency > 0 && concurrency <= MAX_CONCURRENCY) return
-  throw new KeymuxError('invalid_value', `concurrency must be a whole number from 1 to ${MAX_CONCURRENCY}`)
+  checkCount('concurrency', profile.concurrency, MAX_CONCURRENCY)
+  checkCount('weight', profile.weight, MAX_WEIGHT)
+}
+
+function checkCount(field: string, value: number | undefined, most: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value > 0 && value <= most)) return
+  throw new KeymuxError('invalid_value', `${field} must be a whole number from 1 to ${most}`)
 }
 
 /**
@@ -100,7 +113,7 @@ export function withKeptSettings(profile: AuthProfile, known: AuthProfile, given
 
 /** The profile as a patch leaves it. @throws KeymuxError `invalid_value` */
 export function patched(profile: AuthProfile, patch: ProfilePatch): AuthProfile {
-  const { account, models, baseUrl, pool, concurrency, headers, proxy, ...kept } = profile
+  const { account, models, baseUrl, pool, concurrency, weight, headers, proxy, ...kept } = profile
   const changed = {
     ...patch,
     ...(patch.baseUrl == null ? {} : { baseUrl: normalBaseUrl(patch.baseUrl) }),
@@ -116,6 +129,7 @@ export function patched(profile: AuthProfile, patch: ProfilePatch): AuthProfile 
     ...optional('baseUrl', orKept(baseUrl, changed.baseUrl)),
     ...optional('pool', orKept(pool, changed.pool)),
     ...optional('concurrency', orKept(concurrency, changed.concurrency)),
+    ...optional('weight', orKept(weight, changed.weight)),
     ...optional('headers', orKept(headers, changed.headers)),
     ...optional('proxy', orKept(proxy, changed.proxy)),
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ProfileUsageStats } from '../domain/usage.js'
 import { clampWindows } from '../policy/windows.js'
-import type { ProfileState, ProfileTransaction, StateEdit } from './backend.js'
+import type { ProfileState, ProfileTransaction, StateChange, StateEdit } from './backend.js'
 import type { Entry } from './entry.js'
 import { accountKey } from './entry.js'
 import type { ProfileIndex } from './profile-index.js'
@@ -28,6 +28,7 @@ export class UseWriter {
   readonly #index: ProfileIndex
   readonly #key = randomBytes(16).toString('base64url')
   readonly #usedAt = new Map<string, number>()
+  readonly #turns = new Map<string, number>()
   #hasRow = false
   #sweptAt: number | undefined
 
@@ -77,9 +78,14 @@ export class UseWriter {
   /** In one row for the profiles that this process has used. */
   async #writeTogether(entries: readonly Entry[], at: number): Promise<void> {
     if (entries.length === 0) return
-    for (const { uid, lastUsedMs } of entries) this.#usedAt.set(uid, lastUsedMs)
+    for (const { uid, lastUsedMs, turn } of entries) {
+      this.#usedAt.set(uid, lastUsedMs)
+      if (turn > 0) this.#turns.set(uid, turn)
+    }
     const of = { kind: 'writer', key: this.#key } as const
-    const value = { at, usedAt: Object.fromEntries(this.#usedAt) }
+    const usedAt = Object.fromEntries(this.#usedAt)
+    const value =
+      this.#turns.size === 0 ? { at, usedAt } : { at, usedAt, turns: Object.fromEntries(this.#turns) }
     await this.#index.config.backend.changeState([{ of, next: () => ({ ...of, value }) }])
     this.#hasRow = true
   }
@@ -116,7 +122,9 @@ export class UseWriter {
     await this.#index.config.backend.transact(async (tx) => {
       for (const stray of this.#index.catalogue.strays(before)) {
         // The row of an account may come back: it keeps count of its revisions.
-        if (stray.kind === 'account') await tx.putState({ ...stray, kind: 'account', value: undefined })
+        const isOfAccount = stray.kind === 'account' || (stray.kind === 'quota' && stray.key.includes('\0'))
+        if (isOfAccount)
+          await tx.putState({ kind: stray.kind, key: stray.key, value: undefined } as StateChange)
         else await tx.forget(stray)
       }
     })

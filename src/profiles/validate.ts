@@ -38,6 +38,7 @@ export function buildProfile(input: NewProfile, providers: ProviderLookup, now: 
     baseUrl: input.baseUrl === undefined ? undefined : normalBaseUrl(input.baseUrl),
     pool: input.pool,
     concurrency: input.concurrency,
+    weight: input.weight,
     headers: input.headers === undefined ? undefined : normalHeaders(input.headers),
     proxy: input.proxy === undefined ? undefined : normalProxy(input.proxy),
     apiKey:

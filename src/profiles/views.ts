@@ -2,7 +2,9 @@ import { withoutUndefined } from '../domain/defined.js'
 import { shownReference } from '../domain/profile.js'
 import type { BehindView, ModelCooldownView, ProfileView, ViewFilter } from '../domain/profiles.js'
 import type { ProviderLookup } from '../domain/providers.js'
+import type { QuotaWindow } from '../domain/quota.js'
 import { behindAt } from '../policy/behind.js'
+import { currentQuota } from '../policy/quota-windows.js'
 import type { Entry } from './entry.js'
 import { certaintyOf, evidenceView } from './evidence-view.js'
 import type { ProfileMeta } from './record.js'
@@ -28,6 +30,7 @@ export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): Prof
     baseUrl: meta.baseUrl,
     pool: meta.pool,
     concurrency: meta.concurrency,
+    weight: meta.weight,
     headers: meta.headers,
     proxy: meta.proxy && shownReference(meta.proxy),
     reference: meta.reference,
@@ -52,6 +55,7 @@ export function viewOf(entry: Entry, now: Date, providers: ProviderLookup): Prof
     ...evidenceView(entry, now),
     modelCooldowns: modelCooldowns(entry, now),
     behind: behind(entry, now),
+    quota: quotaOf(entry, now),
     errorCount: stats.errorCount,
     failureCounts: { ...stats.failureCounts },
     lastGood: entry.lastGood,
@@ -76,6 +80,13 @@ export function passesFilter(entry: Entry, filter: ViewFilter): boolean {
   )
 }
 
+function quotaOf(entry: Entry, now: Date): QuotaWindow[] | undefined {
+  const { quotaState } = entry
+  if (quotaState === undefined || quotaState.epoch < entry.quotaEpoch) return undefined
+  const windows = currentQuota(quotaState, now)
+  return windows.length === 0 ? undefined : windows
+}
+
 function behind({ state: { stats } }: Entry, now: Date): BehindView[] | undefined {
   const models = behindAt(stats, now).map(([model, until]) => ({ model, until }))
   return models.length === 0 ? undefined : models
@@ -85,12 +96,14 @@ function behind({ state: { stats } }: Entry, now: Date): BehindView[] | undefine
 function modelCooldowns(entry: Entry, now: Date): ModelCooldownView[] {
   const own = entry.state.stats.modelCooldowns
   const shared = entry.accountStats?.modelCooldowns
-  if (own === undefined && shared === undefined) return []
-  const models = new Set([...Object.keys(own ?? {}), ...Object.keys(shared ?? {})])
+  const limited = entry.quota?.models ?? []
+  if (own === undefined && shared === undefined && limited.length === 0) return []
+  const models = new Set([...Object.keys(own ?? {}), ...Object.keys(shared ?? {}), ...limited])
   const views: ModelCooldownView[] = []
   for (const model of models) {
     const window = entry.modelWindow(model, now)
-    if (window !== undefined) views.push({ model, ...window, certainty: certaintyOf(window) })
+    if (window === undefined) continue
+    views.push({ model, until: window.until, reason: window.reason, certainty: certaintyOf(window) })
   }
   return views.sort((a, b) => a.until.getTime() - b.until.getTime() || (a.model < b.model ? -1 : 1))
 }

@@ -88,6 +88,9 @@ describe('parseCustomProvider', () => {
       token_headers: { 'corp-oat': { 'x-corp-beta': 'oauth' } },
       base_url_aliases: ['CORP_API_BASE'],
       related_env: ['CORP_ORG'],
+      failure_rules: [{ status: 418, reason: 'rate_limit', scope: 'credential', retry_after_seconds: 60 }],
+      health: false,
+      proxy: 'http://proxy.corp.example:3128',
     }
     const provider = parseCustomProvider('corp', said)
     expect(provider).toMatchObject({
@@ -104,6 +107,9 @@ describe('parseCustomProvider', () => {
       ownBaseUrls: ['https://eu.corp.example'],
       directEnvKeys: ['CORP_SDK_KEY'],
       tokenHeaders: { 'corp-oat': { 'x-corp-beta': 'oauth' } },
+      failureRules: [{ status: 418, reason: 'rate_limit', scope: 'credential', retryAfterSeconds: 60 }],
+      health: false,
+      proxy: 'http://proxy.corp.example:3128',
     })
     expect(parseCustomProvider('corp', customProviderToJson(provider))).toEqual(provider)
     // Nothing is left but what follows from the rest, or is of no use to a provider of one's own.

@@ -31,6 +31,8 @@ export interface ExchangeOptions extends Omit<GateContext, 'status' | 'headers'>
   readonly lastEvent: (tail: Tail, how: HowOver) => Buffer | undefined
   /** The caller's signal: ends the exchange at any time. */
   readonly signal: EndSignal | undefined
+  /** Is told of the head of the answer, as soon as it is there. */
+  readonly heard?: ((status: number, headers: RawHeaders) => void) | undefined
   /** What it offers, where it asks for a WebSocket session. */
   readonly offer?: Offer | undefined
 }
@@ -105,6 +107,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     // Other characters cannot be passed on: servers and `Response` refuse them.
     this.statusText = /^[\t\x20-\x7e]*$/.test(statusText) ? statusText : ''
     this.headers = headers
+    this.#options.heard?.(status, headers)
     const { provider, family, failureFamily, model, now, offer, due, rules } = this.#options
     if (offer !== undefined && status < 400) {
       this.#decide({
@@ -162,6 +165,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     this.status = 101
     this.statusText = 'Switching Protocols'
     this.headers = headers
+    this.#options.heard?.(101, headers)
     const protocol = headerValue(headers, 'sec-websocket-protocol')
     const context = { provider, family, failureFamily, now, rules }
     const tunnel = new Tunnel({ upstream: connection, protocol, context, timers })

@@ -65,7 +65,7 @@ const OF_CREDENTIAL: ReadonlySet<FailureReason> = new Set([
 ])
 
 /** Reasons that pass by themselves within a time that a request can wait for. */
-const PASSING: ReadonlySet<string> = new Set(['rate_limit', 'overloaded', 'server_error', 'timeout'])
+const PASSING: ReadonlySet<string> = new Set(['rate_limit', 'quota', 'overloaded', 'server_error', 'timeout'])
 
 const MAX_CAUSES = 16
 const CERTIFICATE =

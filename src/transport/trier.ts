@@ -7,6 +7,7 @@ import type { ProviderMetadata } from '../domain/provider.js'
 import { redactKnown } from '../domain/redact.js'
 import type { OutcomeOrigin } from '../domain/usage.js'
 import type { Route } from '../egress/routes.js'
+import { readQuota } from '../policy/quota-headers.js'
 import type { AnswerJudge } from './answer-verdict.js'
 import type { Bindings } from './bindings.js'
 import type { Course } from './course.js'
@@ -101,7 +102,7 @@ export class Trier {
     let renewed = false
     this.#bindings.asks(profile.id)
     for (;;) {
-      const result = await this.#try(stage, profile, credential, base)
+      const result = await this.#try(stage, profile, { credential, origin }, base)
       const outcome = { stage, resolution, credential, origin, base, result }
       if (result instanceof Exchange) return outcome
       if (isRefusedLogin(result) && profile.mode === 'oauth' && !renewed && !course.isOver) {
@@ -122,9 +123,10 @@ export class Trier {
   async #try(
     stage: Stage,
     profile: AuthProfile,
-    credential: string,
+    sent: Pick<TriedProfile, 'credential' | 'origin'>,
     base: string,
   ): Promise<Exchange | Failure> {
+    const { credential } = sent
     const provider = this.#provider(stage.provider)
     const progress = { sending: () => exchange.sending(), waiting: () => exchange.waiting() }
     const request = this.#request(stage, provider, profile, credential, progress)
@@ -147,6 +149,7 @@ export class Trier {
       idleMs: this.#idleMs,
       lastEvent: (tail, how) => lastEvent(tail, how, stage.compatible === true ? 'openai' : provider.family),
       signal: this.#outbound.signal,
+      heard: (status, headers) => this.#noteQuota(stage, profile.id, sent.origin, { status, headers }),
       offer: request.offer,
     })
     exchange.proxied = route !== undefined
@@ -161,6 +164,20 @@ export class Trier {
     const result = exchange.inTheEnd.then((ended) => this.#end(ended, tried))
     const late = lateSilence(provider.name, { exchange, result })
     return route === undefined ? late : throughProxy(late, { kind: 'silent' }, route, origin)
+  }
+
+  /** Every answer says what is left, good ones too; errors that lie in a request may speak of another limit. */
+  #noteQuota(
+    stage: Stage,
+    profileId: string,
+    origin: OutcomeOrigin | undefined,
+    { status, headers }: Pick<Exchange, 'status' | 'headers'>,
+  ): void {
+    if (status >= 400 && status !== 429) return
+    const { clock, profiles } = this.#parts
+    const now = new Date(Number(clock.now()))
+    const windows = readQuota(headers, { now, model: this.#outbound.model(stage), good: status < 400 })
+    if (windows.length > 0) profiles.noteQuota?.(profileId, windows, { origin })
   }
 
   /** The way through the profile's proxy, or why there is none. */

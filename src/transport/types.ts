@@ -71,7 +71,8 @@ export interface Timers {
 /** What forwarding works with. */
 export interface ForwarderParts {
   readonly resolver: Pick<CredentialResolver, 'resolve' | 'resolveNow' | 'resolveTrial'>
-  readonly profiles: Pick<Profiles, 'noteSuccess' | 'noteFailure' | 'isReplaced'>
+  readonly profiles: Pick<Profiles, 'noteSuccess' | 'noteFailure' | 'isReplaced'> &
+    Partial<Pick<Profiles, 'noteQuota'>>
   /** Which account objects and conversations belong to. Absent: any account may serve any request. */
   readonly affinity?: Affinity | undefined
   /** Renews a login whose access token was refused. */

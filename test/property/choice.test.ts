@@ -119,16 +119,19 @@ async function apply(handle: TestHandle, each: Step): Promise<void> {
 }
 
 /** The rules of choice written down a second time, plainly. */
-const orders: Record<ProfilePreference, (view: ProfileView) => (number | string)[]> = {
+const orders: Record<Exclude<ProfilePreference, 'weighted'>, (view: ProfileView) => (number | string)[]> = {
   default: (view) => [view.name === 'default' ? 0 : 1, -view.priority, view.name],
   valid: (view) => [-view.priority, view.lastGood ? 0 : 1, -(view.lastUsedAt?.getTime() ?? 0), view.name],
   recent: (view) => [-(view.lastUsedAt?.getTime() ?? 0), -view.priority, view.name],
+  // Of no profile here is known what is left.
+  quota: (view) => orders.valid(view),
+  reset: (view) => orders.valid(view),
   type: (view) => [RANK[view.mode], view.lastUsedAt?.getTime() ?? 0, -view.priority, view.name],
 }
 
 function expected(
   views: readonly ProfileView[],
-  preference: ProfilePreference,
+  preference: keyof typeof orders,
   model: string | undefined,
 ): string | undefined {
   const key = orders[preference]
@@ -151,7 +154,7 @@ describe('choice', () => {
         const other = handle
         for (const each of steps) {
           await apply(handle, each)
-          for (const preference of ['default', 'valid', 'recent', 'type'] as const) {
+          for (const preference of ['default', 'valid', 'recent', 'type', 'quota', 'reset'] as const) {
             for (const model of [undefined, ...MODELS]) {
               handle.clock.advance(1)
               const views = await other.profiles.views({ provider: 'openai' })

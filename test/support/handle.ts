@@ -37,6 +37,8 @@ export interface TestOptions {
   readonly store?: Store
   readonly clock?: FakeClock
   readonly cooldown?: ProfileCooldownConfig
+  /** Percent of a quota window that is kept back. */
+  readonly reserve?: number
   readonly refresher?: OAuthTokenRefresher
   /** The store's own by default. */
   readonly locks?: RefreshLocks
@@ -82,6 +84,7 @@ export async function openTestHandle(options: TestOptions = {}): Promise<TestHan
     readReference: createReferenceReader({ vault, env, readFile: async () => 'from-file' }),
     canRefresh: options.refresher !== undefined,
     ...(options.cooldown === undefined ? {} : { cooldown: options.cooldown }),
+    reserve: () => options.reserve ?? 0,
   })
   const renewer =
     options.refresher === undefined

@@ -45,6 +45,10 @@ export const add: CommandSpec = {
       summary: 'requests that it serves at a time, in each process; others go on or wait; any by default',
     },
     {
+      flags: '--weight <N>',
+      summary: 'its share of the requests where accounts are used by weight, 1 to 100; 1 by default',
+    },
+    {
       flags: '--header <NAME=VALUE>',
       summary: 'a header that goes with every request of this account',
       repeatable: true,
@@ -124,6 +128,7 @@ async function newProfile(
     ...(baseUrl === undefined ? {} : { baseUrl }),
     pool: input.text('pool'),
     concurrency: input.integer('concurrency'),
+    weight: input.integer('weight'),
     headers: headersOf(input.texts('header')),
     proxy: proxyOf(input.text('proxy')),
     ...(expiresAt === undefined

@@ -22,6 +22,7 @@ export function renderShow(view: ProfileView, options: RenderOptions): string {
     ['base URL', shown(view.baseUrl)],
     ['pool', shown(view.pool)],
     ['concurrency', view.concurrency === undefined ? undefined : String(view.concurrency)],
+    ['weight', view.weight === undefined ? undefined : String(view.weight)],
     ['headers', shown(view.headers && headerLines(view.headers))],
     ['proxy', shown(view.proxy)],
     ['reference', shown(view.reference)],
