@@ -77,8 +77,14 @@ function textOfBody(body: unknown): string | undefined {
   if (body === undefined || body === null) return ''
   if (typeof body === 'string') return body.slice(0, LOOKED_AT).replace(/^\ufeff/, '')
   const bytes = bytesOf(body)
-  if (bytes !== undefined) return new TextDecoder().decode(bytes)
+  if (bytes !== undefined) return new TextDecoder(encodingOf(bytes)).decode(bytes)
   return typeof body === 'object' ? undefined : ''
+}
+
+/** JSON is UTF-8 (RFC 8259 section 8.1); some servers of Windows send what begins with another mark. */
+function encodingOf([first, second]: Uint8Array): string {
+  if (first === 0xff && second === 0xfe) return 'utf-16le'
+  return first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8'
 }
 
 function bytesOf(body: unknown): Uint8Array | undefined {

@@ -266,8 +266,9 @@ describe('providers', () => {
           message: 'The free tier of the model has been exhausted.',
         },
       },
-      'billing',
-      'credential',
+      // Each model has a free tier of its own.
+      'model_not_found',
+      'model',
     ],
     [
       'qwen',

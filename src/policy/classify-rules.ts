@@ -55,7 +55,7 @@ export const GENERIC_RULES: readonly FailureRule[] = [
   {
     reason: 'rate_limit',
     scope: 'credential',
-    code: /^(?:[a-z]+ )?usage limit (?:reached|exceeded)$/,
+    code: /^(?:[a-z]{1,24} )?usage limit (?:reached|exceeded)$/,
     source: 'openai/codex: windows of a ChatGPT plan',
   },
   // Of the account, although its code is the one of a parameter.
@@ -85,7 +85,7 @@ export const GENERIC_RULES: readonly FailureRule[] = [
     reason: 'rate_limit',
     scope: 'credential',
     words:
-      /\b(?:hit|reached) your (?:[a-z0-9]+ ){0,3}(?:usage|session|subscription|quota) (?:quota )?limit|\b(?:\d+[ -]?hour|daily|weekly|monthly) (?:usage|session) limits?\b|\b\d+[ -]?hour limit reached\b|\bsubscription quota limit\b|\bquota refresh\b/,
+      /\b(?:hit|reached) your (?:[a-z0-9]{1,24} ){0,3}(?:usage|session|subscription|quota) (?:quota )?limit|\b(?:\d{1,4}[ -]?hour|daily|weekly|monthly) (?:usage|session) limits?\b|\b\d{1,4}[ -]?hour limit reached\b|\bsubscription quota limit\b|\bquota refresh\b/,
     source: 'windows of subscriptions, as Codex, Copilot, Claude and MiniMax word them',
   },
 ]

@@ -15,9 +15,12 @@ export type ResponseHeaders =
 
 const OF_INTEREST =
   /^(?:retry-after(?:-ms)?|content-type|cf-mitigated|ratelimit|x-amzn-errortype|(?:x-|anthropic-)?ratelimit-.{1,80}|x-codex-.{1,80})$/
+const WEEKDAY = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},/
+/** Of these all of a list counts. */
+const LISTS = /^(?:ratelimit|content-type)$/
 const MAX_HEADERS = 200
 const NUMBER = /^\d{1,15}(?:\.\d{1,9})?$/
-const DURATION = /^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|us|µs|ns|d|h|m|s))+$/
+const DURATION = /^(?:\d{1,12}(?:\.\d{1,9})?(?:ms|us|µs|ns|d|h|m|s))+$/
 const UNIT_MS: Readonly<Record<string, number>> = {
   d: 86_400_000,
   h: 3_600_000,
@@ -39,7 +42,9 @@ export function readHeaders(headers: unknown): ReadonlyMap<string, string> {
     const key = String(name).toLowerCase()
     const text = Array.isArray(value) ? value[0] : value
     if (found.size >= MAX_HEADERS || !OF_INTEREST.test(key)) return
-    if (typeof text === 'string' || typeof text === 'number') found.set(key, String(text).trim())
+    if (typeof text !== 'string' && typeof text !== 'number') return
+    const whole = String(text).trim()
+    found.set(key, LISTS.test(key) ? whole : firstOf(whole))
   }
   if (typeof headers !== 'object' || headers === null) return found
   try {
@@ -79,7 +84,7 @@ export function statedWait(
   const sources = [
     () => (quotas.some((quota) => PER_DAY.test(quota)) ? untilMidnight(nowMs) : undefined),
     () => milliseconds(headers.get('retry-after-ms')),
-    () => readWait(firstOf(headers.get('retry-after')), nowMs),
+    () => readWait(headers.get('retry-after'), nowMs),
     () => latestReset(headers, nowMs, longest),
     () => codexReset(headers, nowMs),
     () => structuredReset(headers.get('ratelimit')),
@@ -191,11 +196,11 @@ function structuredReset(value: string | undefined): number | undefined {
   return waits.length === 0 ? undefined : Math.max(...waits)
 }
 
-/** Lists have one value a line; dates have a comma of their own. */
-function firstOf(value: string | undefined): string | undefined {
-  return value !== undefined && /^\d+(?:\.\d+)?\s*,/.test(value)
-    ? value.slice(0, value.indexOf(',')).trim()
-    : value
+/** A field that came more than once is a list (RFC 9110 section 5.3); dates have a comma of their own. */
+function firstOf(value: string): string {
+  const comma = value.indexOf(',')
+  const end = WEEKDAY.test(value) ? value.indexOf(',', comma + 1) : comma
+  return end < 0 ? value : value.slice(0, end).trim()
 }
 
 /** What comes before a time in a message. The first 4 KiB are looked at. */

@@ -78,12 +78,12 @@ const WORDING: readonly WordingRule[] = [
     'model name is invalid',
     'model\\b.{0,60}\\b(?:is|are) restricted',
     'model requires a (?:subscription|plan|paid|upgrade)',
-    '(?:plan|subscription|package|tier)\\b.{0,24}\\b(?:does not|do not|doesn.t|not) (?:yet )?(?:include|support) (?:access to )?(?:the |this )?(?:model|[a-z]+ \\d|glm|gpt|claude|gemini|qwen|kimi|minimax)',
+    '(?:plan|subscription|package|tier)\\b.{0,24}\\b(?:does not|do not|doesn.t|not) (?:yet )?(?:include|support) (?:access to )?(?:the |this )?(?:model|[a-z]{1,24} \\d|glm|gpt|claude|gemini|qwen|kimi|minimax)',
     '(?:does not|do not|doesn.t) (?:yet )?include access to',
     '无可用渠道',
     '模型.{0,12}(?:不存在|未找到|已下线|不可用|未开通)',
     '(?:不支持|没有|无权(?:限)?(?:访问|使用)?).{0,8}模型',
-    'not found error\\b.{0,24}\\bmodel: [^ ]+',
+    'not found error\\b.{0,24}\\bmodel: [^ ]{1,200}',
   ]),
   group(
     'quota of a period',
@@ -92,9 +92,9 @@ const WORDING: readonly WordingRule[] = [
     ['(?:per|a) (?:second|minute|min|hour|day)', '[rt]p[smhd]'],
   ),
   group('money', 'billing', [
-    'insufficient (?:[a-z]+ ){0,4}(?:quota|balance|funds|credits?)',
+    'insufficient (?:[a-z]{1,16} ){0,4}(?:quota|balance|funds|credits?)',
     'budget (?:limit )?(?:has been |is |was )?exceeded',
-    'exceeded (?:your |the |its )?(?:[a-z]+ )?budget',
+    'exceeded (?:your |the |its )?(?:[a-z]{1,24} )?budget',
     'please recharge',
     '(?:余额|额度|账户余额|资源包).{0,6}(?:不足|用尽|耗尽)',
     '欠费',
@@ -142,7 +142,7 @@ const WORDING: readonly WordingRule[] = [
     'slow down',
     'usage limit',
     'concurren(?:t requests|cy limit)',
-    '(?:daily|hourly|weekly) (?:[a-z]+ )?limit',
+    '(?:daily|hourly|weekly) (?:[a-z]{1,24} )?limit',
     'wait before trying',
     'cooling down',
     '(?:频率|速率|并发|次数|请求数).{0,6}(?:超限|超出|超过|过高|限制|上限)',
@@ -192,7 +192,7 @@ const WORDING: readonly WordingRule[] = [
     'access (?:is )?denied',
     'forbidden',
     'not (?:allowed|permitted|authorized) to',
-    "(?:does not|do not|doesn't|don't) have (?:the )?(?:[a-z]+ )?(?:permissions?|access)",
+    "(?:does not|do not|doesn't|don't) have (?:the )?(?:[a-z]{1,24} )?(?:permissions?|access)",
     'lacks? (?:access|permissions?)',
     'insufficient permissions?',
     '(?:country|region|location|territory)\\b.{0,30}\\bnot supported',
@@ -266,6 +266,11 @@ export function wordsOf(text: string): string {
     .replaceAll('’', "'")
     .replace(/(?<=[a-z0-9])\.(?=[a-z0-9])|[\s_-]+/g, ' ')
     .trim()
+}
+
+/** Every pattern of the wordings, for tests. */
+export function wordingPatterns(): RegExp[] {
+  return WORDING.flatMap(({ patterns }) => patterns)
 }
 
 /** What wording says. */

@@ -17,9 +17,10 @@ export const CHINA: readonly RuleFamily[] = [
     rules: [
       {
         reason: 'model_not_found',
-        code: /^(?:access denied unpurchased|model access denied)$|\bfree tier only$/,
+        code: /^(?:access denied unpurchased|model access denied)$/,
         source: DASHSCOPE_ERRORS,
       },
+      { reason: 'billing', code: /\bfree tier only$/, source: DASHSCOPE_ERRORS },
       { reason: 'overloaded', code: /^model serving error$/, source: DASHSCOPE_ERRORS },
       {
         reason: 'context_overflow',

@@ -71,7 +71,7 @@ describe('what a good answer says is used up', () => {
     const view = await handle.profiles.view('openai:a')
     expect(view).toMatchObject({ state: 'available', errorCount: 0, failureCounts: {} })
     const until = new Date(handle.clock.now().getTime() + 60_000)
-    expect(view.modelCooldowns).toEqual([{ model: 'm', until, reason: 'quota' }])
+    expect(view.modelCooldowns).toEqual([{ model: 'm', until, reason: 'quota', certainty: 'stated' }])
     handle.clock.advance(60_000)
     expect((await handle.profiles.view('openai:a')).modelCooldowns).toEqual([])
     expect(await choose(handle, { model: 'm', preference: 'default' })).toBe('a')

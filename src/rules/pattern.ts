@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import { createRequire as requireFrom } from 'node:module'
 import { KeymuxError } from '../domain/errors.js'
 import type { TextPattern } from '../domain/failure-rule.js'
 
@@ -41,7 +41,7 @@ export function failurePattern(source: string): TextPattern {
     throw refused(`expected a pattern of 1 to ${LONGEST_PATTERN} characters`)
   }
   // Loaded with the first pattern: few have one, and it is large.
-  loaded ??= createRequire(import.meta.url)('re2js') as Re2
+  loaded ??= requireFrom(import.meta.url)('re2js') as Re2
   const pattern = compiled(loaded, source)
   if (pattern.programSize() > MOST_STEPS) {
     throw refused('this pattern is too large when its repetitions are written out')
