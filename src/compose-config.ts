@@ -5,7 +5,7 @@ import { KeymuxError } from './domain/errors.js'
 import type { Providers } from './domain/providers.js'
 import type { ProfileCooldownConfig } from './domain/usage.js'
 import { parseCustomProvider } from './providers/custom.js'
-import { InvalidDeclarationError } from './providers/place.js'
+import { DeclarationError } from './providers/place.js'
 import { defaultRegistry, ProviderRegistry } from './providers/registry.js'
 
 /** A configuration that can be replaced while a vault is open. */
@@ -57,8 +57,8 @@ export class LiveConfig {
       } catch (error) {
         for (const each of done) this.registry.unregister(each)
         if (!(error instanceof KeymuxError)) throw error
-        const at = error instanceof InvalidDeclarationError ? where(...error.path) : where()
-        throw new KeymuxError('invalid_config', `${at}: ${error.message}`, {
+        const path = error instanceof DeclarationError ? error.path : []
+        throw new KeymuxError('invalid_config', `${where(...path)}: ${error.message}`, {
           hint: error.hint,
           cause: error,
         })

@@ -222,24 +222,21 @@ export const FAMILIES: readonly RuleFamily[] = [
   },
 ]
 
-/** Who sent a failure, as far as that tells how to read it. */
-export interface FailureSource {
-  readonly provider: string
-  /** Its dialect. */
-  readonly family: string | undefined
-  /** What its definition says. It goes before the name. */
-  readonly failureFamily: string | undefined
-}
-
-/** The families that a failure is judged by: that of the provider first, then those that its body speaks like. */
+/**
+ * The families that a failure is judged by: the one that is declared for the provider, else the one that names it, else
+ * that of the dialect it speaks; then those that the body speaks like.
+ */
 export function familiesOf(
-  { provider, family: dialect, failureFamily }: FailureSource,
+  provider: string,
+  { declared, dialect }: { readonly declared?: string | undefined; readonly dialect?: string | undefined },
   problem: Problem,
 ): readonly RuleFamily[] {
-  const named = (name: string | undefined): RuleFamily[] => FAMILIES.filter((family) => family.name === name)
-  const own = FAMILIES.filter((family) => family.providers.includes(provider.toLowerCase()))
-  const known = own.length === 0 ? named(dialect) : own
-  const said = failureFamily === undefined ? known : named(failureFamily)
+  const name = provider.toLowerCase()
+  const own =
+    FAMILIES.find((family) => family.name === declared) ??
+    FAMILIES.find((family) => family.providers.includes(name)) ??
+    FAMILIES.find((family) => family.name === dialect)
+  const said = own === undefined ? [] : [own]
   const spoken = FAMILIES.filter((family) => !said.includes(family) && family.recognises?.(problem) === true)
   return [...said, ...spoken]
 }

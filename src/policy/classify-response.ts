@@ -1,5 +1,5 @@
 import { withoutUndefined } from '../domain/defined.js'
-import type { FailureFamily, ProviderFamily } from '../domain/provider.js'
+import type { ProviderFamily } from '../domain/provider.js'
 import { redactSecrets } from '../domain/redact.js'
 import type { Certainty, FailureReason, FailureScope, OwnFailureRule } from '../domain/usage.js'
 import { type BodyContent, readContent, reportsFailure } from './classify-body.js'
@@ -31,8 +31,8 @@ export interface ClassifyInput {
   readonly now?: Date | undefined
   /** Dialect of a custom provider. */
   readonly family?: ProviderFamily | undefined
-  /** Whose way of telling failures the provider has, as its definition says; by its name and dialect otherwise. */
-  readonly failureFamily?: FailureFamily | undefined
+  /** Whose way of telling failures it has, where that is another one: `zai`, `dashscope`. */
+  readonly failureFamily?: string | undefined
   /** Rules of an owner's own. They go before all others. */
   readonly rules?: readonly OwnFailureRule[] | undefined
 }
@@ -186,12 +186,12 @@ interface RuleOf {
 }
 
 function* rulesFor(
-  { provider, family, failureFamily, rules = [] }: ClassifyInput,
+  { provider, family: dialect, failureFamily: declared, rules = [] }: ClassifyInput,
   problem: Problem,
 ): Generator<RuleOf> {
   for (const rule of ownRules(rules, provider)) yield { rule }
-  for (const each of familiesOf({ provider, family, failureFamily }, problem)) {
-    for (const rule of each.rules) yield { rule, family: each.name }
+  for (const family of familiesOf(provider, { declared, dialect }, problem)) {
+    for (const rule of family.rules) yield { rule, family: family.name }
   }
   for (const rule of GENERIC_RULES) yield { rule }
 }

@@ -7,12 +7,13 @@ export type Spelling = 'camel' | 'snake'
 /** Reads one value, or throws what {@link Place.fail} gives. */
 export type Read<T> = (value: unknown, at: Place) => T
 
-/** What is wrong with a provider's declaration, and where in it. Code `invalid_provider`. */
-export class InvalidDeclarationError extends KeymuxError {
-  /** The keys that lead there, as the declaration writes them; empty for the declaration itself. */
-  readonly path: readonly string[]
+/** A declaration that cannot be used. Code `invalid_provider`. */
+export class DeclarationError extends KeymuxError {
+  override readonly name = 'DeclarationError'
+  /** Where in it, in its own keys. */
+  readonly path: readonly (string | number)[]
 
-  constructor(path: readonly string[], message: string, hint: string | undefined) {
+  constructor(message: string, path: readonly (string | number)[], hint?: string) {
     super('invalid_provider', message, hint === undefined ? {} : { hint })
     this.path = path
   }
@@ -22,24 +23,44 @@ export class InvalidDeclarationError extends KeymuxError {
 export class Place {
   readonly #provider: string
   readonly #spelling: Spelling
-  readonly #path: readonly string[]
+  readonly #steps: readonly (string | number)[]
 
-  constructor(provider: string, spelling: Spelling, path: readonly string[] = []) {
+  constructor(provider: string, spelling: Spelling, steps: readonly (string | number)[] = []) {
     this.#provider = provider
     this.#spelling = spelling
-    this.#path = path
+    this.#steps = steps
+  }
+
+  get #path(): string {
+    return this.#steps
+      .map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`))
+      .join('')
+      .slice(1)
+  }
+
+  /** The spot as messages name it. */
+  describe(): string {
+    return `provider ${quote(this.#provider)}: ${this.#path === '' ? 'its declaration' : this.#path}`
   }
 
   /** The error that says what was expected here. The value itself is never repeated: it may be a secret. */
   fail(expected: string, hint?: string): KeymuxError {
-    const subject = this.#path.length === 0 ? 'its declaration' : this.#path.join('.')
-    const message = `provider ${quote(this.#provider)}: ${subject} must be ${expected}`
-    return new InvalidDeclarationError(this.#path, message, hint)
+    return new DeclarationError(`${this.describe()} must be ${expected}`, this.#steps, hint)
+  }
+
+  /** The error that says what is wrong here. */
+  refuse(message: string): KeymuxError {
+    return new DeclarationError(`${this.describe()}: ${message}`, this.#steps)
   }
 
   /** The spot one key further down. `key` is in camelCase. */
   child(key: string): Place {
-    return new Place(this.#provider, this.#spelling, [...this.#path, this.spell(key)])
+    return new Place(this.#provider, this.#spelling, [...this.#steps, this.spell(key)])
+  }
+
+  /** The spot of an element of a list. */
+  item(index: number): Place {
+    return new Place(this.#provider, this.#spelling, [...this.#steps, index])
   }
 
   /** A key as this declaration writes it. */
@@ -55,10 +76,10 @@ export class Place {
     }
     const unknown = Object.keys(value).find((name) => !names.includes(name))
     if (unknown !== undefined) {
-      const where = this.#path.length === 0 ? '' : `${this.#path.join('.')}: `
-      throw new InvalidDeclarationError(
-        [...this.#path, unknown],
+      const where = this.#path === '' ? '' : `${this.#path}: `
+      throw new DeclarationError(
         `provider ${quote(this.#provider)}: ${where}unknown key ${quote(unknown)}`,
+        [...this.#steps, unknown],
         `use ${names.join(', ')}`,
       )
     }

@@ -1,5 +1,5 @@
 import type { RawHeaders } from '../domain/forwarding.js'
-import type { FailureFamily, ProviderFamily } from '../domain/provider.js'
+import type { ProviderFamily } from '../domain/provider.js'
 import type { OwnFailureRule } from '../domain/usage.js'
 import { own } from '../policy/classify-fields.js'
 import { parseTolerantly } from '../policy/classify-json.js'
@@ -25,7 +25,8 @@ export type Ruling =
 export interface GateContext {
   readonly provider: string
   readonly family: ProviderFamily | undefined
-  readonly failureFamily?: FailureFamily | undefined
+  /** Whose way of telling failures the provider has, where its definition says so. */
+  readonly failureFamily?: string | undefined
   readonly model: string | undefined
   readonly status: number
   readonly headers: RawHeaders

@@ -1,5 +1,5 @@
 import { parseFlatJson } from '../domain/nesting.js'
-import type { FailureFamily, ProviderFamily } from '../domain/provider.js'
+import type { ProviderFamily } from '../domain/provider.js'
 import type { FailureReason } from '../domain/usage.js'
 import { property } from '../policy/classify-fields.js'
 import { classifyResponse, type ResponseVerdict } from '../policy/classify-response.js'
@@ -9,7 +9,7 @@ import type { AnswerVerdict, BadAnswer } from './answer-verdict.js'
 export interface SessionContext {
   readonly provider: string
   readonly family: ProviderFamily | undefined
-  readonly failureFamily?: FailureFamily | undefined
+  readonly failureFamily?: string | undefined
   readonly now: () => Date
 }
 

@@ -1,11 +1,11 @@
 import type { BigIntStats } from 'node:fs'
-import { isScalar, isMap as isYamlMap, LineCounter, parseDocument } from 'yaml'
+import { isNode, isScalar, isSeq, isMap as isYamlMap, LineCounter, parseDocument } from 'yaml'
 import { refuseMistrusted } from '../../config/trusted-path.js'
 import { deepPlaceInYaml } from '../../config/yaml-nesting.js'
 import { KeymuxError } from '../../domain/errors.js'
 import { MAX_NESTING } from '../../domain/nesting.js'
 import { parseCustomProvider } from '../../providers/custom.js'
-import { InvalidDeclarationError } from '../../providers/place.js'
+import { DeclarationError } from '../../providers/place.js'
 import { readSecretFile } from '../../system/safe-file.js'
 
 /** A provider's declaration as a file holds it. */
@@ -37,7 +37,7 @@ export async function readProviderFile(path: string): Promise<DeclaredProvider[]
       return { name: parseCustomProvider(name, declaration).name, declaration }
     } catch (error) {
       if (!(error instanceof KeymuxError)) throw error
-      const at = error instanceof InvalidDeclarationError ? lineOf([...keys, ...error.path]) : path
+      const at = error instanceof DeclarationError ? lineOf([...keys, ...error.path]) : path
       throw new KeymuxError('invalid_provider', `${at}: ${error.message}`, {
         hint: error.hint,
         cause: error,
@@ -64,7 +64,7 @@ function declarationsOf(value: unknown): FoundProvider[] | undefined {
 /** A file's value, and where in it something stands: `FILE:LINE:COLUMN` of a key, or of the nearest one that is there. */
 interface ParsedFile {
   readonly value: unknown
-  readonly lineOf: (keys: readonly string[]) => string
+  readonly lineOf: (keys: readonly (string | number)[]) => string
 }
 
 /** The parser's own sentences may quote the file, so they go no further. */
@@ -89,20 +89,35 @@ function parse(text: string, path: string): ParsedFile {
   }
 }
 
-function placeOf(contents: unknown, keys: readonly string[], lineCounter: LineCounter, path: string): string {
+function placeOf(
+  contents: unknown,
+  keys: readonly (string | number)[],
+  lineCounter: LineCounter,
+  path: string,
+): string {
   let node = contents
   let at: number | undefined
   for (const key of keys) {
-    const pair = isYamlMap(node)
-      ? node.items.find((item) => isScalar(item.key) && item.key.value === key)
-      : undefined
-    if (pair === undefined) break
-    at = isScalar(pair.key) ? pair.key.range?.[0] : at
-    node = pair.value
+    const [place, next] = stepInto(node, key)
+    if (place === undefined) break
+    at = place
+    node = next
   }
   if (at === undefined) return path
   const { line, col } = lineCounter.linePos(at)
   return `${path}:${line}:${col}`
+}
+
+/** Where a key or an element of a node stands, and its value. */
+function stepInto(node: unknown, key: string | number): [place: number | undefined, value: unknown] {
+  if (isSeq(node)) {
+    const item = node.items[Number(key)]
+    return [isNode(item) ? item.range?.[0] : undefined, item]
+  }
+  const pair = isYamlMap(node)
+    ? node.items.find((item) => isScalar(item.key) && item.key.value === key)
+    : undefined
+  return [isScalar(pair?.key) ? pair.key.range?.[0] : undefined, pair?.value]
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {
