@@ -1,3 +1,4 @@
+import type { LoginMetadata } from './login-metadata.js'
 import type { AuthMode } from './profile.js'
 
 /** OAuth endpoints of a provider, in the original's names. */
@@ -139,6 +140,8 @@ export interface ProviderMetadata {
   /** Environment variables that lead a program to another account of this provider, or to another credential. */
   readonly relatedEnv?: readonly string[]
   readonly check?: ProviderCheck
+  /** How logins at a built-in provider work, and who may log in. One of your own says `oauth`. */
+  readonly login?: LoginMetadata
   /** How long an OAuth access token is known to live and which flows are allowed is settled by this data. */
   readonly oauth?: ProviderOAuthConfig
   /** Suggested profile names for this provider. */

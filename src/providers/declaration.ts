@@ -4,6 +4,7 @@ import { parseProviderName, quote } from '../domain/ids.js'
 import type { ProviderMetadata, ProviderOAuthConfig } from '../domain/provider.js'
 import * as field from './fields.js'
 import * as api from './fields-api.js'
+import { login } from './fields-login.js'
 import { Place, type Read, type Spelling } from './place.js'
 import { parseSecureUrl } from './url.js'
 
@@ -44,6 +45,7 @@ export const PROVIDER_KEYS: readonly ProviderKey[] = [
   'baseUrlAliases',
   'relatedEnv',
   'check',
+  'login',
   'oauth',
   'suggestedNames',
 ]
@@ -112,6 +114,7 @@ export function readProvider(
     baseUrlAliases: fields.optional('baseUrlAliases', field.envNames),
     relatedEnv: fields.optional('relatedEnv', field.envNames),
     check: fields.optional('check', api.check),
+    login: fields.optional('login', login),
     oauth: fields.optional('oauth', oauth),
     suggestedNames: fields.optional('suggestedNames', field.profileNames),
   })
