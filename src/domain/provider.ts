@@ -22,11 +22,15 @@ export type AuthHeader = 'bearer' | 'x-api-key' | 'x-goog-api-key' | `header:${s
 /** The dialect a provider speaks: its error shapes and those keymux answers with. */
 export type ProviderFamily = 'openai' | 'anthropic' | 'gemini'
 
-/** The ways of telling failures that there are rules for, and `relay`, whose errors are those of whom it passes on. */
+/**
+ * The ways of telling failures that are known by a name; `relay` is that of programs that pass on the errors of others.
+ * Where there are no rules for one, the provider's name and its dialect decide.
+ */
 export const FAILURE_FAMILIES = [
   'openai',
   'anthropic',
   'gemini',
+  'groq',
   'dashscope',
   'minimax',
   'zai',
@@ -36,6 +40,7 @@ export const FAILURE_FAMILIES = [
   'openrouter',
   'github',
   'opencode',
+  'cloudflare',
   'relay',
 ] as const
 

@@ -10,7 +10,7 @@ export const cloudflare: ProviderMetadata = defineProvider({
   docs: 'https://developers.cloudflare.com/ai-gateway/usage/rest-api/',
   website: 'https://dash.cloudflare.com/profile/api-tokens',
   baseUrlExample: 'https://api.cloudflare.com/client/v4/accounts/ACCOUNT_ID/ai',
-  failureFamily: 'relay',
+  failureFamily: 'cloudflare',
   apiPrefix: '/v1',
   apiPaths: ['chat', 'responses', 'messages', 'embeddings', 'completions'],
   compatiblePath: '/v1',

@@ -12,7 +12,7 @@ export const groq: ProviderMetadata = defineProvider({
   envKey: 'GROQ_API_KEY',
   website: 'https://console.groq.com/keys',
   baseUrl: 'https://api.groq.com',
-  failureFamily: 'openai',
+  failureFamily: 'groq',
   baseUrlEnv: 'GROQ_BASE_URL',
   baseUrlAliases: ['GROQ_API_BASE', 'GROQ_API_BASE_URL'],
   check: { method: 'GET', path: '/openai/v1/models' },
