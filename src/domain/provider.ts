@@ -1,4 +1,5 @@
 import type { ProviderFailureRule } from './failure-rule.js'
+import type { LoginMetadata } from './login-metadata.js'
 import type { AuthMode } from './profile.js'
 
 /** OAuth endpoints of a provider, in the original's names. */
@@ -22,7 +23,10 @@ export type AuthHeader = 'bearer' | 'x-api-key' | 'x-goog-api-key' | `header:${s
 /** The dialect a provider speaks: its error shapes and those keymux answers with. */
 export type ProviderFamily = 'openai' | 'anthropic' | 'gemini'
 
-/** The ways of telling failures that there are rules for, and `relay`, whose errors are those of whom it passes on. */
+/**
+ * The ways of telling failures that are known by a name; `relay` is that of programs that pass on the errors of others.
+ * Where there are no rules for one, the provider's name and its dialect decide.
+ */
 export const FAILURE_FAMILIES = [
   'openai',
   'anthropic',
@@ -150,6 +154,8 @@ export interface ProviderMetadata {
   readonly health?: boolean
   /** The proxy of its accounts: a URL without a login, a reference to one with, or `none`. */
   readonly proxy?: string
+  /** How logins at a built-in provider work, and who may log in. One of your own says `oauth`. */
+  readonly login?: LoginMetadata
   /** How long an OAuth access token is known to live and which flows are allowed is settled by this data. */
   readonly oauth?: ProviderOAuthConfig
   /** Suggested profile names for this provider. */

@@ -1,4 +1,5 @@
 export { Renewer } from '../compose-compat.js'
+export type { DeviceDialect, LoginMetadata, LoginStatus } from '../domain/login-metadata.js'
 export type {
   BrowserLogin,
   DeviceLoginAttempt,
@@ -21,9 +22,8 @@ export type { RenewerConfig } from '../logins/renewal.js'
 export type { RenewalTiming } from '../logins/renewal-timing.js'
 export type { Delivery, OAuthFailure } from '../oauth/errors.js'
 export { OAuthError } from '../oauth/errors.js'
-export type { DeviceDialect, LoginMetadata, LoginStatus } from '../oauth/metadata.js'
-export { LOGIN_METADATA } from '../oauth/metadata.js'
 export type { RefresherConfig } from '../oauth/refresher.js'
 export { ProviderRefresher } from '../oauth/refresher.js'
+export { LOGIN_METADATA } from '../providers/logins.js'
 export type { HeldLock, LockOptions, RefreshLocks } from '../storage/locks.js'
 export type { Spilled, SpillPlace } from '../vault/unsaved-tokens.js'

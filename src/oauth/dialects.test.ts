@@ -3,9 +3,9 @@ import type { Server } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
+import { LOGIN_METADATA } from '../providers/logins.js'
 import { startCodeLogin } from './code-flow.js'
 import { startDeviceLogin } from './device-flow.js'
-import { LOGIN_METADATA } from './metadata.js'
 import type { OAuthSettings } from './settings.js'
 import { resolveSettings } from './settings.js'
 
@@ -35,7 +35,14 @@ async function provider(handler: Handler): Promise<string> {
 
 /** What is known of a built-in provider, with its endpoints moved to the test's. */
 async function settingsOf(name: string, url: string, clientId = 'my-client'): Promise<OAuthSettings> {
-  const metadata = { name, label: name, description: name, modes: ['oauth'] as const }
+  const login = LOGIN_METADATA[name]
+  const metadata = {
+    name,
+    label: name,
+    description: name,
+    modes: ['oauth'] as const,
+    ...(login && { login }),
+  }
   const settings = await resolveSettings(metadata, { clientId })
   const moved = (endpoint: string | undefined) =>
     endpoint === undefined ? undefined : `${url}${new URL(endpoint).pathname}`

@@ -1,7 +1,6 @@
-import { LOGIN_METADATA } from './metadata.js'
+import type { ProviderMetadata } from '../domain/provider.js'
 
 /** Whether anybody may log in at a built-in provider for tokens, without a client of his own. */
-export function isOpenToAll(provider: string): boolean {
-  const metadata = Object.hasOwn(LOGIN_METADATA, provider) ? LOGIN_METADATA[provider] : undefined
-  return metadata?.status === 'official' && metadata.yields === undefined
+export function isOpenToAll({ login }: ProviderMetadata): boolean {
+  return login?.status === 'official' && login.yields === undefined
 }

@@ -1,6 +1,5 @@
 import { quote } from '../domain/ids.js'
 import type { ProviderMetadata } from '../domain/provider.js'
-import { LOGIN_METADATA } from './metadata.js'
 
 /** Why logins of a provider cannot be renewed, and what can be done about it. */
 export interface RenewalObstacle {
@@ -31,9 +30,8 @@ export function renewalObstacle(
       hint: 'declare it again with keymux providers add FILE',
     }
   }
-  const { oauth } = provider
-  const known = Object.hasOwn(LOGIN_METADATA, provider.name) ? LOGIN_METADATA[provider.name] : undefined
-  const place = oauth?.tokenEndpoint ?? oauth?.issuer ?? known?.tokenEndpoint ?? known?.issuer
+  const { oauth, login } = provider
+  const place = oauth?.tokenEndpoint ?? oauth?.issuer ?? login?.tokenEndpoint ?? login?.issuer
   if (place === undefined) {
     return { missing: 'token_endpoint', problem: `no token endpoint of ${provider.name} is known` }
   }

@@ -1,12 +1,11 @@
 import { withoutUndefined } from '../domain/defined.js'
 import { KeymuxError } from '../domain/errors.js'
 import { quote } from '../domain/ids.js'
+import type { ClientRegistration, DeviceDialect, LoginMetadata } from '../domain/login-metadata.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import type { Discovered } from './discovery.js'
 import { discover } from './discovery.js'
 import type { Way } from './http.js'
-import type { ClientRegistration, DeviceDialect, LoginMetadata } from './metadata.js'
-import { LOGIN_METADATA } from './metadata.js'
 import type { OAuthClient } from './token-endpoint.js'
 
 /** Everything about logins at one provider with one client: endpoints known, nothing left to look up. */
@@ -51,9 +50,8 @@ export interface ClientChoice {
 
 /** What is known of logins at a provider, without asking anybody. */
 export function loginMetadataOf(provider: ProviderMetadata): LoginMetadata | undefined {
-  const { oauth } = provider
-  const known = Object.hasOwn(LOGIN_METADATA, provider.name) ? LOGIN_METADATA[provider.name] : undefined
-  if (oauth === undefined) return known
+  const { oauth, login } = provider
+  if (oauth === undefined) return login
   const {
     clientId: _client,
     clientSecretRef: _secret,
@@ -61,7 +59,7 @@ export function loginMetadataOf(provider: ProviderMetadata): LoginMetadata | und
     redirectUri: _uri,
     ...places
   } = oauth
-  return { ...known, ...places, status: 'configured', note: 'as its declaration says' }
+  return { ...login, ...places, status: 'configured', note: 'as its declaration says' }
 }
 
 /**

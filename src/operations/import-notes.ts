@@ -2,7 +2,6 @@ import { newProfileId } from '../domain/ids.js'
 import type { Providers } from '../domain/providers.js'
 import type { ImportDraft } from '../interchange/draft.js'
 import { findImporter } from '../interchange/importers.js'
-import { LOGIN_METADATA } from '../oauth/metadata.js'
 import { type RenewalObstacle, renewalObstacle } from '../oauth/renewable.js'
 
 /** What became of logins that other programs renew: one sentence for all with the same lot. */
@@ -36,6 +35,6 @@ function lotOf(draft: ImportDraft, providers: Providers): string | undefined {
 
 function obstacleOf(name: string, providers: Providers): RenewalObstacle['missing'] | undefined {
   const provider = providers.get(name)
-  const ended = provider?.oauth === undefined && LOGIN_METADATA[name]?.status === 'discontinued'
+  const ended = provider?.oauth === undefined && provider?.login?.status === 'discontinued'
   return ended ? 'token_endpoint' : renewalObstacle(name, provider, undefined)?.missing
 }

@@ -71,7 +71,7 @@ function supports(
   providers: ProviderLookup,
 ): boolean {
   if (providers.supportsMode(provider.name, mode)) return true
-  return mode === 'oauth' && oauth?.clientId !== undefined && isOpenToAll(provider.name)
+  return mode === 'oauth' && oauth?.clientId !== undefined && isOpenToAll(provider)
 }
 
 /**

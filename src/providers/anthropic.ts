@@ -41,4 +41,8 @@ export const anthropic: ProviderMetadata = defineProvider({
   // docs.claude.com/en/api/openai-sdk
   compatiblePath: '/v1',
   aliases: ['claude'],
+  login: {
+    status: 'first-party-only',
+    note: "logins with a Claude account are for Anthropic's own programs; use an API key: keymux add anthropic",
+  },
 })

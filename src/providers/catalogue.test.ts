@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { NO_KEY } from '../domain/profile.js'
-import type { ProviderMetadata } from '../domain/provider.js'
+import { FAILURE_FAMILIES, type ProviderMetadata } from '../domain/provider.js'
+import { FAMILIES } from '../policy/classify-families.js'
 import { apiPath, compatiblePath } from './api-paths.js'
 import { CATALOGUE } from './catalogue.js'
 import { readProvider } from './declaration.js'
@@ -54,6 +55,15 @@ describe('the catalogue', () => {
     expect(provider.docs).toMatch(/^https:\/\//)
     expect(provider.failureFamily).toBeDefined()
     expect(provider.realtime).toBeDefined()
+  })
+
+  it.each(all)('%s tells failures as the rules have it that know its name', (name, provider) => {
+    const named = FAMILIES.filter(({ providers }) => providers.includes(name))
+    for (const family of named) expect(provider.failureFamily).toBe(family.name)
+  })
+
+  it('can name every family of rules', () => {
+    expect(FAILURE_FAMILIES).toEqual(expect.arrayContaining(FAMILIES.map(({ name }) => name)))
   })
 
   it.each(all)('%s stands in a file of its own', (name) => {

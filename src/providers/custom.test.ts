@@ -114,7 +114,7 @@ describe('parseCustomProvider', () => {
     expect(parseCustomProvider('corp', customProviderToJson(provider))).toEqual(provider)
     // Nothing is left but what follows from the rest, or is of no use to a provider of one's own.
     const left = PROVIDER_KEYS.filter((key) => !Object.hasOwn(provider, key))
-    const apart = ['baseUrlEnv', 'baseUrlExample', 'check', 'oauth']
+    const apart = ['baseUrlEnv', 'baseUrlExample', 'check', 'login', 'oauth']
     expect(left.filter((key) => !apart.includes(key))).toEqual([
       'website',
       'scopes',
@@ -133,6 +133,8 @@ describe('parseCustomProvider', () => {
         scopes: ____,
         oauthEndpoint: _____,
         baseUrlExample: ______,
+        // One of your own says oauth.
+        login: _______,
         ...said
       } = rest
       const declared = customProviderToJson({ ...said, name: 'corp', label, description: '', modes, baseUrl })

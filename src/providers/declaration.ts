@@ -5,6 +5,7 @@ import type { ProviderMetadata, ProviderOAuthConfig } from '../domain/provider.j
 import { failureRules } from './failure-rules.js'
 import * as field from './fields.js'
 import * as api from './fields-api.js'
+import { login } from './fields-login.js'
 import { Place, type Read, type Spelling } from './place.js'
 import { parseSecureUrl } from './url.js'
 
@@ -48,6 +49,7 @@ export const PROVIDER_KEYS: readonly ProviderKey[] = [
   'check',
   'health',
   'proxy',
+  'login',
   'oauth',
   'suggestedNames',
 ]
@@ -119,6 +121,7 @@ export function readProvider(
     check: fields.optional('check', api.check),
     health: fields.optional('health', field.boolean),
     proxy: fields.optional('proxy', field.proxy),
+    login: fields.optional('login', login),
     oauth: fields.optional('oauth', oauth),
     suggestedNames: fields.optional('suggestedNames', field.profileNames),
   })

@@ -44,4 +44,17 @@ export const gemini: ProviderMetadata = defineProvider({
   compatiblePath: '/v1beta/openai',
   realtime: true,
   aliases: ['google', 'google-gemini-cli'],
+  // https://developers.google.com/identity/protocols/oauth2/native-app
+  login: {
+    status: 'own-client',
+    note: 'make an OAuth client of the type "Desktop app" at console.cloud.google.com/apis/credentials',
+    issuer: 'https://accounts.google.com',
+    authorizationEndpoint: 'https://accounts.google.com/o/oauth2/v2/auth',
+    tokenEndpoint: 'https://oauth2.googleapis.com/token',
+    revocationEndpoint: 'https://oauth2.googleapis.com/revoke',
+    scopes: ['openid', 'email', 'https://www.googleapis.com/auth/cloud-platform'],
+    // Without these Google gives a refresh token at the first consent only.
+    authorizationFields: { access_type: 'offline', prompt: 'consent' },
+    asksForSecret: true,
+  },
 })

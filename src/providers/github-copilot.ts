@@ -19,4 +19,15 @@ export const githubCopilot: ProviderMetadata = defineProvider({
   failureFamily: 'github',
   check: { method: 'GET', path: '/models' },
   aliases: ['github-copilot-enterprise'],
+  // https://docs.github.com/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
+  login: {
+    status: 'own-client',
+    note: 'make an OAuth app with device flow at github.com/settings/developers; Copilot may refuse its tokens',
+    authorizationEndpoint: 'https://github.com/login/oauth/authorize',
+    tokenEndpoint: 'https://github.com/login/oauth/access_token',
+    deviceAuthorizationEndpoint: 'https://github.com/login/device/code',
+    accountEndpoint: 'https://api.github.com/user',
+    scopes: ['read:user', 'user:email'],
+    preferred: 'device',
+  },
 })

@@ -21,4 +21,11 @@ export const huggingface: ProviderMetadata = defineProvider({
   baseUrlAliases: ['HF_ENDPOINT', 'HF_INFERENCE_ENDPOINT'],
   envAliases: ['HUGGING_FACE_HUB_TOKEN'],
   unpaid: PAYMENT_REQUIRED,
+  // https://huggingface.co/docs/hub/oauth
+  login: {
+    status: 'own-client',
+    note: 'make a public OAuth app at huggingface.co/settings/applications/new',
+    issuer: 'https://huggingface.co',
+    scopes: ['openid', 'profile', 'email', 'inference-api'],
+  },
 })

@@ -21,4 +21,22 @@ export const minimax: ProviderMetadata = defineProvider({
   baseUrlAliases: ['MINIMAX_BASE_URL', 'MINIMAX_API_HOST', 'MINIMAX_API_BASE'],
   unpaid: PAYMENT_REQUIRED,
   aliases: ['minimax-portal'],
+  // MiniMax gives client ids to partners; the dialect is what its portal speaks.
+  login: {
+    status: 'first-party-only',
+    note: "MiniMax's portal logs in programs of its partners alone; use an API key: keymux add minimax",
+    tokenEndpoint: 'https://api.minimax.io/oauth/token',
+    deviceAuthorizationEndpoint: 'https://api.minimax.io/oauth/code',
+    scopes: ['group_id', 'profile', 'model.completion'],
+    preferred: 'device',
+    device: {
+      grantType: 'urn:ietf:params:oauth:grant-type:user_code',
+      pollsWith: 'user_code',
+      pkce: true,
+      state: true,
+      statusField: 'status',
+      fields: { response_type: 'code' },
+      intervalUnit: 'milliseconds',
+    },
+  },
 })

@@ -27,4 +27,24 @@ export const openai: ProviderMetadata = defineProvider({
   check: { method: 'GET', path: '/models' },
   realtime: true,
   aliases: ['openai-codex'],
+  // A preview: https://developers.openai.com/siwc/token-sharing-open-source/sign-in. The endpoints are those of
+  // https://auth.openai.com/.well-known/openid-configuration.
+  login: {
+    status: 'official',
+    note: 'uses the ChatGPT plan of the account, where OpenAI allows it; a preview, for models at /v1/responses',
+    issuer: 'https://auth.openai.com',
+    authorizationEndpoint: 'https://auth.openai.com/api/accounts/authorize',
+    tokenEndpoint: 'https://auth.openai.com/api/accounts/oauth/token',
+    revocationEndpoint: 'https://auth.openai.com/api/accounts/oauth/revoke',
+    scopes: ['openid', 'profile', 'email', 'offline_access', 'resource.invoke', 'chatgpt.tokens.use.direct'],
+    neededScope: 'chatgpt.tokens.use.direct',
+    authorizationFields: { resource: 'https://api.openai.com/v1' },
+    tokenFields: { resource: 'https://api.openai.com/v1' },
+    callbackPath: '/auth/callback',
+    registration: {
+      entry: 'dynamic_agent_client',
+      fields: { agent_name_hint: 'keymux' },
+      hostField: 'ext_agent_host_id',
+    },
+  },
 })

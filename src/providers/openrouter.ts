@@ -16,4 +16,13 @@ export const openrouter: ProviderMetadata = defineProvider({
   baseUrlAliases: ['OPENROUTER_BASE_URL', 'OPENROUTER_API_BASE'],
   check: { method: 'GET', path: '/key' },
   unpaid: PAYMENT_REQUIRED,
+  // https://openrouter.ai/docs/oauth
+  login: {
+    status: 'official',
+    note: 'gives an API key that you can see and delete at openrouter.ai/settings/keys',
+    authorizationEndpoint: 'https://openrouter.ai/auth',
+    tokenEndpoint: 'https://openrouter.ai/api/v1/auth/keys',
+    yields: 'api_key',
+    keyPage: 'https://openrouter.ai/settings/keys',
+  },
 })

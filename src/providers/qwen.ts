@@ -27,4 +27,14 @@ export const qwen: ProviderMetadata = defineProvider({
     message: 'Access denied: the account is in arrears',
   },
   aliases: ['alibaba', 'dashscope', 'qwen-portal'],
+  // Ended on 2026-04-15: https://github.com/QwenLM/qwen-code
+  login: {
+    status: 'discontinued',
+    note: 'Qwen ended its free logins on 2026-04-15; use an API key: keymux add qwen',
+    tokenEndpoint: 'https://chat.qwen.ai/api/v1/oauth2/token',
+    deviceAuthorizationEndpoint: 'https://chat.qwen.ai/api/v1/oauth2/device/code',
+    scopes: ['openid', 'profile', 'email', 'model.completion'],
+    preferred: 'device',
+    device: { pkce: true },
+  },
 })

@@ -24,8 +24,16 @@ test.each([
     false,
   ],
   ['gemini', '/v1/realtime', false],
+  ['azure-openai', '/openai/v1/realtime', true],
+  ['azure-openai', '/openai/realtime', true],
+  ['moonshot', '/v1/realtime', false],
 ])('%s %s: %s', (provider, path, expected) => {
   expect(realtimeOf(builtinProviders[provider], path) !== undefined).toBe(expected)
+})
+
+test('a custom provider may say that it has none', () => {
+  const declared = { base_url: 'https://corp.example', realtime: false }
+  expect(realtimeOf(parseCustomProvider('corp', declared), '/v1/realtime')).toBeUndefined()
 })
 
 test('custom providers have the sessions of their family, those of Azure among them', () => {

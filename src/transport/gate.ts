@@ -1,6 +1,6 @@
 import type { OwnFailureRule } from '../domain/failure-rule.js'
 import type { RawHeaders } from '../domain/forwarding.js'
-import type { FailureFamily, ProviderFamily } from '../domain/provider.js'
+import type { ProviderFamily } from '../domain/provider.js'
 import { own } from '../policy/classify-fields.js'
 import { parseTolerantly } from '../policy/classify-json.js'
 import type { ResponseVerdict } from '../policy/classify-response.js'
@@ -26,7 +26,7 @@ export interface GateContext {
   readonly provider: string
   readonly family: ProviderFamily | undefined
   /** Whose way of telling failures the provider has, where its definition says so. */
-  readonly failureFamily?: FailureFamily | undefined
+  readonly failureFamily?: string | undefined
   readonly model: string | undefined
   readonly status: number
   readonly headers: RawHeaders

@@ -75,6 +75,8 @@ describe('the model of a path', () => {
     ['/v1beta/models/%zz:generateContent', '%zz'],
     ['/v1beta/models/gemini-2.5-pro', undefined],
     ['/v1beta/models?pageSize=1', undefined],
+    ['/openai/deployments/my-gpt-4o/chat/completions?api-version=2024-10-21', 'my-gpt-4o'],
+    ['/openai/deployments/my%20gpt/embeddings', 'my gpt'],
   ])('%s', (path, model) => {
     expect(requestedModel(path, undefined)).toBe(model)
     expect(requestedModel(path, new JsonText(Buffer.from('{"contents":[]}')))).toBe(model)

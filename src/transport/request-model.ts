@@ -12,12 +12,14 @@ const CLOSE_BRACE = 0x7d
 
 /** Gemini names the model in the path: `/v1beta/models/NAME:generateContent`. */
 const IN_PATH = /\/(?:models|tunedModels)\/([^/:?#]{1,256}):[A-Za-z]+(?:[?#]|$)/
+/** Azure's older API names a deployment there, and need not name it in the body: `/openai/deployments/NAME/…`. */
+const DEPLOYMENT = /\/openai\/deployments\/([^/?#]{1,256})\//
 
 /** The model a request is for: as its JSON body names it, or as its path does. */
 export function requestedModel(path: string, body: JsonText | undefined): string | undefined {
   const named = body === undefined ? undefined : findModel(body)?.model
   if (named !== undefined) return named === '' ? undefined : named
-  const inPath = IN_PATH.exec(path)?.[1]
+  const inPath = (IN_PATH.exec(path) ?? DEPLOYMENT.exec(path))?.[1]
   return inPath === undefined ? undefined : decoded(inPath)
 }
 

@@ -1,6 +1,6 @@
 import type { OwnFailureRule } from '../domain/failure-rule.js'
 import { parseFlatJson } from '../domain/nesting.js'
-import type { FailureFamily, ProviderFamily } from '../domain/provider.js'
+import type { ProviderFamily } from '../domain/provider.js'
 import type { FailureReason } from '../domain/usage.js'
 import { property } from '../policy/classify-fields.js'
 import { classifyResponse, type ResponseVerdict } from '../policy/classify-response.js'
@@ -10,7 +10,7 @@ import type { AnswerVerdict, BadAnswer } from './answer-verdict.js'
 export interface SessionContext {
   readonly provider: string
   readonly family: ProviderFamily | undefined
-  readonly failureFamily?: FailureFamily | undefined
+  readonly failureFamily?: string | undefined
   readonly now: () => Date
   /** Rules of the owner's own about failures. */
   readonly rules?: readonly OwnFailureRule[] | undefined

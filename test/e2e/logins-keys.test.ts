@@ -8,14 +8,13 @@ import type { LoginResult, LoginTarget } from '../../src/domain/logins.js'
 import { createMemoryStore } from '../../src/storage/memory/index.js'
 
 const place = vi.hoisted(() => ({ tokenEndpoint: '' }))
-vi.mock('../../src/oauth/metadata.js', async (original) => {
-  const real = await original<typeof import('../../src/oauth/metadata.js')>()
-  const { openrouter } = real.LOGIN_METADATA
-  const moved = Object.defineProperty({ ...openrouter }, 'tokenEndpoint', {
+vi.mock('../../src/providers/openrouter.js', async (original) => {
+  const real = await original<typeof import('../../src/providers/openrouter.js')>()
+  const moved = Object.defineProperty({ ...real.openrouter.login }, 'tokenEndpoint', {
     enumerable: true,
     get: () => place.tokenEndpoint,
   })
-  return { ...real, LOGIN_METADATA: { ...real.LOGIN_METADATA, openrouter: moved } }
+  return { openrouter: { ...real.openrouter, login: moved } }
 })
 
 let server: Server

@@ -8,10 +8,10 @@ import { createMemoryStore } from '../../src/storage/memory/index.js'
 import { logInAt } from '../support/logins.js'
 
 const place = vi.hoisted(() => ({ url: '' }))
-vi.mock('../../src/oauth/metadata.js', async (original) => {
-  const real = await original<typeof import('../../src/oauth/metadata.js')>()
+vi.mock('../../src/providers/openai.js', async (original) => {
+  const real = await original<typeof import('../../src/providers/openai.js')>()
   const moved = Object.defineProperties(
-    { ...real.LOGIN_METADATA.openai },
+    { ...real.openai.login },
     Object.fromEntries(
       ['authorization', 'token', 'revocation'].map((name) => [
         `${name}Endpoint`,
@@ -19,7 +19,7 @@ vi.mock('../../src/oauth/metadata.js', async (original) => {
       ]),
     ),
   )
-  return { ...real, LOGIN_METADATA: { ...real.LOGIN_METADATA, openai: moved } }
+  return { openai: { ...real.openai, login: moved } }
 })
 
 const ID = 'openai:ada@example.com'

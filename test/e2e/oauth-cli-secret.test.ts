@@ -9,10 +9,10 @@ import { type CliVault, makeCliVault } from '../support/cli-vault.js'
 import type { Outcome } from '../transcripts/fake-host.js'
 
 const place = vi.hoisted(() => ({ url: '' }))
-vi.mock('../../src/oauth/metadata.js', async (original) => {
-  const real = await original<typeof import('../../src/oauth/metadata.js')>()
+vi.mock('../../src/providers/gemini.js', async (original) => {
+  const real = await original<typeof import('../../src/providers/gemini.js')>()
   const moved = Object.defineProperties(
-    { ...real.LOGIN_METADATA.gemini },
+    { ...real.gemini.login },
     Object.fromEntries(
       ['authorization', 'token', 'revocation'].map((name) => [
         `${name}Endpoint`,
@@ -20,7 +20,7 @@ vi.mock('../../src/oauth/metadata.js', async (original) => {
       ]),
     ),
   )
-  return { ...real, LOGIN_METADATA: { ...real.LOGIN_METADATA, gemini: moved } }
+  return { gemini: { ...real.gemini, login: moved } }
 })
 
 const CLIENT = '123-abc.apps.googleusercontent.com'

@@ -98,23 +98,26 @@ function placeOf(
   let node = contents
   let at: number | undefined
   for (const key of keys) {
-    if (typeof key === 'number') {
-      const item = isSeq(node) ? node.items[key] : undefined
-      if (!isNode(item)) break
-      at = item.range?.[0] ?? at
-      node = item
-      continue
-    }
-    const pair = isYamlMap(node)
-      ? node.items.find((item) => isScalar(item.key) && item.key.value === key)
-      : undefined
-    if (pair === undefined) break
-    at = isScalar(pair.key) ? pair.key.range?.[0] : at
-    node = pair.value
+    const [place, next] = stepInto(node, key)
+    if (place === undefined) break
+    at = place
+    node = next
   }
   if (at === undefined) return path
   const { line, col } = lineCounter.linePos(at)
   return `${path}:${line}:${col}`
+}
+
+/** Where a key or an element of a node stands, and its value. */
+function stepInto(node: unknown, key: string | number): [place: number | undefined, value: unknown] {
+  if (isSeq(node)) {
+    const item = node.items[Number(key)]
+    return [isNode(item) ? item.range?.[0] : undefined, item]
+  }
+  const pair = isYamlMap(node)
+    ? node.items.find((item) => isScalar(item.key) && item.key.value === key)
+    : undefined
+  return [isScalar(pair?.key) ? pair.key.range?.[0] : undefined, pair?.value]
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

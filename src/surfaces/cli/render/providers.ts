@@ -1,5 +1,5 @@
+import type { LoginMetadata, LoginStatus } from '../../../domain/login-metadata.js'
 import type { ProviderMetadata } from '../../../domain/provider.js'
-import type { LoginMetadata, LoginStatus } from '../../../oauth/metadata.js'
 import { credentialHeader } from '../../../providers/request.js'
 import type { Style } from '../style.js'
 import { type Column, renderTable } from '../table.js'
