@@ -320,6 +320,18 @@ describe('a disable that is certain', () => {
   })
 })
 
+test('a profile that a program came back from is asked about, and set aside if it is refused', async () => {
+  const handle = await withKeys({ 'openai:a': KEY, 'openai:b': 'sk-good' })
+  const health = keep(handle, knowing({ [KEY]: INVALID, 'sk-good': GOOD }))
+  for (const id of ['openai:a', 'openai:b', 'openai:gone']) await handle.profiles.native.checks.want(id)
+  await health.pass(5 * SECOND)
+  expect(await stateOf(handle, 'openai:a')).toBe('disabled')
+  expect(await stateOf(handle, 'openai:b')).toBe('available')
+  expect(health.events.map(({ outcome }) => outcome).sort()).toEqual(['confirmed', 'kept'])
+  await health.pass(10 * SECOND)
+  expect(health.sent).toHaveLength(3)
+})
+
 describe('nothing is asked', () => {
   test.each([
     ['where health is off', 'openai:a', false],
