@@ -410,6 +410,29 @@ test('a login is renewed the usual way, one time, and asked about with the new t
   expect(await stateOf(handle, 'anthropic:me')).toBe('available')
 })
 
+test('a token that is refused does not confirm that its login is gone, a deactivated account does', async () => {
+  const handle = await openTestHandle({
+    refresher: { refreshToken: async () => Promise.reject(new Error('not due')) },
+  })
+  const expiresAt = new Date(handle.clock.now().getTime() + 10 * HOUR)
+  await handle.profiles.add({
+    provider: 'anthropic',
+    name: 'me',
+    mode: 'oauth',
+    oauth: { accessToken: 'a-token', refreshToken: 'r1', expiresAt },
+  })
+  let answer = INVALID
+  const health = keep(handle, ({ key }) => (key === 'a-token' ? answer() : INVALID()))
+  await suspected(handle, 'anthropic:me')
+  await health.pass(2 * SECOND)
+  expect(await handle.profiles.view('anthropic:me')).toMatchObject({ certainty: 'presumed' })
+  answer = () => json(401, { error: { message: 'deactivated', type: 'x', code: 'account_deactivated' } })
+  await health.pass(MINUTE)
+  await suspected(handle, 'anthropic:me')
+  await health.pass(5 * SECOND)
+  expect(await handle.profiles.view('anthropic:me')).toMatchObject({ certainty: 'confirmed' })
+})
+
 test('a vault that cannot be read is told of once a minute, and no timer outlives the end', async () => {
   const handle = await withKeys({ 'openai:a': KEY })
   const health = keep(handle, GOOD)
