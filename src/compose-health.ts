@@ -27,6 +27,7 @@ const RENEWAL_WAIT_MS = 5_000
 /** Loaded when it is first needed: no command needs it. */
 export function composeHealth(context: HealthContext): Health {
   return {
+    suspect: (id) => context.profiles.native.checks.want(id),
     async keepChecked(signal, options) {
       const [{ HealthKeeper }, { Checker }] = await Promise.all([
         import('./operations/checks/keeper.js'),

@@ -31,4 +31,11 @@ export interface Health {
     signal: AbortSignal,
     options?: { readonly onChecked?: ((event: HealthEvent) => void) | undefined },
   ): Promise<void>
+  /**
+   * Wants a profile to be asked about by whoever runs for long, such as a gateway: somebody came back from it and cannot
+   * say why. Within 10 minutes, and once a minute at most. A profile that is gone is passed over.
+   *
+   * @throws KeymuxError `vault_locked`, storage errors
+   */
+  suspect(profileId: string): Promise<void>
 }

@@ -110,6 +110,7 @@ export function usageToJson(stats: ProfileUsageStats): JsonObject {
     disabled_evidence: stats.disabledEvidence && evidenceToJson(stats.disabledEvidence),
     trial_at: optionalTime(stats.trialAt),
     check: stats.check && checkToJson(stats.check),
+    check_wanted: optionalTime(stats.checkWanted),
     model_cooldowns: modelsToJson(stats.modelCooldowns ?? {}),
     behind: behindToJson(stats.behind ?? {}),
     // Kept even when empty: without it the exponents are taken from the failure counts.
@@ -144,6 +145,7 @@ export function usageFromJson(value: unknown, path = 'usage_stats'): ProfileUsag
     disabledEvidence: readEvidence(fields.section('disabled_evidence')),
     trialAt: fields.optionalTime('trial_at'),
     check: readCheck(fields.section('check')),
+    checkWanted: fields.optionalTime('check_wanted'),
     epoch: fields.optionalInteger('epoch', 0) || undefined,
     generation: fields.optionalInteger('generation', 0),
     turn: fields.optionalInteger('turn', 0),

@@ -125,6 +125,8 @@ export interface ProfileUsageStats {
   /** When a request last went out to see whether a long window still holds. */
   trialAt?: Date
   check?: LastCheck
+  /** When a program came back from the profile and gave no reason: whoever runs for long is to ask about it. */
+  checkWanted?: Date
   errorCount: number
   failureCounts: Partial<Record<FailureReason, number>>
   lastFailureAt?: Date

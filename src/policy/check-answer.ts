@@ -26,6 +26,8 @@ export interface CheckAnswer {
 /** What an answer to a check says. */
 export interface CheckVerdict {
   readonly said: CheckSaid
+  /** Of a refusal: the account itself is gone, and no other token of it would do. */
+  readonly isPermanent?: boolean
   /** Whether the account can pay, where the answer tells. */
   readonly hasCredit?: boolean
   /** What decided, in a few words: the status, and a code that is known. */
@@ -49,7 +51,11 @@ export function readCheck(answer: CheckAnswer): CheckVerdict {
   const verdict = explainResponse({ provider, family, failureFamily, status, headers, body, now, rules })
   if (verdict !== undefined) {
     return status >= 400 && (isInvalidKey(verdict) || namesInvalidKey(answer, verdict))
-      ? { said: 'refused', why: `status ${status}, ${verdict.decision.what}` }
+      ? {
+          said: 'refused',
+          isPermanent: verdict.reason === 'auth_permanent',
+          why: `status ${status}, ${verdict.decision.what}`,
+        }
       : unasked(`status ${status}, ${verdict.reason}`)
   }
   if (status < 200 || status >= 300) return unasked(`status ${status}`)

@@ -9,6 +9,7 @@ import {
   checkNeed,
   LOOK_INTERVAL_MS,
   withCheckBegun,
+  withCheckWanted,
 } from './checks.js'
 import { applyFailure, applyReset, type FailureContext } from './failure.js'
 import { DISABLE, holdingWindow, modelSlot, readWindow } from './windows.js'
@@ -95,6 +96,32 @@ describe('what is to be checked', () => {
 
   test('also where a clock that was wrong has left a check in the future', () => {
     expect(begun({ ...DISABLED, check: { at: at(HOUR) } }, 0)).toBeDefined()
+  })
+})
+
+describe('a wish for a check', () => {
+  test('is one of a profile that nobody has set aside, once a minute at most and for 10 minutes', () => {
+    const wished = withCheckWanted(newUsageStats(), at(0))
+    if (wished === undefined) throw new Error('not wished')
+    expect(usageFromJson(usageToJson(wished))).toEqual(wished)
+    expect(withCheckWanted(wished, at(SECOND))).toBeUndefined()
+    expect(checkNeed(wished, undefined, facts(SECOND))).toMatchObject({
+      kind: 'confirm',
+      about: 'credential',
+    })
+    expect(checkNeed(wished, undefined, { ...facts(SECOND), provider: 'openrouter' })).toBeUndefined()
+    expect(checkNeed(wished, undefined, facts(10 * MINUTE))).toBeUndefined()
+    const asked = begun(wished, SECOND)
+    expect(asked).toEqual({ ...newUsageStats(), check: { at: at(SECOND) } })
+    expect(withCheckWanted(asked ?? wished, at(30 * SECOND))).toBeUndefined()
+    expect(withCheckWanted(asked ?? wished, at(2 * MINUTE))).toBeDefined()
+  })
+
+  test('sets aside what is refused, and nothing that is good', () => {
+    const wished = withCheckWanted(newUsageStats(), at(0)) ?? newUsageStats()
+    const asked = begun(wished, SECOND) ?? wished
+    expect(checked(asked, 'refused', 2 * SECOND).disabledReason).toBe('auth_permanent')
+    expect(checked(asked, 'valid', 2 * SECOND).disabledUntil).toBeUndefined()
   })
 })
 

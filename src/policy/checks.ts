@@ -2,6 +2,7 @@ import type { CheckSaid, LastCheck, ProfileCooldownConfig, ProfileUsageStats } f
 import { calculateBillingDisable, failureWindowMs, PRESUMED_MODEL_MS } from './cooldown.js'
 import { currentRuns, lengthened } from './runs.js'
 import {
+  bypassesAuthWindows,
   DISABLE,
   holdingWindow,
   instantAfter,
@@ -22,6 +23,9 @@ import {
 export const CHECK_INTERVAL_MS: number = 60_000
 /** Other disables are looked at this often at most, among all processes: 30 minutes, in milliseconds. */
 export const LOOK_INTERVAL_MS: number = 1_800_000
+
+/** How long it counts that somebody wants a profile to be checked: 10 minutes, in milliseconds. */
+const WANTED_MS = 600_000
 
 /** Why a profile is to be checked, and when the next check may be made. */
 export interface CheckNeed {
@@ -49,7 +53,10 @@ export function checkNeed(
 ): CheckNeed | undefined {
   const windows = [stats, accountStats].map((row) => holdingWindow(row, DISABLE, provider, now))
   const window = windows.find((one) => one !== undefined && (isOfKey(one) || tellsCredit))
-  if (window === undefined) return undefined
+  if (window === undefined) {
+    const isAsked = isWanted(stats, now) && !bypassesAuthWindows(provider)
+    return isAsked ? { kind: 'confirm', about: 'credential', dueMs: dueMs(stats, 'confirm', now) } : undefined
+  }
   const kind = window.presumed === true ? 'confirm' : 'look'
   const about = isOfKey(window) ? 'credential' : 'money'
   return { kind, about, dueMs: dueMs(stats, kind, now) }
@@ -67,13 +74,27 @@ function dueMs({ check, lastFailureAt }: ProfileUsageStats, kind: CheckNeed['kin
   return Math.max(passed(check?.at), passed(lastFailureAt)) + LOOK_INTERVAL_MS
 }
 
+function isWanted({ check, checkWanted }: ProfileUsageStats, now: Date): boolean {
+  if (checkWanted === undefined || (check !== undefined && check.at >= checkWanted)) return false
+  const since = now.getTime() - checkWanted.getTime()
+  return since >= 0 && since < WANTED_MS
+}
+
+/** The statistics with the wish for a check, or `undefined` where it is known, or was answered less than a minute ago. */
+export function withCheckWanted(stats: ProfileUsageStats, now: Date): ProfileUsageStats | undefined {
+  const isRecent = stats.check !== undefined && dueMs(stats, 'confirm', now) > now.getTime()
+  return isRecent || isWanted(stats, now) ? undefined : { ...stats, checkWanted: now }
+}
+
 /** The statistics with a check that begins now, or `undefined` where there is none to be made. */
 export function withCheckBegun(
   stats: ProfileUsageStats,
   need: CheckNeed | undefined,
   now: Date,
 ): ProfileUsageStats | undefined {
-  return need === undefined || need.dueMs > now.getTime() ? undefined : { ...stats, check: { at: now } }
+  if (need === undefined || need.dueMs > now.getTime()) return undefined
+  const { checkWanted: _wanted, ...rest } = stats
+  return { ...rest, check: { at: now } }
 }
 
 /** What a check came to. */

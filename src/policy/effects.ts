@@ -126,7 +126,8 @@ export function withEffect(
   const isOutranked = slot === DISABLE && old?.presumed === true && !isPresumed
   if (isOpen(old, context.now) && !yields(old, reason, context.provider) && !isOutranked) {
     if (stated === undefined || yields(stated, old.reason, context.provider)) return stats
-    return withWindow(stats, slot, old.stated ? laterWindow(old, stated) : since(stated, context, old))
+    const replaced = described(stated, slot, context, old)
+    return withWindow(stats, slot, old.stated ? laterWindow(old, replaced) : replaced)
   }
   const longer = isPresumed
     ? { presumed: lengthened(stats.runs, 'presumed', context.now) }
@@ -140,7 +141,12 @@ export function withEffect(
   const isFirst = reason === 'auth' && (counted.runs.auth?.count ?? 0) < RUN_LIMIT
   const own: Window = { until, reason: isPresumed || isFirst ? reason : recordedReason(reason) }
   const window = stated ?? (isPresumed || isFirst ? { ...own, presumed: true } : own)
-  return withWindow(counted, slot, slot === DISABLE ? withEvidence(window, context) : since(window, context))
+  return withWindow(counted, slot, described(window, slot, context))
+}
+
+/** The window with what it was told by, and since when it is open. */
+function described(window: Window, slot: WindowSlot, context: FailureContext, old?: Window): Window {
+  return slot === DISABLE ? withEvidence(window, context) : since(window, context, old)
 }
 
 /** What people are told of a disable, and what a check of it needs to know. */

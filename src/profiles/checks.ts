@@ -8,6 +8,7 @@ import {
   type CheckOutcome,
   checkNeed,
   withCheckBegun,
+  withCheckWanted,
 } from '../policy/checks.js'
 import { type Proof, type ProofFound, type ProofState, proofState, withProof } from '../policy/proofs.js'
 import { judgedFor, withGeneration } from '../policy/verdicts.js'
@@ -62,8 +63,7 @@ export class Checks {
     for (const [provider, group] of this.#index.catalogue.groups) {
       group.advance(now.getTime())
       for (const entry of group.entries.values()) {
-        if (entry.standing.state !== 'disabled') continue
-        const need = this.#need(entry, plan, now)
+        const need = mayBeChecked(entry) ? this.#need(entry, plan, now) : undefined
         if (need !== undefined) targets.push({ ...targetOf(entry), provider, need })
       }
     }
@@ -86,8 +86,7 @@ export class Checks {
           if (entry === undefined) return undefined
           const now = this.#index.now()
           this.#index.look(entry)
-          const isSetAside = entry.standing.state === 'disabled'
-          const need = isSetAside ? this.#need(entry, plan, now) : undefined
+          const need = mayBeChecked(entry) ? this.#need(entry, plan, now) : undefined
           const stored = entry.stateWith(NOTHING)
           const stats = withCheckBegun(stored.stats, need, now)
           if (stats === undefined) return undefined
@@ -97,6 +96,23 @@ export class Checks {
       },
     ])
     return claim
+  }
+
+  /** Wants a profile to be checked by whoever runs for long: a program came back from it and said nothing. */
+  async want(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#index.ready(options)
+    const uid = this.#index.find(id)?.uid
+    if (uid === undefined) return
+    await this.#index.config.backend.changeState([
+      {
+        of: { kind: 'use', key: uid },
+        next: () => {
+          const stored = this.#index.catalogue.byUid.get(uid)?.stateWith(NOTHING)
+          const stats = stored && withCheckWanted(stored.stats, this.#index.now())
+          return stats && { kind: 'use', key: uid, value: { ...stored, stats } }
+        },
+      },
+    ])
   }
 
   /** The claim with the credential that the profile has now: a renewal came in between. */
@@ -202,6 +218,12 @@ export class Checks {
     const entry = this.#index.catalogue.byUid.get(uid)
     return entry !== undefined && this.#index.look(entry).standing.state === 'disabled'
   }
+}
+
+/** Of what is available nothing is asked unless somebody wants it. */
+function mayBeChecked({ standing: { state }, use }: Entry): boolean {
+  if (state === 'disabled') return true
+  return use.value.stats.checkWanted !== undefined && (state === 'available' || state === 'cooling')
 }
 
 function targetOf({ id, mode, record }: Entry): Omit<CheckTarget, 'provider' | 'need'> {

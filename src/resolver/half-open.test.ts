@@ -101,6 +101,15 @@ describe('the window of a subscription', () => {
     expect((await profiles.view('openai:a')).state).toBe('available')
   })
 
+  test('that is stated anew, and later, lasts as long', async () => {
+    const { profiles, clock } = await withProfiles({ name: 'a' })
+    await profiles.markFailure('openai:a', 'rate_limit', limited(5 * DAY))
+    clock.advance(HOUR)
+    await profiles.markFailure('openai:a', 'rate_limit', limited(6 * DAY))
+    const { unusableUntil } = await profiles.view('openai:a')
+    expect(unusableUntil).toEqual(new Date(clock.now().getTime() + 6 * DAY))
+  })
+
   test('is cut to 8 days, and to one where a caller says so', async () => {
     const { profiles, clock } = await withProfiles({ name: 'a' }, { name: 'b' })
     await profiles.markFailure('openai:a', 'rate_limit', limited(30 * DAY))

@@ -452,7 +452,8 @@ describe('half open', () => {
     await lab.addAll('a', 'b')
     expect((await lab.forward()).profileId).toBe('openai:b')
     expect((await lab.forward()).attempts).toBe(1)
-    await lab.handle.profiles.markFailure('openai:b', 'rate_limit', { retryAfterMs: 3_600_000 })
+    // A window of no more than 15 minutes is waited for: it gets no trial of its own.
+    await lab.handle.profiles.markFailure('openai:b', 'rate_limit', { retryAfterMs: 900_000 })
     // Tried, and still out of money.
     expect(await lab.forward()).toMatchObject({ kind: 'refused', attempts: 1 })
     expect(await lab.forward()).toMatchObject({ kind: 'refused', attempts: 0 })

@@ -3,8 +3,9 @@ import type { Egress } from '../../domain/egress.js'
 import type { OwnFailureRule } from '../../domain/failure-rule.js'
 import type { HealthOutcome } from '../../domain/health.js'
 import type { Logger, Random } from '../../domain/ports.js'
+import type { AuthMode } from '../../domain/profile.js'
 import type { ProviderMetadata } from '../../domain/provider.js'
-import { readCheck, readProof } from '../../policy/check-answer.js'
+import { type CheckAnswer, type CheckVerdict, readCheck, readProof } from '../../policy/check-answer.js'
 import type { ProofState } from '../../policy/proofs.js'
 import type { CheckClaim, CheckPlan, Checks, CheckTarget } from '../../profiles/checks.js'
 import { checkRequest, credentialHeader } from '../../providers/request.js'
@@ -76,8 +77,7 @@ export class Checker {
   ): Promise<HealthOutcome> {
     const { provider } = question
     const answer = await askCheck(question, this.#asking(provider, claim.id, signal))
-    const { said, hasCredit, why } =
-      answer === undefined ? { said: 'unasked' as const, why: 'no answer' } : readCheck(answer)
+    const { said, hasCredit, why } = answer === undefined ? SILENCE : readFor(question.mode, answer)
     const tellsCredit = plan(provider.name, claim.id)?.tellsCredit === true && hasCredit !== false
     const effect = await this.#parts.checks.record(claim, {
       said,
@@ -130,6 +130,15 @@ export class Checker {
     const { send, now, rules } = this.#parts
     return { send, profileId, now, rules: rules(provider), timeLimitMs: TIME_LIMIT_MS, signal }
   }
+}
+
+const SILENCE: CheckVerdict = { said: 'unasked', why: 'no answer' }
+
+/** A token of a login that is refused says little of the login: a renewal gives another one. */
+function readFor(mode: AuthMode, answer: CheckAnswer): CheckVerdict {
+  const verdict = readCheck(answer)
+  const isOfToken = mode === 'oauth' && verdict.said === 'refused' && verdict.isPermanent !== true
+  return isOfToken ? { said: 'unasked', why: `${verdict.why}, of a token` } : verdict
 }
 
 /** What a check is called: `GET /models`. */

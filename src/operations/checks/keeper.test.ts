@@ -320,6 +320,18 @@ describe('a disable that is certain', () => {
   })
 })
 
+test('a profile that a program came back from is asked about, and set aside if it is refused', async () => {
+  const handle = await withKeys({ 'openai:a': KEY, 'openai:b': 'sk-good' })
+  const health = keep(handle, knowing({ [KEY]: INVALID, 'sk-good': GOOD }))
+  for (const id of ['openai:a', 'openai:b', 'openai:gone']) await handle.profiles.native.checks.want(id)
+  await health.pass(5 * SECOND)
+  expect(await stateOf(handle, 'openai:a')).toBe('disabled')
+  expect(await stateOf(handle, 'openai:b')).toBe('available')
+  expect(health.events.map(({ outcome }) => outcome).sort()).toEqual(['confirmed', 'kept'])
+  await health.pass(10 * SECOND)
+  expect(health.sent).toHaveLength(3)
+})
+
 describe('nothing is asked', () => {
   test.each([
     ['where health is off', 'openai:a', false],
@@ -396,6 +408,29 @@ test('a login is renewed the usual way, one time, and asked about with the new t
   expect(refreshed).toBe(1)
   expect(health.sent.map(({ key }) => key)).not.toContain('old-token')
   expect(await stateOf(handle, 'anthropic:me')).toBe('available')
+})
+
+test('a token that is refused does not confirm that its login is gone, a deactivated account does', async () => {
+  const handle = await openTestHandle({
+    refresher: { refreshToken: async () => Promise.reject(new Error('not due')) },
+  })
+  const expiresAt = new Date(handle.clock.now().getTime() + 10 * HOUR)
+  await handle.profiles.add({
+    provider: 'anthropic',
+    name: 'me',
+    mode: 'oauth',
+    oauth: { accessToken: 'a-token', refreshToken: 'r1', expiresAt },
+  })
+  let answer = INVALID
+  const health = keep(handle, ({ key }) => (key === 'a-token' ? answer() : INVALID()))
+  await suspected(handle, 'anthropic:me')
+  await health.pass(2 * SECOND)
+  expect(await handle.profiles.view('anthropic:me')).toMatchObject({ certainty: 'presumed' })
+  answer = () => json(401, { error: { message: 'deactivated', type: 'x', code: 'account_deactivated' } })
+  await health.pass(MINUTE)
+  await suspected(handle, 'anthropic:me')
+  await health.pass(5 * SECOND)
+  expect(await handle.profiles.view('anthropic:me')).toMatchObject({ certainty: 'confirmed' })
 })
 
 test('a vault that cannot be read is told of once a minute, and no timer outlives the end', async () => {

@@ -1,5 +1,5 @@
 import { isKeymuxError } from '../../domain/errors.js'
-import type { Health, HealthEvent } from '../../domain/health.js'
+import type { HealthEvent } from '../../domain/health.js'
 import type { Clock, Logger, Random } from '../../domain/ports.js'
 import type { ProviderMetadata } from '../../domain/provider.js'
 import { sleep } from '../../logins/sleep.js'
@@ -37,7 +37,7 @@ interface PutOff {
 }
 
 /** Has profiles checked that are set aside, a few at once. */
-export class HealthKeeper implements Health {
+export class HealthKeeper {
   readonly #parts: KeeperParts
   readonly #plan: CheckPlan
 

@@ -63,7 +63,7 @@ export async function resolveMembers(
 /** Leaves out what the same program got a moment ago, as long as there is anything else. */
 async function resolveAgain(
   { host }: CliContext,
-  handle: Pick<Keymux, 'resolver' | 'profiles' | 'providers' | 'vault'>,
+  handle: Pick<Keymux, 'resolver' | 'profiles' | 'providers' | 'vault' | 'health'>,
   members: readonly Member[],
   options: ResolveOptions,
 ): Promise<Resolution> {
@@ -74,15 +74,17 @@ async function resolveAgain(
   const asking = { caller: host.caller(), vault: vaultId, wanted }
   const memory = new HelperMemory(folders, asking, Number(host.clock.now()))
   const tried = memory.tried()
+  const cameBackFrom = [...tried].at(-1)
+  // A key helper must not fail for the want of that.
+  if (cameBackFrom !== undefined) await handle.health.suspect(cameBackFrom).catch(() => undefined)
   try {
     const result = await resolveMembers(handle, members, { ...options, exclude: tried })
     memory.remember([...tried, result.profile.id])
     return result
   } catch (error) {
-    const last = [...tried].at(-1)
-    if (last === undefined || !isKeymuxError(error, 'no_usable_profile')) throw error
+    if (cameBackFrom === undefined || !isKeymuxError(error, 'no_usable_profile')) throw error
     // All were tried: from the beginning, and not with the one that it comes back from.
-    const exclude = tried.size > 1 ? new Set([last]) : undefined
+    const exclude = tried.size > 1 ? new Set([cameBackFrom]) : undefined
     const result = await resolveMembers(handle, members, { ...options, exclude })
     memory.remember([result.profile.id])
     return result
