@@ -6,6 +6,7 @@ export type { KeymuxConfig, KeymuxConfigInput } from './domain/config.js'
 export type { CandidateReason, ErrorCode, KeymuxErrorOptions } from './domain/errors.js'
 export { ERROR_CODES, isKeymuxError, KeymuxError, NoUsableProfileError } from './domain/errors.js'
 export type { OwnFailureRule, ProviderFailureRule, TextPattern } from './domain/failure-rule.js'
+export type { ExplainedCandidate, Explanation, PlaceRule } from './domain/explanation.js'
 export type { ProfileId } from './domain/ids.js'
 export { newProfileId, profileName, profileProvider } from './domain/ids.js'
 export type { Keymux } from './domain/keymux.js'
@@ -58,6 +59,7 @@ export type {
   ProfileState,
   Profiles,
   ProfileView,
+  QuotaOptions,
   ViewFilter,
 } from './domain/profiles.js'
 export type {
@@ -69,6 +71,7 @@ export type {
   ProviderMetadata,
   ProviderOAuthConfig,
 } from './domain/provider.js'
+export type { QuotaStatus, QuotaWindow } from './domain/quota.js'
 export type { CacheStats, ResolveOptions } from './domain/resolver.js'
 export { Secret } from './domain/secret.js'
 export type {

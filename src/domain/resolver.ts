@@ -1,3 +1,4 @@
+import type { Explanation } from './explanation.js'
 import type { CallOptions, Familiar, ProfilePreference, Resolution, ResolutionOptions } from './ports.js'
 import type { AuthMode, AuthProfile, OAuthCredential } from './profile.js'
 
@@ -62,6 +63,13 @@ export interface CredentialResolver {
     preferredProfile?: string,
     options?: ResolveOptions,
   ): Promise<Resolution | undefined>
+  /**
+   * Whom {@link CredentialResolver.resolve} would choose among, in which order and why. It opens no credential, and so
+   * does not know of one that cannot be had.
+   *
+   * @throws KeymuxError `unknown_provider`, `profile_not_found`, storage errors
+   */
+  explain(provider: string, preferredProfile?: string, options?: ResolveOptions): Promise<Explanation>
   /** Like `resolve`, from profiles of one mode alone. */
   resolveWithMode(provider: string, mode: AuthMode, options?: ResolveOptions): Promise<Resolution>
   /** An API key of `provider`. */
@@ -87,6 +95,8 @@ export interface CredentialFinder {
   findNow(request: ResolutionOptions, options: ResolveOptions): Resolution | undefined
   /** A disabled profile's credential, for the one request in a while that shows whether the disable still holds. */
   findTrial(request: ResolutionOptions, options: ResolveOptions): Promise<Resolution | undefined>
+  /** Whom `find` would choose among. Absent where it does not choose itself. */
+  explain?(request: ResolutionOptions, options: ResolveOptions): Promise<Explanation>
   /** Forgets opened credentials of one provider; of all where it is empty. */
   forget(provider: string): void
   stats(): CacheStats

@@ -1,6 +1,7 @@
 export type { OwnFailureRule, ProviderFailureRule, TextPattern } from '../domain/failure-rule.js'
 export type { ProfilePreference } from '../domain/ports.js'
 export { ProfileStore } from '../domain/profile-store.js'
+export type { QuotaState, QuotaStatus, QuotaWindow } from '../domain/quota.js'
 export type {
   FailureReason,
   FailureScope,
@@ -27,6 +28,10 @@ export {
 export { modelAllowed } from '../policy/model-globs.js'
 export type { OrderKey } from '../policy/order.js'
 export { compareBy } from '../policy/order.js'
+export type { QuotaRank } from '../policy/quota-facts.js'
+export type { QuotaContext, QuotaHeaders } from '../policy/quota-headers.js'
+export { readQuota } from '../policy/quota-headers.js'
+export { currentQuota, headroomOf, mergeQuota } from '../policy/quota-windows.js'
 export type { Standing, StandingFacts, StandingState } from '../policy/standing.js'
 export { modelWindow, standing } from '../policy/standing.js'
 export { failurePattern } from '../rules/pattern.js'

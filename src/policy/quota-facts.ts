@@ -28,10 +28,12 @@ export class QuotaFacts {
   readonly nextChangeMs: number
   /** Models and classes of models that windows hold for. */
   readonly models: readonly string[]
+  /** Its rank by all that is known. */
+  readonly all: QuotaRank
   readonly #windows: readonly QuotaWindow[]
   readonly #nowMs: number
   readonly #reserve: number
-  readonly #ranks = new Map<string | undefined, QuotaRank>()
+  readonly #ranks = new Map<string, QuotaRank>()
 
   /** @param reserve The share that is kept back, in percent; 0 for none. */
   constructor(windows: readonly QuotaWindow[], nowMs: number, reserve: number) {
@@ -40,6 +42,7 @@ export class QuotaFacts {
     this.#reserve = reserve
     const models = new Set(this.#windows.flatMap(({ model }) => (model === undefined ? [] : [model])))
     this.models = [...models].sort()
+    this.all = this.#rankOf(this.#windows)
     this.nextChangeMs = Math.min(
       ...this.#windows.flatMap((window) => [quotaEndMs(window), asideMs(window)]).filter((ms) => ms > nowMs),
     )
@@ -82,21 +85,18 @@ export class QuotaFacts {
 
   /** Its rank for a model. Absent: by all that is known. */
   rank(model: string | undefined): QuotaRank {
+    if (model === undefined || this.models.length === 0) return this.all
     let rank = this.#ranks.get(model)
     if (rank === undefined) {
-      rank = this.#rankOf(model)
+      const key = modelKey(model)
+      rank = this.#rankOf(this.#windows.filter((one) => one.model === undefined || holdsFor(one, key)))
       if (this.#ranks.size >= MOST_RANKS) this.#ranks.clear()
       this.#ranks.set(model, rank)
     }
     return rank
   }
 
-  #rankOf(model: string | undefined): QuotaRank {
-    const key = modelKey(model)
-    const windows =
-      model === undefined
-        ? this.#windows
-        : this.#windows.filter((window) => window.model === undefined || holdsFor(window, key))
+  #rankOf(windows: readonly QuotaWindow[]): QuotaRank {
     const shares = windows.flatMap((window) => headroomOf(window) ?? [])
     const isReserved =
       windows.some(({ status }) => status === 'overage') ||

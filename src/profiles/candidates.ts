@@ -1,4 +1,5 @@
 import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
+import type { Explanation } from '../domain/explanation.js'
 import { quote } from '../domain/ids.js'
 import type { CallOptions, ProfileResolutionResult, ResolutionOptions } from '../domain/ports.js'
 import type { Entry } from './entry.js'
@@ -6,6 +7,7 @@ import { damagedProfile, type ProfileIndex } from './profile-index.js'
 import type { FailedAttempt } from './refusal.js'
 import { refusal } from './refusal.js'
 import { afterColon, scopeOf } from './scope.js'
+import { survey } from './survey.js'
 import { trialIntervals } from './trials.js'
 
 export type { FailedAttempt } from './refusal.js'
@@ -136,18 +138,34 @@ export class CandidateSource {
     }
   }
 
+  /**
+   * Every profile of the provider, its place in the order of choice and why it has that or none.
+   *
+   * @throws KeymuxError `profile_not_found`, `vault_corrupt` for a named profile
+   */
+  survey(request: ResolutionOptions, passed?: ReadonlySet<Entry>): Explanation {
+    const { provider } = request
+    const group = this.#index.catalogue.groups.get(provider)
+    const nowMs = this.nowMs()
+    group?.advance(nowMs)
+    const scope = scopeOf(group, request)
+    if (scope.missing !== undefined) throw this.#missing(`${provider}:${scope.missing}`)
+    return survey(group, { request, scope, passed, providers: this.#index.config.providers, nowMs })
+  }
+
+  #missing(id: string): KeymuxError {
+    if (this.#index.config.backend.damages?.(id) === true) return damagedProfile(id)
+    return new KeymuxError('profile_not_found', `there is no profile ${quote(id)}`, {
+      hint: 'see keymux list',
+    })
+  }
+
   /** Tells why nothing could be handed out, and when that changes by itself. */
   explain(request: ResolutionOptions, failed: readonly FailedAttempt[]): KeymuxError {
     const { provider } = request
     const group = this.#index.catalogue.groups.get(provider)
     const { named, missing, pool, allows } = scopeOf(group, request)
-    if (missing !== undefined) {
-      const id = `${provider}:${missing}`
-      if (this.#index.config.backend.damages?.(id) === true) return damagedProfile(id)
-      return new KeymuxError('profile_not_found', `there is no profile ${quote(`${provider}:${missing}`)}`, {
-        hint: 'see keymux list',
-      })
-    }
+    if (missing !== undefined) return this.#missing(`${provider}:${missing}`)
     const asked = (group?.ordered(request.preference ?? 'valid') ?? []).filter(
       (entry) =>
         (request.mode === undefined || entry.mode === request.mode) &&

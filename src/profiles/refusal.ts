@@ -43,7 +43,8 @@ export function refusal(asked: readonly Entry[], facts: RefusalFacts): NoUsableP
   )
 }
 
-function reasonOf(entry: Entry, { request, failed, now }: RefusalFacts): CandidateReason {
+/** Why one of them is not handed out. */
+export function reasonOf(entry: Entry, { request, failed, now }: RefusalFacts): CandidateReason {
   const attempt = failed.find((each) => each.entry === entry)
   const { state, reason, until } = entry.standing
   // A renewal that failed has changed the standing: what it says goes further than the error.

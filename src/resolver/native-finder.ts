@@ -1,4 +1,5 @@
 import { KeymuxError, NoUsableProfileError } from '../domain/errors.js'
+import type { Explanation } from '../domain/explanation.js'
 import type { Resolution, ResolutionOptions } from '../domain/ports.js'
 import type { CacheStats, CredentialFinder, ResolveOptions } from '../domain/resolver.js'
 import { sleep } from '../logins/sleep.js'
@@ -68,6 +69,18 @@ export class NativeFinder implements CredentialFinder {
     return undefined
   }
 
+  async explain(asked: ResolutionOptions, options: ResolveOptions): Promise<Explanation> {
+    options.signal?.throwIfAborted()
+    const source = this.#source
+    if (!source.fresh()) await source.sync()
+    const request = source.afterTrying(asked, options.exclude)
+    const explained = source.survey(request, passedOver(source, request, options))
+    const { providers } = this.#parts
+    const isKnown = explained.candidates.length > 0 || providers?.get(request.provider) !== undefined
+    if (providers !== undefined && !isKnown) throw unknownProvider(request.provider)
+    return explained
+  }
+
   forget(provider: string): void {
     this.#opened.forget(provider)
   }
@@ -101,14 +114,18 @@ export class NativeFinder implements CredentialFinder {
     const { providers } = this.#parts
     if (providers === undefined || providers.get(provider) !== undefined) return
     if (outcome instanceof NoUsableProfileError && outcome.attemptedProfiles.length > 0) return
-    throw new KeymuxError('unknown_provider', `there is no provider ${JSON.stringify(provider)}`, {
-      hint: 'see keymux providers, or declare it with keymux providers add FILE',
-    })
+    throw unknownProvider(provider)
   }
 
   #nowMs(): number {
     return Number(this.#parts.clock.now())
   }
+}
+
+function unknownProvider(provider: string): KeymuxError {
+  return new KeymuxError('unknown_provider', `there is no provider ${JSON.stringify(provider)}`, {
+    hint: 'see keymux providers, or declare it with keymux providers add FILE',
+  })
 }
 
 function passedOver(

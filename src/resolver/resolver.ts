@@ -1,4 +1,5 @@
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
+import type { Explanation } from '../domain/explanation.js'
 import type { Clock, Resolution, ResolutionOptions } from '../domain/ports.js'
 import type { AuthMode, AuthProfile, OAuthCredential } from '../domain/profile.js'
 import type { CacheStats, CredentialFinder, CredentialResolver, ResolveOptions } from '../domain/resolver.js'
@@ -69,6 +70,25 @@ export class Resolver implements CredentialResolver {
     options: ResolveOptions = NO_OPTIONS,
   ): Promise<Resolution | undefined> {
     return this.#finder.findTrial(this.#request(provider, preferredProfile, options), options)
+  }
+
+  /**
+   * Whom {@link Resolver.resolve} would choose among, in which order and why. It opens no credential, and so does not
+   * know of one that cannot be had.
+   *
+   * @example
+   * const { candidates } = await resolver.explain('openai', undefined, { model: 'gpt-4o' })
+   * candidates[0]?.rule // 'preference'
+   * @throws KeymuxError `unknown_provider`, `profile_not_found`, storage errors
+   */
+  async explain(
+    provider: string,
+    preferredProfile?: string,
+    options: ResolveOptions = NO_OPTIONS,
+  ): Promise<Explanation> {
+    const request = this.#request(provider, preferredProfile, options)
+    if (this.#finder.explain !== undefined) return this.#finder.explain(request, options)
+    throw new KeymuxError('internal_error', 'this manager chooses by itself, and does not say how')
   }
 
   /** Like {@link Resolver.resolve}, from profiles of one mode alone. */

@@ -155,6 +155,31 @@ function expected(
   return [...usable].sort(compare)[0]?.id
 }
 
+/** What is explained is what would be handed out, one after the other. */
+async function expectExplained(
+  { profiles, resolver, clock }: TestHandle,
+  preference: (typeof PREFERENCES)[number],
+  model: string | undefined,
+): Promise<void> {
+  for (const named of [undefined, 'p1']) {
+    const { candidates } = await resolver.explain('anthropic', named, { preference, model })
+    const request = { provider: 'anthropic', preference, model, preferredProfile: named }
+    const passed = new Set<NonNullable<ReturnType<typeof profiles.native.candidates.pick>>>()
+    for (;;) {
+      const entry = profiles.native.candidates.pick(request, clock.now().getTime(), passed)
+      if (entry === undefined) break
+      passed.add(entry)
+    }
+    const placed = candidates.filter(({ place }) => place !== undefined)
+    expect(placed.map(({ profileId }) => profileId)).toEqual([...passed].map(({ id }) => id))
+    expect(candidates).toHaveLength((await profiles.list()).length)
+    for (const { place, rule, state } of candidates) {
+      expect(rule === undefined).toBe(place === undefined)
+      if (state === 'available') expect(place !== undefined || model !== undefined).toBe(true)
+    }
+  }
+}
+
 test.each([4, 40])(
   'with %i profiles the choice follows what is left, whatever has happened',
   async (size) => {
@@ -169,8 +194,10 @@ test.each([4, 40])(
         for (const name of names) {
           await handle.profiles.add({ provider: 'anthropic', name, secret: `sk-ant-${name}` })
         }
-        for (const [name, each] of history) {
+        for (const [index, [name, each]] of history.entries()) {
           await apply(handle, name, each)
+          const explained = PREFERENCES[index % PREFERENCES.length] ?? 'valid'
+          await expectExplained(handle, explained, [undefined, ...MODELS][index % (MODELS.length + 1)])
           for (const preference of PREFERENCES) {
             for (const model of [undefined, ...MODELS]) {
               handle.clock.advance(1)
@@ -192,7 +219,7 @@ test.each([4, 40])(
         }
         await handle.close()
       }),
-      { numRuns: size > 10 ? 30 : 60 },
+      { numRuns: size > 10 ? 15 : 40 },
     )
   },
   240_000,

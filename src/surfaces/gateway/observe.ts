@@ -1,6 +1,7 @@
 import type { HealthOutcome } from '../../domain/health.js'
 import type { Profiles } from '../../domain/profiles.js'
 import { type Counter, gauge, type Histogram, Metrics } from './metrics.js'
+import { quotaGauges } from './quota-gauges.js'
 
 const LATENCY_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 const TRY_BOUNDS = [1, 2, 3, 4, 5, 8, 13, 21]
@@ -123,7 +124,8 @@ export class GatewayMetrics {
   /** Everything counted, and how the profiles stand now. */
   async render(profiles: Profiles, underWay: number, tunnels: number): Promise<string> {
     const states = new Map<string, number>()
-    for (const { provider, state } of await profiles.views()) {
+    const views = await profiles.views()
+    for (const { provider, state } of views) {
       const key = `${provider} ${state}`
       states.set(key, (states.get(key) ?? 0) + 1)
     }
@@ -143,6 +145,7 @@ export class GatewayMetrics {
         ['provider', 'state'],
         [...states].map(([key, count]) => [key.split(' '), count] as const),
       ),
+      ...quotaGauges(views),
       gauge('process_resident_memory_bytes', 'Resident memory.', [], [[[], process.memoryUsage.rss()]]),
     ].join('')
   }

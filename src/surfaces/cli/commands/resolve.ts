@@ -1,5 +1,6 @@
 import { keymuxFolder } from '../../../config/paths.js'
-import { isKeymuxError, KeymuxError } from '../../../domain/errors.js'
+import { ERROR_CODES, isKeymuxError, KeymuxError } from '../../../domain/errors.js'
+import type { Explanation } from '../../../domain/explanation.js'
 import { newProfileId } from '../../../domain/ids.js'
 import type { Keymux } from '../../../domain/keymux.js'
 import type { Resolution } from '../../../domain/ports.js'
@@ -9,6 +10,7 @@ import { type Member, parseMembers, requireMembers, resolveChain } from '../../.
 import type { CliContext } from '../context.js'
 import { HelperMemory } from '../helper-memory.js'
 import { tellPassedOver } from '../passed-over.js'
+import { explanationJson, renderExplanation } from '../render/explanation.js'
 import { readSelection, SELECTION_OPTIONS } from '../selection.js'
 import type { CommandSpec } from '../spec.js'
 
@@ -19,6 +21,7 @@ export const resolve: CommandSpec = {
   arguments: [{ name: 'PROVIDER[:NAME][,…]', summary: 'what is wanted', completes: 'provider' }],
   options: [
     ...SELECTION_OPTIONS,
+    { flags: '--explain', summary: 'say who would be chosen in which order and why, without a credential' },
     {
       flags: '--helper',
       summary:
@@ -28,6 +31,7 @@ export const resolve: CommandSpec = {
   examples: [
     { line: 'keymux resolve openai', does: 'the key of the best account that works now' },
     { line: 'keymux resolve anthropic --helper', does: 'as the apiKeyHelper of Claude Code' },
+    { line: 'keymux resolve openai --explain', does: 'every account of OpenAI, its place, and why' },
     { line: 'keymux resolve openai:work,groq --json', does: 'the work account, else another, else Groq' },
   ],
   async run(context, input) {
@@ -37,6 +41,10 @@ export const resolve: CommandSpec = {
       throw new KeymuxError('usage', '--strict needs the name of a profile', { hint: 'write PROVIDER:NAME' })
     }
     const handle = await context.open()
+    if (input.flag('explain')) {
+      if (!input.flag('helper')) return explain(context, handle, members, options)
+      throw new KeymuxError('usage', '--explain and --helper do not go together')
+    }
     const result = input.flag('helper')
       ? await resolveAgain(context, handle, members, options)
       : await resolveMembers(handle, members, options)
@@ -48,6 +56,26 @@ export const resolve: CommandSpec = {
     else context.output.raw(result.credential)
     return undefined
   },
+}
+
+/** Says who would be chosen; the exit status is that of a resolution. */
+async function explain(
+  { output, style, host }: CliContext,
+  handle: Pick<Keymux, 'resolver' | 'profiles' | 'providers'>,
+  members: readonly Member[],
+  options: ResolveOptions,
+): Promise<number | undefined> {
+  await requireMembers(handle, members, options.only)
+  const found: Explanation[] = []
+  for (const { provider, name } of members) found.push(await handle.resolver.explain(provider, name, options))
+  const chosen = found.flatMap(({ candidates }) => candidates.filter(({ place }) => place === 1))[0]
+  const document = {
+    ...(chosen === undefined ? {} : { profile_id: chosen.profileId }),
+    providers: found.map(explanationJson),
+  }
+  const view = { style, width: output.width, now: host.clock.now() }
+  output.result(document, () => found.map((one) => renderExplanation(one, view)).join('\n\n'))
+  return chosen === undefined ? ERROR_CODES.no_usable_profile : undefined
 }
 
 /** The first member's credential that can be had. */

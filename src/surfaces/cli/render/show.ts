@@ -1,8 +1,10 @@
 import { printable } from '../../../domain/printable.js'
 import type { ProfileView } from '../../../domain/profiles.js'
+import type { QuotaWindow } from '../../../domain/quota.js'
 import { pad } from '../width.js'
 import { certaintyWords, modelReason } from './evidence.js'
 import type { RenderOptions } from './list.js'
+import { quotaName, resetWords, usedWords } from './quota.js'
 import { expiryWords, statePaint, stateWords } from './state.js'
 import { formatAgo, formatLocal, formatUntil } from './time.js'
 
@@ -46,6 +48,9 @@ export function renderShow(view: ProfileView, options: RenderOptions): string {
           `cooling, back ${formatUntil(until, now)} (${modelReason(reason, certainty)})`,
         ] as const,
     ),
+    ...(view.quota ?? []).map(
+      (window) => [`limit ${printable(quotaName(window))}`, quotaFact(window, now)] as const,
+    ),
     ...(view.behind ?? []).map(
       ({ model, until }) =>
         [
@@ -59,6 +64,16 @@ export function renderShow(view: ProfileView, options: RenderOptions): string {
   )
   const lines = known.map(([name, value]) => `  ${pad(name, 14)}  ${value}`)
   return [style.bold(printable(view.id)), ...lines].join('\n')
+}
+
+/** `83% used, resets in 42m (seen 2m ago)`. */
+function quotaFact(window: QuotaWindow, now: Date): string {
+  const { limit, remaining, status } = window
+  const reset = resetWords(window, now)
+  const count = limit === undefined || remaining === undefined ? [] : [`${remaining} of ${limit} left`]
+  const said = status === undefined || status === 'allowed' || status === 'overage' ? [] : [status]
+  const parts = [usedWords(window), ...count, ...said, ...(reset === '' ? [] : [`resets ${reset}`])]
+  return `${parts.filter((part) => part !== '').join(', ')} (seen ${formatAgo(window.seenAt, now)})`
 }
 
 function headerLines(headers: Readonly<Record<string, string>>): string {
