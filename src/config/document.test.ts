@@ -28,6 +28,7 @@ gateway:
   hold: { requests: 8 }
   privacy: true
 references: { exec: true }
+proxy: vault://corp-proxy
 `
 
 function problemsOf(text: string): readonly string[] {
@@ -73,6 +74,7 @@ describe('parseConfigText', () => {
       },
       failureRules: [],
       references: { exec: true },
+      proxy: 'vault://corp-proxy',
     })
     expect(providers.corp?.settings).toEqual({
       label: 'Corp',
