@@ -52,3 +52,22 @@ test.each([
   )
   expect(() => new LiveConfig(config)).toThrow(problem)
 })
+
+test('a built-in provider takes a proxy and nothing else; a declared one takes it among others', () => {
+  const declared = { base_url: 'https://x.example', proxy: 'vault://p' }
+  const live = new LiveConfig(read({ providers: { openai: { proxy: 'none' }, corp: declared } }))
+  expect([live.proxyOf('openai'), live.proxyOf('corp'), live.proxyOf('groq')]).toEqual([
+    'none',
+    'vault://p',
+    undefined,
+  ])
+  expect(live.registry.get('openai')?.baseUrl).toBe('https://api.openai.com/v1')
+  for (const openai of [{ proxy: 'none', label: 'x' }, { proxy: 'http://u:Planted@h:1' }, { proxy: 7 }]) {
+    const bad = read({ providers: { openai, other: { base_url: 'https://y.example' } } })
+    expect(() => live.replace(bad)).toThrow(expect.objectContaining({ code: 'invalid_config' }))
+    expect(() => live.replace(bad)).not.toThrow('Planted')
+    expect([live.proxyOf('openai'), live.registry.get('other')]).toEqual(['none', undefined])
+  }
+  live.replace(read({}))
+  expect([live.proxyOf('openai'), live.proxyOf('corp')]).toEqual([undefined, undefined])
+})

@@ -30,6 +30,7 @@ gateway:
   health: { OpenAI: false, "anthropic:Work": true }
   privacy: true
 references: { exec: true }
+proxy: vault://corp-proxy
 `
 
 function problemsOf(text: string): readonly string[] {
@@ -77,6 +78,7 @@ describe('parseConfigText', () => {
       },
       failureRules: [],
       references: { exec: true },
+      proxy: 'vault://corp-proxy',
     })
     expect(providers.corp?.settings).toEqual({
       label: 'Corp',

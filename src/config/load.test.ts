@@ -108,6 +108,26 @@ describe('loadConfig', () => {
       expect((await loadConfig(name)).references.exec).toBe(true)
     },
   )
+
+  test.skipIf(process.platform === 'win32')('names no proxy in a file that anybody may write', async () => {
+    const name = await file('proxy: http://proxy.example:3128')
+    await chmod(name, 0o646)
+    await expect(loadConfig(name)).rejects.toMatchObject({ code: 'unsafe_permissions' })
+    await chmod(name, 0o644)
+    expect((await loadConfig(name)).proxy).toBe('http://proxy.example:3128')
+  })
+
+  test.each(['http://user:Planted@p:1', 'p:1', '[]', '3', '""', 'ftp://p:1'])(
+    'takes no proxy %s',
+    async (text) => {
+      const refused = await loadConfig(await file(`proxy: ${text}`)).catch((error: unknown) => error)
+      expect(refused).toMatchObject({
+        code: 'invalid_config',
+        message: expect.stringContaining('expected a proxy'),
+      })
+      expect(String(refused)).not.toContain('Planted')
+    },
+  )
 })
 
 describe('parseConfigObject', () => {

@@ -57,7 +57,11 @@ export function parseProxyUrl(text: string): ProxyAddress | undefined {
  */
 export function parseProxySetting(text: string): string | undefined {
   if (OFF.has(text.toLowerCase())) return NO_PROXY
-  if (isProxyReference(text)) return text.length <= MAX_LENGTH && !/[\s\p{Cc}]/u.test(text) ? text : undefined
+  if (isProxyReference(text)) {
+    // A command line has blanks.
+    const odd = text.startsWith('exec://') ? /\p{Cc}/u : /[\s\p{Cc}]/u
+    return text.length <= MAX_LENGTH && !odd.test(text) ? text : undefined
+  }
   const address = text.includes('://') ? parseProxyUrl(text) : undefined
   if (address === undefined || address.login !== undefined || text.includes('@')) return undefined
   return `${address.protocol}://${proxyLabel(address)}`

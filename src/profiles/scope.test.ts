@@ -152,8 +152,14 @@ describe('a profile that is replaced', () => {
     pool: 'work',
     concurrency: 2,
     headers: { 'OpenAI-Organization': 'org-1' },
+    proxy: 'HTTP://Proxy.example:3128/',
   }
-  const stored = { ...settings, headers: { 'openai-organization': 'org-1' }, enabled: false }
+  const stored = {
+    ...settings,
+    headers: { 'openai-organization': 'org-1' },
+    proxy: 'http://proxy.example:3128',
+    enabled: false,
+  }
 
   test('keeps its settings, and takes those that are given', async () => {
     const { profiles } = await openTestHandle()
@@ -163,6 +169,23 @@ describe('a profile that is replaced', () => {
     const given = { priority: 0, enabled: true, pool: 'other', models: ['o3'] }
     await profiles.add({ provider: 'openai', name: 'a', secret: 'sk-3', ...given }, { replace: true })
     expect(await profiles.get('openai:a')).toMatchObject({ ...stored, ...given })
+  })
+
+  test('takes no proxy with a login, and lets go of one', async () => {
+    const { profiles } = await openTestHandle()
+    await profiles.add({ provider: 'openai', name: 'a', secret: 'sk-1', proxy: 'vault://corp-proxy' })
+    expect((await profiles.view('openai:a')).proxy).toBe('vault://corp-proxy')
+    for (const proxy of ['http://user:Planted@p:1', 'p:1', 'socks4://p:1', '', 7 as unknown as string]) {
+      const refused = await profiles.update('openai:a', { proxy }).catch((error: unknown) => error)
+      expect(refused).toMatchObject({ code: 'invalid_value', hint: expect.stringContaining('vault://NAME') })
+      expect(String(refused)).not.toContain('Planted')
+    }
+    await profiles.update('openai:a', { proxy: 'direct' })
+    expect((await profiles.get('openai:a'))?.proxy).toBe('none')
+    await profiles.update('openai:a', { proxy: null })
+    expect(await profiles.get('openai:a')).not.toHaveProperty('proxy')
+    await profiles.update('openai:a', { proxy: 'exec://print-a-proxy Planted' })
+    expect((await profiles.view('openai:a')).proxy).toBe('exec://…')
   })
 
   test.each([

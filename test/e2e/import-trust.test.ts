@@ -37,6 +37,17 @@ const TRUST = '--trust-endpoints'
 const key = (id: string, more: object = {}) =>
   storedProfile(id, 'api_key', { api_key: { key: 'k-1' }, ...more })
 
+test('a proxy is taken with --trust-endpoints alone', async () => {
+  const contents = {
+    profiles: [key('openai:far', { proxy: 'http://proxy.example:1' }), key('openai:near', { proxy: 'none' })],
+  }
+  const first = await json(contents)
+  expect(first).toMatchObject({ code: 1, imported: ['openai:near'] })
+  expect(first.failed[0]?.reason).toContain('through the proxy http://proxy.example:1')
+  expect(await json(contents, TRUST)).toMatchObject({ code: 0, imported: ['openai:far'], failed: [] })
+  expect((await world.keymux.profiles.get('openai:far'))?.proxy).toBe('http://proxy.example:1')
+})
+
 describe('an address', () => {
   test.each([
     ['https://collector.example/v1', 'https://collector.example/v1'],

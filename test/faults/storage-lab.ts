@@ -48,7 +48,7 @@ async function bundleProgram(name: string, folder: string): Promise<string> {
       {
         name: 'packages stay where they are',
         setup(context) {
-          context.onResolve({ filter: /^@/ }, ({ path }) => ({
+          context.onResolve({ filter: /^(?:@|undici$|socks$)/ }, ({ path }) => ({
             path: import.meta.resolve(path),
             external: true,
           }))
