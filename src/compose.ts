@@ -6,7 +6,6 @@ import type { ComposeOptions, Environment, OpenKeymuxOptions } from './compose-o
 import { composeSpill, composeStore, composeVault } from './compose-storage.js'
 import type { Forwarder } from './domain/forwarding.js'
 import type { Keymux } from './domain/keymux.js'
-import { ownRulesOf } from './policy/own-rules.js'
 import { StoredProfiles } from './profiles/manager.js'
 import { decodeMeta } from './profiles/record-codec.js'
 import { createReferenceReader } from './profiles/references.js'
@@ -121,7 +120,7 @@ async function assemble(
     providers: registry,
     clock,
     gateway: () => live.current.gateway,
-    failureRules: (provider) => ownRulesOf(live.current.failureRules, provider),
+    failureRules: () => live.current.failureRules,
     pseudonym: (id, value) => core.keyring.pseudonym(profiles.uidOf(id), value),
     logger,
   })

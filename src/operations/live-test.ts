@@ -4,7 +4,7 @@ import { parseFlatJson } from '../domain/nesting.js'
 import type { FailureReason } from '../domain/usage.js'
 import { classifyFailure } from '../policy/classify-message.js'
 import { classifyResponse } from '../policy/classify-response.js'
-import { ownRulesOf } from '../policy/own-rules.js'
+import { failureSource } from '../policy/own-rules.js'
 import { checkRequest } from '../providers/request.js'
 
 /** What a provider said to a credential. */
@@ -69,15 +69,12 @@ export async function askProvider(
   const { status, headers } = response
   if (status >= 300 && status < 400)
     return { outcome: 'unreachable', status, message: 'it answered with a redirect' }
-  const { family } = metadata
   const verdict = classifyResponse({
-    provider,
+    ...failureSource(provider, metadata, config.failureRules),
     status,
     headers,
     body,
     now,
-    rules: ownRulesOf(config.failureRules, metadata),
-    ...(family === undefined ? {} : { family }),
   })
   if (verdict === undefined && saysInvalid(body)) {
     const message = 'the provider says that the key is not valid'

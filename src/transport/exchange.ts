@@ -150,7 +150,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
   }
 
   upgraded(headers: RawHeaders, connection: Duplex): void {
-    const { provider, family, now, rules, timers, offer } = this.#options
+    const { provider, family, failureFamily, now, rules, timers, offer } = this.#options
     // Nobody listens to it any more, and errors of nobody's end the process.
     connection.on('error', () => {})
     if (this.#settle === undefined || offer === undefined) {
@@ -161,7 +161,7 @@ export class Exchange implements UpstreamHandler, AnswerBody {
     this.statusText = 'Switching Protocols'
     this.headers = headers
     const protocol = headerValue(headers, 'sec-websocket-protocol')
-    const context = { provider, family, now, rules }
+    const context = { provider, family, failureFamily, now, rules }
     const tunnel = new Tunnel({ upstream: connection, protocol, context, timers })
     this.#connection = tunnel
     connection.once('close', () => this.#gone())

@@ -6,6 +6,7 @@ import type { AuthProfile, OAuthCredential } from '../domain/profile.js'
 import type { ProviderMetadata } from '../domain/provider.js'
 import { redactKnown } from '../domain/redact.js'
 import type { OutcomeOrigin } from '../domain/usage.js'
+import { failureSource } from '../policy/own-rules.js'
 import type { AnswerJudge } from './answer-verdict.js'
 import type { Bindings } from './bindings.js'
 import type { Course } from './course.js'
@@ -126,11 +127,9 @@ export class Trier {
     if ('kind' in request) return request
     const { clock, timers, sender } = this.#parts
     const exchange = new Exchange({
-      provider: provider.name,
-      family: provider.family,
+      ...failureSource(provider.name, provider, this.#parts.failureRules?.()),
       model: this.#outbound.model(stage),
       due: this.#outbound.due,
-      rules: this.#parts.failureRules?.(provider),
       now: () => new Date(Number(clock.now())),
       timers,
       patienceMs: this.#patienceMs,
