@@ -9,7 +9,6 @@ import { composeSpill, composeStore, composeVault } from './compose-storage.js'
 import { reserveOf } from './domain/config.js'
 import type { Forwarder } from './domain/forwarding.js'
 import type { Keymux } from './domain/keymux.js'
-import { ownRulesOf } from './policy/own-rules.js'
 import { StoredProfiles } from './profiles/manager.js'
 import { decodeMeta } from './profiles/record-codec.js'
 import { createReferenceReader } from './profiles/references.js'
@@ -138,7 +137,7 @@ async function assemble(
     providers: registry,
     clock,
     gateway: () => live.current.gateway,
-    failureRules: (provider) => ownRulesOf(live.current.failureRules, provider),
+    failureRules: () => live.current.failureRules,
     routes,
     pseudonym: (id, value) => core.keyring.pseudonym(profiles.uidOf(id), value),
     logger,

@@ -4,7 +4,7 @@ import type { Keymux } from '../domain/keymux.js'
 import { parseFlatJson } from '../domain/nesting.js'
 import type { FailureReason, UnusableReason } from '../domain/usage.js'
 import { explainResponse } from '../policy/classify-response.js'
-import { ownRulesOf } from '../policy/own-rules.js'
+import { failureSource } from '../policy/own-rules.js'
 import { checkRequest } from '../providers/request.js'
 
 /** What a provider said to a credential. */
@@ -68,16 +68,12 @@ export async function askProvider(
   const body = Buffer.from(answer.body).subarray(0, BODY_LIMIT)
   if (status >= 300 && status < 400)
     return { outcome: 'unreachable', status, message: 'it answered with a redirect' }
-  const { family, failureFamily } = metadata
   const verdict = explainResponse({
-    provider,
+    ...failureSource(provider, metadata, config.failureRules),
     status,
     headers,
     body,
     now,
-    rules: ownRulesOf(config.failureRules, metadata),
-    family,
-    failureFamily,
   })
   if (verdict === undefined && saysInvalid(body)) {
     const message = 'the provider says that the key is not valid'

@@ -187,7 +187,13 @@ function messageOf(root: unknown, error: unknown, minimax: unknown): string {
     own(root, 'detail'),
     own(minimax, 'status_msg'),
   ]
-  return said.map((one) => textIn(one, 4)).find((text) => text !== '') ?? ''
+  return said.map((one) => textIn(one, 4)).find((text) => text !== '') ?? modelAlone(root)
+}
+
+/** opencode says no more than which model it refuses. */
+function modelAlone(root: unknown): string {
+  const model = own(root, 'model')
+  return typeof model === 'string' && Object.keys(Object(root)).length === 1 ? `model: ${model}` : ''
 }
 
 /** The text in a message that may itself be a list or an object (Mistral's `{detail: [{msg}]}`). */

@@ -32,8 +32,13 @@ export const HOSTS: readonly RuleFamily[] = [
   },
   {
     name: 'opencode',
-    providers: ['opencode'],
+    providers: ['opencode', 'opencode-go'],
     rules: [
+      {
+        reason: 'model_not_found',
+        words: /^model: ./,
+        source: 'anomalyco/opencode#40343: refused for this model alone, which is all that its body says',
+      },
       {
         reason: 'rate_limit',
         scope: 'credential',

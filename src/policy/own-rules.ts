@@ -1,5 +1,5 @@
 import type { OwnFailureRule, TextPattern } from '../domain/failure-rule.js'
-import type { ProviderMetadata } from '../domain/provider.js'
+import type { ProviderFamily, ProviderMetadata } from '../domain/provider.js'
 import type { BodyContent } from './classify-body.js'
 import type { Problem } from './classify-problem.js'
 
@@ -18,6 +18,32 @@ export function ownRulesOf(
   return failureRules.length === 0
     ? configured
     : [...configured, ...failureRules.map((rule) => ({ ...rule, provider: name }))]
+}
+
+/** A provider's definition, as far as it says how its failures are told. */
+type Known = Pick<ProviderMetadata, 'name' | 'family' | 'failureRules'> & {
+  readonly failureFamily?: string | undefined
+}
+
+/** Whose failures they are and how they are told: what every classification of a provider's answers begins with. */
+export interface FailureSource {
+  readonly provider: string
+  readonly family: ProviderFamily | undefined
+  readonly failureFamily: string | undefined
+  readonly rules: readonly OwnFailureRule[]
+}
+
+/**
+ * @param known the provider's definition, where there is one
+ * @param configured the rules of the config
+ */
+export function failureSource(
+  provider: string,
+  known: Known | undefined,
+  configured: readonly OwnFailureRule[] = [],
+): FailureSource {
+  const { family, failureFamily } = known ?? {}
+  return { provider, family, failureFamily, rules: ownRulesOf(configured, known) }
 }
 
 /** A failure as owners' rules see it. */

@@ -10,8 +10,9 @@ import type { AnswerVerdict, BadAnswer } from './answer-verdict.js'
 export interface SessionContext {
   readonly provider: string
   readonly family: ProviderFamily | undefined
-  readonly failureFamily?: string | undefined
   readonly now: () => Date
+  /** Whose way of telling failures the provider has, where its definition says so. */
+  readonly failureFamily?: string | undefined
   /** Rules of the owner's own about failures. */
   readonly rules?: readonly OwnFailureRule[] | undefined
 }
@@ -104,9 +105,8 @@ export const BROKEN: BadAnswer = bad('server_error', 'its session broke off')
 
 function judgeError(context: SessionContext, error: unknown, status: number): SessionVerdict {
   if (property(error, 'code') === SESSION_OVER) return undefined
-  const { provider, family, failureFamily, now, rules } = context
-  const about = { provider, family, failureFamily, rules, now: now() }
-  const stated = classifyResponse({ ...about, status, body: { error } })
+  const { now, ...source } = context
+  const stated = classifyResponse({ ...source, status, body: { error }, now: now() })
   if (stated === undefined || stated.scope === 'request' || NOT_THE_ACCOUNTS.has(stated.reason))
     return undefined
   return { kind: 'bad', reason: stated.reason, stated, message: stated.message }

@@ -8,6 +8,7 @@ import { redactKnown } from '../domain/redact.js'
 import type { OutcomeOrigin } from '../domain/usage.js'
 import type { Route } from '../egress/routes.js'
 import { readQuota } from '../policy/quota-headers.js'
+import { failureSource } from '../policy/own-rules.js'
 import type { AnswerJudge } from './answer-verdict.js'
 import type { Bindings } from './bindings.js'
 import type { Course } from './course.js'
@@ -137,12 +138,9 @@ export class Trier {
     if (route !== undefined && 'kind' in route) return route
     const { clock, timers, sender } = this.#parts
     const exchange = new Exchange({
-      provider: provider.name,
-      family: provider.family,
-      failureFamily: provider.failureFamily,
+      ...failureSource(provider.name, provider, this.#parts.failureRules?.()),
       model: this.#outbound.model(stage),
       due: this.#outbound.due,
-      rules: this.#parts.failureRules?.(provider),
       now: () => new Date(Number(clock.now())),
       timers,
       patienceMs: this.#patienceMs,

@@ -6,7 +6,6 @@ import type { OAuthRenewer } from '../domain/logins.js'
 import type { Clock, Logger, Random } from '../domain/ports.js'
 import type { AuthProfile } from '../domain/profile.js'
 import type { Profiles } from '../domain/profiles.js'
-import type { ProviderMetadata } from '../domain/provider.js'
 import type { Providers } from '../domain/providers.js'
 import type { CredentialResolver } from '../domain/resolver.js'
 import type { Route } from '../egress/routes.js'
@@ -85,8 +84,8 @@ export interface ForwarderParts {
   readonly timers: Timers
   readonly random: Random
   readonly settings?: Partial<ForwardSettings> | undefined
-  /** Rules of the owner's own about failures of a provider, as they are now. */
-  readonly failureRules?: ((provider: ProviderMetadata) => readonly OwnFailureRule[]) | undefined
+  /** Rules of the owner's own about failures, as they are now. */
+  readonly failureRules?: (() => readonly OwnFailureRule[]) | undefined
   /** 32 bytes that stand for a value towards the account of a profile, and tell nobody what it was. */
   readonly pseudonym: (profileId: string, value: string) => Buffer
   readonly logger?: Logger | undefined

@@ -7,7 +7,7 @@ import type { ProviderMetadata } from '../../../domain/provider.js'
 import { familyFor } from '../../../policy/classify-families.js'
 import { explainMessage } from '../../../policy/classify-message.js'
 import { type Decision, type ExplainedVerdict, explainResponse } from '../../../policy/classify-response.js'
-import { isOwners, ownRulesOf } from '../../../policy/own-rules.js'
+import { failureSource, isOwners } from '../../../policy/own-rules.js'
 import type { CliContext } from '../context.js'
 import { readBody } from '../failure-body.js'
 import { effectOf } from '../failure-effect.js'
@@ -91,12 +91,9 @@ async function explain(
     context.output.note(`There is no provider ${quote(provider)}: its answers are read as OpenAI's are.`)
   }
   const about = {
-    provider,
-    family: known?.family,
-    failureFamily: known?.failureFamily,
+    ...failureSource(provider, known, config.failureRules),
     model: input.text('model'),
     now: host.clock.now(),
-    rules: ownRulesOf(config.failureRules, known),
   }
   if (status === undefined && message !== undefined) return explainMessage(message, about)
   const body = bodyFile === undefined ? (message ?? '') : await readBody(context, bodyFile)

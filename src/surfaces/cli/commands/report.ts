@@ -9,7 +9,7 @@ import {
   type ExplainedVerdict,
   explainResponse,
 } from '../../../policy/classify-response.js'
-import { ownRulesOf } from '../../../policy/own-rules.js'
+import { type FailureSource, failureSource } from '../../../policy/own-rules.js'
 import type { CliContext } from '../context.js'
 import { readBody } from '../failure-body.js'
 import type { CommandInput } from '../input.js'
@@ -64,10 +64,8 @@ const failure: CommandSpec = {
   async run(context, input) {
     const { id, provider } = parseProfileId(input.argument('ID'))
     const { profiles, providers, config } = await context.open()
-    const known = providers.get(provider)
-    const rules = ownRulesOf(config.failureRules, known)
-    const { family, failureFamily } = known ?? {}
-    const about = { provider, family, failureFamily, rules, now: context.host.clock.now() }
+    const source = failureSource(provider, providers.get(provider), config.failureRules)
+    const about = { ...source, now: context.host.clock.now() }
     const told = await readOutcome(context, input, about)
     const report = await profiles.reportFailure(id, told.reason, {
       signal: context.signal,
@@ -107,7 +105,7 @@ interface Outcome {
 async function readOutcome(
   context: CliContext,
   input: CommandInput,
-  about: Pick<ClassifyInput, 'provider' | 'family' | 'failureFamily' | 'rules' | 'now'>,
+  about: FailureSource & Pick<ClassifyInput, 'now'>,
 ): Promise<Outcome> {
   const statusCode = input.integer('status', { min: 100, max: 599 })
   const message = input.text('message')
