@@ -232,11 +232,15 @@ function fromWording(
   const said = saidByWords(words, status === 429 || status >= 500)
   const code = problem.codes.find((one) => STATUS_OF_CODE.has(one))
   const stated = reasonOfStatus(effectiveStatus(status, problem, code))
-  // What a documented type says is stated; what a bare status says is not.
-  const byStatus = (reason: FailureReason): Verdict =>
-    code === undefined
-      ? { reason, certainty: 'presumed', decision: { by: 'status', what: String(status) } }
-      : { reason, certainty: 'stated', decision: { by: 'code', what: code } }
+  // What a documented type says is stated; what a bare status says is not, and a type that says another one, or no more
+  // than that something is wrong with a request, is no better.
+  const byStatus = (reason: FailureReason): Verdict => {
+    if (code === undefined)
+      return { reason, certainty: 'presumed', decision: { by: 'status', what: String(status) } }
+    const says = reasonOfStatus(STATUS_OF_CODE.get(code) ?? status)
+    const certainty = says === reason && !VAGUE.has(reason) ? 'stated' : 'presumed'
+    return { reason, certainty, decision: { by: 'code', what: code } }
+  }
   const byWords = (reason: FailureReason, what: string): Verdict => ({
     reason,
     certainty: 'presumed',
