@@ -11,6 +11,7 @@ export interface ForwarderContext
     | 'resolver'
     | 'profiles'
     | 'affinity'
+    | 'refusals'
     | 'renewer'
     | 'providers'
     | 'clock'

@@ -16,6 +16,7 @@ import {
 import { isBlocked, type ResponseHeaders, readHeaders, rejectedWindow, statedWait } from './classify-wait.js'
 import { reasonOfStatus, saidByWords, wordsOf } from './classify-wording.js'
 import { scopeOf } from './effects.js'
+import { speaksOfContent } from './policy-words.js'
 
 /** A provider's response, as far as it tells what failed. */
 export interface ClassifyInput {
@@ -252,13 +253,17 @@ function fromWording(
   if (status === 404 && model !== undefined && model !== '' && problem.message.includes(model)) {
     return byWords('model_not_found', model)
   }
+  // Content that is blocked says nothing of a key, and must not travel to the next one.
+  const ofStatus = byStatus(stated)
+  const isLoose = stated === 'auth_permanent' && ofStatus.certainty === 'presumed'
+  if (isLoose && speaksOfContent(problem.message)) return byWords('format', 'content that is blocked')
   // A page of a proxy in between says less about the key than the API itself would.
   if (stated === 'auth_permanent' && content.title !== undefined) return byStatus('auth')
-  if (!VAGUE.has(stated)) return byStatus(stated)
+  if (!VAGUE.has(stated)) return ofStatus
   // It says itself that it is no answer, and no more.
   if (status < 300 && problem.message === '' && problem.codes.length === 0) return byStatus('server_error')
   const inCodes = saidByWords(problem.codes.join('; '))
-  return inCodes === undefined ? byStatus(stated) : byWords(inCodes.reason, inCodes.words)
+  return inCodes === undefined ? ofStatus : byWords(inCodes.reason, inCodes.words)
 }
 
 /** The response's status, or what the body claims where the response says 200 or no more than 400. */

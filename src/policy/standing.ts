@@ -96,14 +96,16 @@ export function modelWindow(
   accountStats: ProfileUsageStats | undefined,
   model: string,
   now: Date,
-): { readonly until: Date; readonly reason: FailureReason } | undefined {
+): { readonly until: Date; readonly reason: FailureReason; readonly presumed?: boolean } | undefined {
   const slot = modelSlot(model)
   const [own, shared] = [stats, accountStats].map((one) => {
     const window = one && readWindow(one, slot)
     return isOpen(window, now) ? window : undefined
   })
   const window = laterWindow(own, shared)
-  return window && { until: window.until, reason: window.reason ?? 'rate_limit' }
+  if (window === undefined) return undefined
+  const { until, reason = 'rate_limit', presumed } = window
+  return presumed === true ? { until, reason, presumed } : { until, reason }
 }
 
 /** The window of a failed renewal while it holds, or the instant at which it begins to. */

@@ -21,7 +21,7 @@ export interface Window {
   readonly reason?: FailureReason
   /** True when the provider itself named the time. */
   readonly stated?: boolean
-  /** True of a disable that wording or a status alone led to. */
+  /** True of a disable, or of a model's window, that wording or a status alone led to. */
   readonly presumed?: boolean
 }
 
@@ -248,9 +248,12 @@ function withModel(stats: ProfileUsageStats, model: string, window: Window | und
   if (others.length >= MOST_MODELS) {
     others.sort(([, a], [, b]) => b.until.getTime() - a.until.getTime()).splice(MOST_MODELS - 1)
   }
-  const { until, reason = 'rate_limit', stated } = window
+  const { until, reason = 'rate_limit', stated, presumed } = window
   return withModels(stats, [
     ...others,
-    [model, withoutUndefined({ until, reason, stated: stated || undefined })],
+    [
+      model,
+      withoutUndefined({ until, reason, stated: stated || undefined, presumed: presumed || undefined }),
+    ],
   ])
 }

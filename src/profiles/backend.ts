@@ -49,10 +49,12 @@ export interface StateValues {
   readonly owners: Segment
   /** Who served conversations, in segments by number. */
   readonly conversations: Segment
+  /** What accounts have refused, in segments by number. */
+  readonly refusals: Segment
 }
 
 /** What is kept in segments. */
-export type SegmentKind = 'owners' | 'conversations'
+export type SegmentKind = 'owners' | 'conversations' | 'refusals'
 
 /** What one process that lives long knows of the use of profiles. */
 export interface WriterUse {

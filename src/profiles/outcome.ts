@@ -45,7 +45,7 @@ export function failureOutcome(
   error: Pick<ProfileState, 'lastError' | 'lastErrorAt'> = {},
 ): Outcome {
   const chance = random()
-  const { model, retryAfterMs, origin = entry.origin, brokeOff, certainty } = options
+  const { model, retryAfterMs, origin = entry.origin, brokeOff, servedElsewhere, certainty } = options
   const effect = {
     now,
     provider: entry.provider,
@@ -55,6 +55,7 @@ export function failureOutcome(
     retryAfterMs,
     certainty,
     isStatic: entry.mode !== 'oauth',
+    servedElsewhere,
   }
   const failed = (
     stats: ProfileUsageStats,
@@ -134,6 +135,7 @@ export function isNews(entry: Entry, model: string | undefined): boolean {
     lastError !== undefined ||
     disproves(stats, model) ||
     stats.behind?.[modelKey(model)] !== undefined ||
+    stats.refused?.[modelKey(model)] !== undefined ||
     disproves(entry.accountStats, model)
   )
 }

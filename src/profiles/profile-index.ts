@@ -94,6 +94,7 @@ export class ProfileIndex {
     this.segments = {
       owners: new SegmentLog('owners', host),
       conversations: new SegmentLog('conversations', host),
+      refusals: new SegmentLog('refusals', host),
     }
     config.backend.connect((delta) => this.#take(delta))
   }
@@ -179,7 +180,7 @@ export class ProfileIndex {
   #take(delta: ProfileDelta): void {
     if (delta.full) for (const log of Object.values(this.segments)) log.clear()
     for (const change of delta.changes) {
-      if (change.kind === 'owners' || change.kind === 'conversations')
+      if (change.kind === 'owners' || change.kind === 'conversations' || change.kind === 'refusals')
         this.segments[change.kind].take(change.key, change.value)
     }
     this.catalogue.apply(delta, this.now())

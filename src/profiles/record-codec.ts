@@ -124,6 +124,7 @@ const KINDS = {
   writer: { name: 'writer', tag: 'w' },
   owners: { name: 'owners', tag: 'o' },
   conversations: { name: 'conversations', tag: 'c' },
+  refusals: { name: 'refusals', tag: 'x' },
 } as const
 
 /** The name a row of state is filed under; its row id is derived from it. */
@@ -158,6 +159,7 @@ export function encodeState(change: StateChange): Buffer {
       return jsonBuffer({ k: tag, key, wa: value?.at, us: value?.usedAt })
     case 'owners':
     case 'conversations':
+    case 'refusals':
       return jsonBuffer({ k: tag, key, u: value?.uids, en: value?.entries })
   }
 }
@@ -180,6 +182,8 @@ export function decodeState(bytes: Buffer): StateChange | undefined {
       return { kind: 'owners', key: json.key, value: segmentFromJson(json) }
     case 'c':
       return { kind: 'conversations', key: json.key, value: segmentFromJson(json) }
+    case 'x':
+      return { kind: 'refusals', key: json.key, value: segmentFromJson(json) }
     default:
       return undefined
   }

@@ -3,6 +3,7 @@ import type { BehindView, ModelCooldownView, ProfileView, ViewFilter } from '../
 import type { ProviderLookup } from '../domain/providers.js'
 import type { FailureReason } from '../domain/usage.js'
 import { behindAt } from '../policy/behind.js'
+import { refusingAt } from '../policy/refused.js'
 import type { Entry } from './entry.js'
 import type { ProfileMeta } from './record.js'
 import { renewalAdvice } from './renewal-advice.js'
@@ -75,8 +76,11 @@ export function passesFilter(entry: Entry, filter: ViewFilter): boolean {
 }
 
 function behind({ state: { stats } }: Entry, now: Date): BehindView[] | undefined {
-  const models = behindAt(stats, now).map(([model, until]) => ({ model, until }))
-  return models.length === 0 ? undefined : models
+  const models = new Map(behindAt(stats, now))
+  for (const [model, until] of refusingAt(stats, now)) {
+    if (until > (models.get(model) ?? now)) models.set(model, until)
+  }
+  return models.size === 0 ? undefined : [...models].map(([model, until]) => ({ model, until }))
 }
 
 /** The models set aside on the entry or its account at `now`, soonest first. */

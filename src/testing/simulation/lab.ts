@@ -66,6 +66,7 @@ export async function openLab(
     },
     profiles,
     affinity: profiles.affinity,
+    refusals: profiles.refusals,
     renewer: { renew: () => Promise.reject(new Error('there are no logins')) },
     providers,
     sender,

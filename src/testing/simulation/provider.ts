@@ -21,6 +21,9 @@ export interface Call {
   readonly answer?: WireAnswer
 }
 
+/** An answer that breaks off does so after this long, in milliseconds. */
+const BREAK_MS = 400
+
 /** The header by which a simulated provider knows a request. */
 export const REQUEST_HEADER = 'x-simulated-request'
 
@@ -114,9 +117,15 @@ export class SimulatedProvider implements UpstreamSender {
       handler.head(answer.status, '', answer.headers)
       for (const piece of answer.pieces) if (!isOver && piece !== '') handler.data(Buffer.from(piece))
       if (isOver) return
-      isOver = true
-      if (answer.end === 'whole') handler.end()
-      else handler.error(broken)
+      const end = (): void => {
+        if (isOver) return
+        isOver = true
+        if (answer.end === 'whole') handler.end()
+        else handler.error(broken)
+      }
+      // What breaks off does so after its beginning was passed on.
+      if (answer.end === 'whole') end()
+      else this.#time.after(BREAK_MS, end)
     })
   }
 }

@@ -1,9 +1,10 @@
 import type { Answer, ForwardRequest } from '../../domain/forwarding.js'
 import type { UpstreamProvider } from '../upstream/types.js'
+import type { Breach, Tally } from './breaches.js'
 import { openLab, type SimulationLab } from './lab.js'
 import { type Call, REQUEST_HEADER, SimulatedProvider } from './provider.js'
 import { SimulatedTime } from './time.js'
-import { type Breach, LOOK_EVERY_MS, type Tally, Watch } from './watch.js'
+import { Watch } from './watch.js'
 import type { SimulatedRequest, World } from './world.js'
 
 /** What came of a world. */
@@ -22,6 +23,8 @@ export interface RunOptions {
   readonly traced?: boolean
 }
 
+/** Between two looks at the accounts. */
+const LOOK_EVERY_MS = 60_000
 const BEGINNING = Date.UTC(2026, 0, 1)
 
 /** Sends the requests of a world through the forwarding core, each at its time. */
