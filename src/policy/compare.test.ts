@@ -10,7 +10,7 @@ const MEMORY = { memoryMs: 86_400_000 }
 const START = Date.UTC(2026, 0, 1)
 
 describe('a refusal is open', () => {
-  const presumed = { certainty: 'presumed', scope: 'request' } as const
+  const presumed = { certainty: 'presumed', scope: 'request', message: 'no' } as const
 
   test.each([400, 403, 404, 413, 422])('with %i, where nothing is known for sure', (status) => {
     expect(isOpenRefusal({ ...presumed, reason: 'format' }, status)).toBe(true)
@@ -22,6 +22,18 @@ describe('a refusal is open', () => {
     expect(isOpenRefusal({ ...presumed, scope: 'model', reason: 'unknown' }, 400)).toBe(false)
     expect(isOpenRefusal({ ...presumed, reason: 'format' }, 409)).toBe(false)
     expect(isOpenRefusal({ ...presumed, reason: 'model_not_found' }, 404)).toBe(false)
+  })
+
+  test.each([
+    ['messages: at least one message is required', false],
+    ['messages.1.content.0.text: Field required', false],
+    ['Invalid JSON payload received. Unknown name "flavour": Cannot find field.', false],
+    ["Invalid value at 'contents[0].parts'", false],
+    ['tools.0.custom.defer_loading: Extra inputs are not permitted', true],
+    ['Error: Model not available for your organisation', true],
+    ['messages are not available for you', true],
+  ])('unless it names the part of the request that is wrong: %s', (message, isOpen) => {
+    expect(isOpenRefusal({ ...presumed, reason: 'format', message }, 400)).toBe(isOpen)
   })
 
   test('for a request that is too large only where its status alone says so', () => {

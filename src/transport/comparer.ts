@@ -90,9 +90,9 @@ export class Comparer {
   #read(tried: TriedProfile): OpenRefusal | undefined {
     const { stage, result: failure } = tried
     if (failure instanceof Exchange || failure.kind !== 'answer') return undefined
-    const { exchange, certainty, reason, scope } = failure
+    const { exchange, certainty, reason, scope, message } = failure
     if (exchange === undefined || certainty === undefined) return undefined
-    if (!isOpenRefusal({ reason, scope, certainty }, exchange.status)) return undefined
+    if (!isOpenRefusal({ reason, scope, certainty, message }, exchange.status)) return undefined
     const body = readable(exchange)
     // What another account has signed says nothing of this one: that was left out already.
     if (body === undefined || speaksOfPolicy(body) || refusesSigned(body)) return undefined

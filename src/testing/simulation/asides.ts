@@ -17,8 +17,8 @@ export class Asides {
   readonly #startMs: number
   /** Until when an account, or a model of it, may be set aside, in milliseconds since the beginning. */
   readonly #permitted = new Map<string, number>()
-  /** Since when an account that would serve is set aside. */
-  readonly #wrongSince = new Map<string, number>()
+  /** Since when an account that would serve is set aside, and until when. */
+  readonly #wrong = new Map<string, { readonly sinceMs: number; readonly untilMs: number }>()
 
   constructor(world: World, view: (account: SimulatedAccount) => Promise<ProfileView>, startMs: number) {
     this.#world = world
@@ -72,13 +72,17 @@ export class Asides {
     const isAside = view.state === 'cooling' || view.state === 'disabled'
     const isPermitted = (this.#permitted.get(name) ?? 0) > atMs
     if (!isAside || isPermitted || !isSound(this.#world, account, atMs)) {
-      this.#wrongSince.delete(name)
+      this.#wrong.delete(name)
       return []
     }
-    const since = this.#wrongSince.get(name) ?? atMs
-    this.#wrongSince.set(name, since)
-    if (atMs - since <= TEN_MINUTES) return []
-    this.#wrongSince.delete(name)
+    const untilMs =
+      view.unusableUntil === undefined ? Number.POSITIVE_INFINITY : this.#since(view.unusableUntil)
+    const known = this.#wrong.get(name)
+    // What is set aside anew was refused anew.
+    const sinceMs = known?.untilMs === untilMs ? known.sinceMs : atMs
+    this.#wrong.set(name, { sinceMs, untilMs })
+    if (atMs - sinceMs <= TEN_MINUTES) return []
+    this.#wrong.delete(name)
     const { unusableReason, certainty = 'stated' } = view
     const what = `${name} would serve, and is set aside (${unusableReason}, ${certainty})`
     return [{ rule: 'aside', atMs, what }]

@@ -46,9 +46,9 @@ export function faultOf(
   request: Pick<SimulatedRequest, 'model' | 'fault' | 'feature'>,
   atMs: number,
 ): Fault | undefined {
-  const episode = episodesOf(world, account, request.model)
-    .filter(({ fromMs, toMs }) => fromMs <= atMs && atMs < toMs)
-    .sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))[0]
+  const episode = episodesOf(world, account, request.model).find(
+    ({ fromMs, toMs }) => fromMs <= atMs && atMs < toMs,
+  )
   const isFirst = episode !== undefined && ORDER.indexOf(episode.kind) <= ORDER.indexOf('unpaid')
   if (isFirst) return faultIn(episode)
   const { model, feature, fault } = request
@@ -84,10 +84,20 @@ export function isSound(world: World, account: SimulatedAccount, atMs: number): 
   return world.models.some((model) => faultOf(world, account, { model }, atMs) === undefined)
 }
 
+/** The episodes of each world, by account and model: they are asked for at every call. */
+const KNOWN = new WeakMap<World, Map<string, readonly Episode[]>>()
+
 function episodesOf(world: World, { name }: SimulatedAccount, model: string): readonly Episode[] {
-  return world.episodes.filter(
-    (one) => one.accounts.includes(name) && (one.model === undefined || one.model === model),
-  )
+  const known = KNOWN.get(world) ?? new Map<string, readonly Episode[]>()
+  KNOWN.set(world, known)
+  const key = `${name} ${model}`
+  const found = known.get(key)
+  if (found !== undefined) return found
+  const made = world.episodes
+    .filter((one) => one.accounts.includes(name) && (one.model === undefined || one.model === model))
+    .sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))
+  known.set(key, made)
+  return made
 }
 
 function faultIn({ id, kind, toMs, model }: Episode): Fault {
