@@ -7,6 +7,8 @@ import { DIGEST_BYTES } from './segments.js'
 const LAST_MS = 3_600_000
 /** So many profiles go last in one conversation at most. */
 const MOST_LAST = 4
+/** So many digests are kept, so as not to be worked out again. */
+const MOST_DIGESTS = 256
 const NOBODY: ReadonlySet<string> = new Set()
 
 /**
@@ -16,6 +18,7 @@ const NOBODY: ReadonlySet<string> = new Set()
 export class StoredRefusals implements Refusals {
   readonly #index: ProfileIndex
   readonly #hash: (text: string) => Buffer
+  readonly #digests = new Map<string, string>()
 
   constructor(index: ProfileIndex, hash: (text: string) => Buffer) {
     this.#index = index
@@ -56,7 +59,7 @@ export class StoredRefusals implements Refusals {
     if (this.isEmpty) return NOBODY
     const found = new Set<string>()
     for (let place = 0; place < MOST_LAST; place += 1) {
-      const known = this.#log.find(this.#digest(lastName(conversation, place)))
+      const known = this.#log.find(placeOf(conversation, place))
       if (known === undefined || !this.#isWithin(known.atMs, LAST_MS)) continue
       const id = this.#index.catalogue.byUid.get(known.uid)?.id
       if (id !== undefined && this.#resetMs(id) < known.atMs) found.add(id)
@@ -67,9 +70,7 @@ export class StoredRefusals implements Refusals {
   putLast(conversation: string, profileId: string, fingerprint: string): void {
     const uid = this.#index.find(profileId)?.uid
     if (uid === undefined) return
-    const places = Array.from({ length: MOST_LAST }, (_, place) =>
-      this.#digest(lastName(conversation, place)),
-    )
+    const places = Array.from({ length: MOST_LAST }, (_, place) => placeOf(conversation, place))
     const known = places.map((digest) => this.#log.find(digest))
     const own = known.findIndex((one) => one?.uid === uid)
     const times = known.map((one) => one?.atMs ?? 0)
@@ -112,8 +113,14 @@ export class StoredRefusals implements Refusals {
     return this.#index.segments.refusals
   }
 
+  /** Every success asks for one of few names. */
   #digest(text: string): string {
-    return this.#hash(text).toString('latin1', 0, DIGEST_BYTES)
+    const known = this.#digests.get(text)
+    if (known !== undefined) return known
+    const digest = this.#hash(text).toString('latin1', 0, DIGEST_BYTES)
+    if (this.#digests.size >= MOST_DIGESTS) this.#digests.clear()
+    this.#digests.set(text, digest)
+    return digest
   }
 }
 
@@ -134,6 +141,8 @@ function resetName(provider: string): string {
   return ['reset', provider].join('\u0000')
 }
 
-function lastName(conversation: string, place: number): string {
-  return ['last', String(place), conversation].join('\u0000')
+/** A conversation's digest is a keyed hash already: its places lie beside it. */
+function placeOf(conversation: string, place: number): string {
+  const first = conversation.charCodeAt(0) ^ (place + 1)
+  return String.fromCharCode(first) + conversation.slice(1)
 }

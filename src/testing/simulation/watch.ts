@@ -66,6 +66,7 @@ export class Watch {
   }
 
   #checkTwoAccounts({ request, endMs }: RequestEnd, calls: readonly Call[]): void {
+    if (calls.length < 2) return
     const open = calls.filter((call) => isOpen(call, this.#world))
     const accounts = new Set(open.map(({ account }) => account.name))
     if (accounts.size === 2) this.#agreed.set(request.model, endMs + REFUSAL_KEPT_MS)
@@ -110,7 +111,7 @@ export class Watch {
     const { organisation } = call.account
     const isSame = organisation !== undefined && organisation === other.organisation
     const isThere = view.state === 'available' && view.modelCooldowns.length === 0
-    return !isSame && isThere && (this.#agreed.get(call.request.model) ?? 0) < startMs
+    return !isSame && isThere && (this.#agreed.get(call.request.model) ?? -1) < startMs
   }
 
   /** Whoever knows everything asks one account that serves; where none does, those that the rules ask. */
