@@ -1,3 +1,4 @@
+import { classifyResponse } from '../../policy/classify-response.js'
 import { anthropicMessage, anthropicStream } from '../upstream/dialects/anthropic.js'
 import { geminiContent, geminiStream } from '../upstream/dialects/gemini.js'
 import { chatCompletion, chatStream } from '../upstream/dialects/openai-chat.js'
@@ -7,7 +8,7 @@ import type { UpstreamProvider } from '../upstream/types.js'
 import { type Chance, chanceOf } from './chance.js'
 import type { Fault } from './truth.js'
 import { CONTENT_WORDS, HARSH_STATUSES, LOOSE_STATUSES, LOOSE_WORDS } from './wording.js'
-import type { SimulatedAccount, SimulatedRequest, World } from './world.js'
+import type { SeenAnswer, SimulatedAccount, SimulatedRequest, World } from './world.js'
 
 /** An answer as it goes over the wire; `undefined` as a body never ends. */
 export interface WireAnswer {
@@ -94,6 +95,8 @@ function told(asked: Asked, fault: Fault, chance: Chance): WireAnswer {
   const documented = DOCUMENTED[fault.kind]
   const way = chance.next()
   if (documented !== undefined && way < STATED) return asDocumented(asked, fault, documented, chance)
+  const seen = asked.world.seen.length > 0 && chance.is(0.5) ? seenBy(asked.world) : []
+  if (seen.length > 0) return asSeen(asked, chance.pick(seen))
   const isLoose = documented === undefined || way < STATED + LOOSE || fault.of === 'request'
   const status = chance.is(isLoose ? 0.15 : 0.6) ? chance.pick(HARSH_STATUSES) : chance.pick(LOOSE_STATUSES)
   const words = chance.pick(fault.kind === 'content' && chance.is(0.7) ? CONTENT_WORDS : LOOSE_WORDS)
@@ -121,6 +124,35 @@ function inWords(asked: Asked, status: number, words: string): WireAnswer {
   const message = words.replaceAll('@', words.includes('`@`') ? request.model : unique)
   const body = JSON.stringify(looseBody(world.provider, status, message))
   return relayed(asked, { status, headers: JSON_TYPE, pieces: [body], end: 'whole', isStated: false })
+}
+
+/** Of each world, the answers that may be told for anything: none that a documented code, header or time is in. */
+const SEEN = new WeakMap<World, readonly SeenAnswer[]>()
+
+function seenBy(world: World): readonly SeenAnswer[] {
+  const known = SEEN.get(world)
+  if (known !== undefined) return known
+  const { provider } = world
+  const loose = world.seen.filter((answer) => {
+    const verdict = classifyResponse({ provider, ...answer, model: 'large', now: new Date(0) })
+    return verdict?.certainty === 'presumed' && verdict.retryAfterMs === undefined
+  })
+  SEEN.set(world, loose)
+  return loose
+}
+
+function asSeen(asked: Asked, { status, headers = {}, body = '' }: SeenAnswer): WireAnswer {
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const named = Object.entries(headers).flat()
+  const hasType = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type')
+  const type = hasType ? [] : typeof body === 'string' ? ['content-type', 'text/plain'] : JSON_TYPE
+  return relayed(asked, {
+    status,
+    headers: [...type, ...named],
+    pieces: [text],
+    end: 'whole',
+    isStated: false,
+  })
 }
 
 /** Types that say no more than the status. */

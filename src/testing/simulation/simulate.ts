@@ -1,7 +1,7 @@
 import { addTally, type Breach, newTally, type Tally } from './breaches.js'
 import { runWorld } from './run-world.js'
 import { shrinkWorld } from './shrink.js'
-import { makeWorld } from './world.js'
+import { makeWorld, type SeenAnswer, type World } from './world.js'
 
 /** Options of {@link simulate}. */
 export interface SimulationOptions {
@@ -11,6 +11,11 @@ export interface SimulationOptions {
   readonly requests?: number | undefined
   /** How many each world has. Default 1,000. A world is replayed with its own seed and the same number. */
   readonly requestsPerWorld?: number | undefined
+  /**
+   * Answers that were seen, to be told for anything beside those that are made up. Those with a documented code, header or
+   * time in them are left out. None by default.
+   */
+  readonly seen?: readonly SeenAnswer[] | undefined
   /** Whether the first breach of each rule is shrunk to a short trace. Default true. */
   readonly shrinks?: boolean | undefined
   /** Is told of every world that is over. */
@@ -48,7 +53,7 @@ const LONGEST_TRACE = 40
  * @throws RangeError when a number is not a positive whole one
  */
 export async function simulate(options: SimulationOptions = {}): Promise<SimulationReport> {
-  const { seed = 1, requests = 2_000, requestsPerWorld = 1_000, shrinks = true, onWorld } = options
+  const { seed = 1, requests = 2_000, requestsPerWorld = 1_000, shrinks = true, seen, onWorld } = options
   for (const count of [requests, requestsPerWorld]) {
     if (!Number.isSafeInteger(count) || count <= 0)
       throw new RangeError('a simulation needs whole numbers above 0')
@@ -58,12 +63,13 @@ export async function simulate(options: SimulationOptions = {}): Promise<Simulat
   let checks = 0
   for (let left = requests, at = seed; left > 0; left -= requestsPerWorld, at += 1) {
     const size = Math.min(left, requestsPerWorld)
-    const run = await runWorld(makeWorld(at, size))
+    const world = makeWorld(at, size, seen)
+    const run = await runWorld(world)
     addTally(tally, run.tally)
     checks += run.checks
     for (const breach of run.breaches) {
       const isFirst = !breaches.some(({ rule }) => rule === breach.rule)
-      const trace = shrinks && isFirst ? await shortTrace(at, size, breach) : undefined
+      const trace = shrinks && isFirst ? await shortTrace(world, breach) : undefined
       breaches.push({ ...breach, seed: at, ...(trace === undefined ? {} : { trace }) })
     }
     onWorld?.(at, run.tally)
@@ -76,9 +82,9 @@ export async function simulate(options: SimulationOptions = {}): Promise<Simulat
   return { tally, checks, ratio, breaches }
 }
 
-async function shortTrace(seed: number, size: number, { rule, atMs }: Breach): Promise<string[]> {
-  const short = await shrinkWorld(makeWorld(seed, size), atMs, async (world) =>
-    (await runWorld(world)).breaches.some((breach) => breach.rule === rule),
+async function shortTrace(world: World, { rule, atMs }: Breach): Promise<string[]> {
+  const short = await shrinkWorld(world, atMs, async (shorter) =>
+    (await runWorld(shorter)).breaches.some((breach) => breach.rule === rule),
   )
   const { trace } = await runWorld(short, { traced: true })
   const episodes = short.episodes.map(

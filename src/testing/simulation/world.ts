@@ -63,6 +63,14 @@ export interface SimulatedRequest {
   readonly maxWaitMs: number
 }
 
+/** A failed answer as some provider gave it. */
+export interface SeenAnswer {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** A text, or what goes over the wire as JSON. */
+  readonly body?: unknown
+}
+
 /** Accounts, what is wrong with them and when, and what is asked. Everything follows from the seed. */
 export interface World {
   readonly seed: number
@@ -71,6 +79,8 @@ export interface World {
   readonly accounts: readonly SimulatedAccount[]
   readonly episodes: readonly Episode[]
   readonly requests: readonly SimulatedRequest[]
+  /** Answers that were seen, told for anything. */
+  readonly seen: readonly SeenAnswer[]
 }
 
 const PROVIDERS: readonly UpstreamProvider[] = [
@@ -105,15 +115,15 @@ const KINDS = (Object.keys(EPISODES) as EpisodeKind[]).flatMap((kind) =>
   Array.from({ length: EPISODES[kind].weight }, () => kind),
 )
 
-/** Makes a world of so many requests. */
-export function makeWorld(seed: number, requestCount: number): World {
+/** Makes a world of so many requests. @param seen answers that are told for anything, beside those that are made up */
+export function makeWorld(seed: number, requestCount: number, seen: readonly SeenAnswer[] = []): World {
   const chance = chanceOf(seed, 'world')
   const models = ['large', 'small', 'mini'].slice(0, 1 + chance.below(3))
   const accounts = Array.from({ length: 2 + chance.below(4) }, (_, index) => makeAccount(seed, index, models))
   const requests = makeRequests(seed, requestCount, models)
   const endMs = requests.at(-1)?.atMs ?? 0
   const episodes = makeEpisodes(seed, endMs, accounts, models)
-  return { seed, provider: chance.pick(PROVIDERS), models, accounts, episodes, requests }
+  return { seed, provider: chance.pick(PROVIDERS), models, accounts, episodes, requests, seen }
 }
 
 function makeAccount(seed: number, index: number, models: readonly string[]): SimulatedAccount {

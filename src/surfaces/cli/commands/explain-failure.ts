@@ -5,6 +5,8 @@ import { parseProviderName, quote } from '../../../domain/ids.js'
 import { printable } from '../../../domain/printable.js'
 import type { ProviderFamily } from '../../../domain/provider.js'
 import { type Decision, type ExplainedVerdict, explainResponse } from '../../../policy/classify-response.js'
+import { isOpenRefusal } from '../../../policy/compare.js'
+import { speaksOfPolicy } from '../../../policy/policy-words.js'
 import { readSecretFile } from '../../../system/safe-file.js'
 import type { CliContext } from '../context.js'
 import type { CommandInput } from '../input.js'
@@ -52,6 +54,8 @@ export const explainFailure: CommandSpec = {
       return undefined
     }
     const { reason, scope, certainty, retryAfterMs, message, decision } = verdict
+    const isOpen = isOpenRefusal(verdict, status) && !speaksOfPolicy(body?.toString() ?? '')
+    const effect = isOpen ? COMPARED : effectOf(verdict)
     const fields = {
       provider,
       failure: true,
@@ -61,9 +65,9 @@ export const explainFailure: CommandSpec = {
       retry_after_ms: retryAfterMs,
       message,
       decided_by: withoutUndefined({ ...decision }),
-      effect: effectOf(verdict),
+      effect,
     }
-    output.result(withoutUndefined(fields), () => render(verdict))
+    output.result(withoutUndefined(fields), () => render(verdict, effect))
     return undefined
   },
 }
@@ -95,7 +99,9 @@ function headersOf(pairs: readonly string[]): Record<string, string> {
   )
 }
 
-function render(verdict: ExplainedVerdict): string {
+const COMPARED = 'one other account is asked; where that says the same, the caller gets it'
+
+function render(verdict: ExplainedVerdict, effect: string): string {
   const { reason, scope, certainty, retryAfterMs, message, decision } = verdict
   const lines: [string, string | undefined][] = [
     ['reason', `${reason} (${certainty})`],
@@ -104,7 +110,7 @@ function render(verdict: ExplainedVerdict): string {
     ['message', printable(message)],
     ['decided by', printable(decidedBy(decision))],
     ['source', decision.source],
-    ['effect', effectOf(verdict)],
+    ['effect', effect],
   ]
   return lines
     .flatMap(([name, value]) => (value === undefined ? [] : [`${pad(name, 12)}${value}`]))
