@@ -26,8 +26,9 @@ export class StoredRefusals implements Refusals {
   }
 
   get isEmpty(): boolean {
-    // Nothing that is remembered here counts for longer than that.
-    return this.#index.now().getTime() - this.#log.newestMs > LAST_MS
+    // Asked for with every request. Nothing that is remembered here counts for longer than that.
+    const { newestMs } = this.#log
+    return newestMs === 0 || this.#index.now().getTime() - newestMs > LAST_MS
   }
 
   isKnown(request: RefusedRequest): boolean {

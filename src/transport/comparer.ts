@@ -47,6 +47,8 @@ export class Comparer {
 
   /** The refusal that a try met, where another account may be asked what it says. */
   open(tried: TriedProfile): OpenRefusal | undefined {
+    const { result } = tried
+    if (result instanceof Exchange || result.scope !== 'request') return undefined
     const { request, outbound, course, bindings } = this.#of
     const { method, path } = request
     if (method !== 'POST' || !isComparedPath(path) || !outbound.isReplayable || course.isOver)

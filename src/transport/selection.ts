@@ -164,14 +164,15 @@ export class Selection {
   }
 
   /** The next profile; those that go last in this conversation only when there is no other. */
-  async #pickInTurn(stage: Stage): Promise<Resolution | undefined> {
+  #pickInTurn(stage: Stage): Promise<Resolution | undefined> {
     const excluded = this.#excluded()
     const { refusals } = this.#parts
     if (refusals === undefined || refusals.isEmpty) return this.#pick(stage, excluded)
     const conversation = this.#of.bindings.conversationDigest(stage)
     const last = conversation === undefined ? undefined : refusals.lastIn(conversation)
     if (last === undefined || last.size === 0) return this.#pick(stage, excluded)
-    return (await this.#pickAside(stage, new Set([...excluded, ...last]))) ?? this.#pick(stage, excluded)
+    const before = this.#pickAside(stage, new Set([...excluded, ...last]))
+    return before.then((found) => found ?? this.#pick(stage, excluded))
   }
 
   /** Picks without a word of why nobody is left. */
