@@ -28,7 +28,7 @@ export class NativeFinder implements CredentialFinder {
     for (;;) {
       options.signal?.throwIfAborted()
       if (!this.#source.fresh()) await this.#source.sync()
-      const request = this.#source.afterTrying(asked, options.exclude)
+      const request = this.#source.afterTrying(asked, options.tried ?? options.exclude)
       const outcome = await this.#tryAll(request, options)
       if (!(outcome instanceof KeymuxError)) return outcome
       this.#refuseUnknown(request.provider, outcome)
@@ -41,7 +41,7 @@ export class NativeFinder implements CredentialFinder {
   findNow(asked: ResolutionOptions, options: ResolveOptions): Resolution | undefined {
     const source = this.#source
     if (!source.fresh()) return undefined
-    const request = source.afterTrying(asked, options.exclude)
+    const request = source.afterTrying(asked, options.tried ?? options.exclude)
     const nowMs = source.nowMs()
     const entry = source.pick(request, nowMs, passedOver(source, request, options))
     const credential = entry === undefined ? undefined : this.#opened.held(entry, nowMs)
@@ -53,7 +53,7 @@ export class NativeFinder implements CredentialFinder {
   async findTrial(asked: ResolutionOptions, options: ResolveOptions): Promise<Resolution | undefined> {
     const source = this.#source
     if (!source.fresh()) await source.sync()
-    const request = source.afterTrying(asked, options.exclude)
+    const request = source.afterTrying(asked, options.tried ?? options.exclude)
     const disabled = source.disabled(request, passedOver(source, request, options))
     for (const entry of preferredFirst(disabled, request)) {
       options.signal?.throwIfAborted()

@@ -2,7 +2,15 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { CHAT, type ForwardingLab, openForwarding, readBody } from '../../test/support/forwarding.js'
 import type { ForwardRequest } from '../domain/forwarding.js'
-import { createMemoryStore, ok, type Reply, rateLimited, reset, type Script } from '../entries/testing.js'
+import {
+  createMemoryStore,
+  ok,
+  type Reply,
+  rateLimited,
+  reset,
+  type Script,
+  stall,
+} from '../entries/testing.js'
 
 const MINUTE = 60_000
 
@@ -236,6 +244,32 @@ describe('at once to the caller goes', () => {
     const text = JSON.stringify(CHAT)
     const body = { bytes: Buffer.from(text.slice(0, -1)), rest }
     expect(await lab.forward({ body })).toMatchObject({ status: 400, attempts: 1 })
+  })
+})
+
+describe('an account that is passed over without being asked', () => {
+  test('for its room does not say which pool a request stays in', async () => {
+    await using lab = await openForwarding({ scripts: { 'key-b': stall() } })
+    await lab.add('a', { priority: 1, pool: 'work' })
+    await lab.add('b', { priority: 3, pool: 'home', concurrency: 1 })
+    await lab.add('c', { priority: 2, pool: 'home' })
+    const leaving = new AbortController()
+    const busy = lab.forward({ signal: leaving.signal })
+    await lab.upstream.received(1)
+    const stages = [{ provider: 'openai', profile: 'a' }]
+    expect(await lab.forward({ stages })).toMatchObject({ status: 200, profileId: 'openai:a' })
+    leaving.abort(new Error('gone'))
+    await expect(busy).rejects.toThrow('gone')
+  })
+
+  test('for what it refused does not either', async () => {
+    await using lab = await openForwarding({ scripts: { 'key-b': NOT_FOR_YOU } })
+    await lab.add('a', { priority: 1, pool: 'work' })
+    await lab.add('b', { priority: 3, pool: 'home' })
+    await lab.add('c', { priority: 2, pool: 'home' })
+    await readBody(await lab.forward())
+    const stages = [{ provider: 'openai', profile: 'a' }]
+    expect(await lab.forward({ stages })).toMatchObject({ status: 200, profileId: 'openai:a' })
   })
 })
 

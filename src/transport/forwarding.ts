@@ -79,10 +79,11 @@ export class Forwarding {
     this.#outbound = outbound
     this.#course = course
     this.#bindings = bindings
-    this.#selection = new Selection(parts, { request, outbound, course, bindings, rooms })
-    this.#trier = new Trier(parts, { outbound, course, judge, bindings }, request.settings)
-    this.#follower = new Follower(parts, judge, this.#trier.failures)
-    const { selection, trier } = { selection: this.#selection, trier: this.#trier }
+    const selection = new Selection(parts, { request, outbound, course, bindings, rooms })
+    const trier = new Trier(parts, { outbound, course, judge, bindings }, request.settings)
+    this.#selection = selection
+    this.#trier = trier
+    this.#follower = new Follower(parts, judge, trier.failures)
     this.#comparer = new Comparer(parts, { request, outbound, course, bindings, selection, trier })
   }
 

@@ -206,11 +206,13 @@ export class Selection {
   #choice(stage: Stage, exclude: ReadonlySet<string>): ResolveOptions {
     const model = this.#of.outbound.model(stage)
     const { only, familiar } = this.#of.bindings.of(stage)
+    const pool = this.#pool
+    const tried = this.#tried
     // Written out: an object that is spread for every request costs a twelfth of it.
     if (only === undefined && familiar === undefined) {
-      return model === undefined ? { exclude, pool: this.#pool } : { exclude, pool: this.#pool, model }
+      return model === undefined ? { exclude, tried, pool } : { exclude, tried, pool, model }
     }
-    return { exclude, pool: this.#pool, model, only, familiar }
+    return { exclude, tried, pool, model, only, familiar }
   }
 
   /** Those that were tried, and those whose room is full. */
