@@ -1,4 +1,5 @@
 import type { ProfileView } from '../../domain/profiles.js'
+import type { ProfileUsageStats } from '../../domain/usage.js'
 import type { Breach } from './breaches.js'
 import type { Call } from './provider.js'
 import { isSound } from './truth.js'
@@ -51,16 +52,20 @@ export class Asides {
   pauseOf(
     { name }: SimulatedAccount,
     view: ProfileView,
+    { cooldownUntil, cooldownReason }: ProfileUsageStats,
     { model }: SimulatedRequest,
     atMs: number,
   ): 'permitted' | 'short' | undefined {
     const window = view.modelCooldowns.find((one) => one.model === model)
     const whole = view.unusableUntil && { until: view.unusableUntil, reason: view.unusableReason ?? '' }
+    // A pause may stand beside a disable, which alone is seen.
+    const pause = cooldownUntil && { until: cooldownUntil, reason: cooldownReason ?? '' }
     for (const [key, found] of [
       [name, whole],
+      [name, pause],
       [`${name} ${model}`, window],
     ] as const) {
-      if (found === undefined) continue
+      if (found === undefined || this.#since(found.until) <= atMs) continue
       if ((this.#permitted.get(key) ?? 0) > atMs) return 'permitted'
       if (this.#since(found.until) - atMs <= SHORT_MS && PASSING.has(found.reason)) return 'short'
     }

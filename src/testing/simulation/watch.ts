@@ -1,5 +1,5 @@
 import type { Answer } from '../../domain/forwarding.js'
-import type { ProfileView } from '../../domain/profiles.js'
+import type { Profiles, ProfileView } from '../../domain/profiles.js'
 import { classifyResponse } from '../../policy/classify-response.js'
 import { isOpenRefusal, REFUSAL_KEPT_MS } from '../../policy/compare.js'
 import { speaksOfPolicy } from '../../policy/policy-words.js'
@@ -18,6 +18,11 @@ export interface RequestEnd {
   readonly endMs: number
 }
 
+/** The part of a lab that is watched. */
+export interface WatchedLab extends Pick<SimulationLab, 'idOf'> {
+  readonly profiles: Pick<Profiles, 'view' | 'stats'>
+}
+
 const FAILURES: ReadonlySet<number> = new Set([401, 402, 429])
 
 /** Watches a world go by, and finds what must not be. */
@@ -25,13 +30,13 @@ export class Watch {
   readonly breaches: Breach[] = []
   readonly tally: Tally = newTally()
   readonly #world: World
-  readonly #lab: () => SimulationLab
+  readonly #lab: () => WatchedLab
   readonly #asides: Asides
   readonly #calls = new Map<number, Call[]>()
   /** Until when a refusal of a model that two accounts agreed on is remembered. */
   readonly #agreed = new Map<string, number>()
 
-  constructor(world: World, lab: () => SimulationLab, startMs: number) {
+  constructor(world: World, lab: () => WatchedLab, startMs: number) {
     this.#world = world
     this.#lab = lab
     this.#asides = new Asides(world, (account) => this.#view(account), startMs)
@@ -83,7 +88,8 @@ export class Watch {
       if (asked.has(account.name)) continue
       if (!servesThroughout(this.#world, account, request, startMs, endMs)) continue
       const view = await this.#view(account)
-      const pause = this.#asides.pauseOf(account, view, request, endMs)
+      const stats = await this.#lab().profiles.stats(this.#lab().idOf(account))
+      const pause = this.#asides.pauseOf(account, view, stats, request, endMs)
       if (pause === 'short') this.tally.paused += 1
       if (pause !== undefined) continue
       const what = `request ${request.id} (${request.model}) failed with ${answer.status} while ${account.name} would serve: ${stateOf(view)}`
