@@ -12,6 +12,7 @@ export interface ForwarderContext
     | 'resolver'
     | 'profiles'
     | 'affinity'
+    | 'refusals'
     | 'renewer'
     | 'providers'
     | 'clock'

@@ -133,6 +133,7 @@ async function assemble(
     resolver,
     profiles,
     affinity: profiles.affinity,
+    refusals: profiles.refusals,
     renewer,
     providers: registry,
     clock,

@@ -214,7 +214,23 @@ const usage: fc.Arbitrary<ProfileUsageStats> = fc.record(
     lastFailureAt: time,
     modelCooldowns: fc.dictionary(
       key,
-      fc.record({ until: time, reason, stated: fc.constant(true) }, { requiredKeys: ['until', 'reason'] }),
+      fc.record(
+        { until: time, reason, stated: fc.constant(true), presumed: fc.constant(true) },
+        { requiredKeys: ['until', 'reason'] },
+      ),
+      { minKeys: 1, noNullPrototype: true },
+    ),
+    refused: fc.dictionary(
+      key,
+      fc.record(
+        {
+          conversations: fc.array(fc.string(), { minLength: 1, maxLength: 3 }),
+          lastAt: time,
+          until: time,
+          count: fc.nat(),
+        },
+        { requiredKeys: ['conversations', 'lastAt', 'count'] },
+      ),
       { minKeys: 1, noNullPrototype: true },
     ),
     runs: fc.record(

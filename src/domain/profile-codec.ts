@@ -7,7 +7,14 @@ import type { ApiKeyCredential, AuthProfile, OAuthCredential, TokenCredential } 
 import { AUTH_MODES } from './profile.js'
 import { formatTime, GO_ZERO_TIME_MS } from './rfc3339.js'
 import { compareText } from './text-order.js'
-import type { BehindOthers, FailureRun, ModelCooldown, ProfileUsageStats, RunClass } from './usage.js'
+import type {
+  BehindOthers,
+  FailureRun,
+  ModelCooldown,
+  ProfileUsageStats,
+  RefusedModel,
+  RunClass,
+} from './usage.js'
 import { FAILURE_REASONS } from './usage.js'
 
 const RUN_CLASSES: readonly RunClass[] = [
@@ -113,6 +120,7 @@ export function usageToJson(stats: ProfileUsageStats): JsonObject {
     check_wanted: optionalTime(stats.checkWanted),
     model_cooldowns: modelsToJson(stats.modelCooldowns ?? {}),
     behind: behindToJson(stats.behind ?? {}),
+    refused: refusedToJson(stats.refused ?? {}),
     // Kept even when empty: without it the exponents are taken from the failure counts.
     runs: stats.runs && runsToJson(stats.runs),
     epoch: stats.epoch || undefined,
@@ -154,6 +162,7 @@ export function usageFromJson(value: unknown, path = 'usage_stats'): ProfileUsag
     lastFailureAt: fields.optionalTime('last_failure_at'),
     modelCooldowns: readModels(fields),
     behind: readBehind(fields),
+    refused: readRefused(fields),
     runs: runs && readRuns(runs),
   })
 }
@@ -312,6 +321,35 @@ function readBehind(fields: JsonReader): Record<string, BehindOthers> | undefine
   const entries = fields.entries('behind').map(({ key, value, path }): [string, BehindOthers] => {
     const behind = new JsonReader(value, path)
     return [key, { until: behind.time('until'), count: behind.integer('count', 1) }]
+  })
+  return entries.length === 0 ? undefined : Object.fromEntries(entries)
+}
+
+function refusedToJson(models: Record<string, RefusedModel>): JsonObject | undefined {
+  const entries = nameable(models).map(
+    ([model, { conversations, lastAt, until, count }]): [string, JsonValue] => [
+      model,
+      withoutUndefined({
+        conversations: [...conversations],
+        last_at: formatTime(lastAt),
+        until: optionalTime(until),
+        count: unlessZero(count),
+      }),
+    ],
+  )
+  return entries.length === 0 ? undefined : sortedObject(entries)
+}
+
+function readRefused(fields: JsonReader): Record<string, RefusedModel> | undefined {
+  const entries = fields.entries('refused').map(({ key, value, path }): [string, RefusedModel] => {
+    const refused = new JsonReader(value, path)
+    const model = {
+      conversations: [...(refused.optionalTexts('conversations') ?? [])],
+      lastAt: refused.time('last_at'),
+      until: refused.optionalTime('until'),
+      count: refused.optionalInteger('count', 0) ?? 0,
+    }
+    return [key, withoutUndefined(model)]
   })
   return entries.length === 0 ? undefined : Object.fromEntries(entries)
 }

@@ -160,6 +160,11 @@ export interface NotedFailure extends Omit<FailureOptions, 'signal'> {
    * counted.
    */
   readonly brokeOff?: 'stated' | 'unstated' | undefined
+  /**
+   * Another account has served what this one refused: what tells the conversation from others. After three different ones
+   * without a success of the model the profile goes behind others for it, for 60 s doubling to 1 h.
+   */
+  readonly servedElsewhere?: string | undefined
 }
 
 /** What accompanies a success. */

@@ -20,6 +20,8 @@ export interface ResolveOptions extends CallOptions {
   readonly familiar?: Familiar | undefined
   /** Ids of profiles that are not wanted, such as those that were tried already. */
   readonly exclude?: ReadonlySet<string> | undefined
+  /** Those of them that were asked: the request stays in the pool of the first. Default: all that are excluded. */
+  readonly tried?: ReadonlySet<string> | undefined
   /**
    * When an OAuth token is due for renewal and still good, wait up to this many milliseconds for the new one.
    * Default 0: it is handed out at once and renewed in the background.

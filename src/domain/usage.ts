@@ -41,7 +41,10 @@ export interface ModelCooldown {
   reason: FailureReason
   /** True when the provider itself named the time; our own estimates leave it out. */
   stated?: boolean
-  /** True when wording or a status alone led to it. */
+  /**
+   * True when wording or a status alone led to it. Where a model is presumed to be missing the profile goes behind others,
+   * and stays usable.
+   */
   presumed?: boolean
   /** When it was opened. Only of a window that is longer than 15 minutes. */
   since?: Date
@@ -82,6 +85,17 @@ export interface LastCheck {
   readonly at: Date
   /** Absent while the answer is not known, and where that process never told. */
   readonly said?: CheckSaid
+}
+
+/** A model that a profile refuses for no known reason, and that others served. */
+export interface RefusedModel {
+  /** The last conversations in which that happened, three at most, as short hashes. */
+  conversations: string[]
+  lastAt: Date
+  /** Until when the profile goes behind others for this model; absent until three conversations tell. */
+  until?: Date
+  /** So many periods in a row. */
+  count: number
 }
 
 /** A period in which a profile goes behind others for one model, because its answers broke off. */
@@ -133,6 +147,8 @@ export interface ProfileUsageStats {
   modelCooldowns?: Record<string, ModelCooldown>
   /** Models for which the profile is asked after others; the empty name stands for requests that name none. */
   behind?: Record<string, BehindOthers>
+  /** Models that it refuses for no known reason while other accounts serve them; the empty name as in `behind`. */
+  refused?: Record<string, RefusedModel>
   /**
    * Consecutive failures by class: `auth`; `transient` (timeout and server_error together); `overloaded`;
    * `billing` and `auth_permanent`, whose count is the exponent of the disable; `presumed`, the same of those that wording

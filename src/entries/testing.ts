@@ -9,6 +9,9 @@ export type { MemoryVault } from '../testing/memory-vault.js'
 export { createMemoryVault } from '../testing/memory-vault.js'
 export type { ScriptedUpstream, ScriptedUpstreamOptions } from '../testing/scripted-upstream.js'
 export { startScriptedUpstream } from '../testing/scripted-upstream.js'
+export type { Rule as SimulationRule, Tally as SimulationTally } from '../testing/simulation/breaches.js'
+export type { FoundBreach, SimulationOptions, SimulationReport } from '../testing/simulation/simulate.js'
+export { simulate } from '../testing/simulation/simulate.js'
 export type {
   StubAuthorizationServer,
   StubAuthorizationServerOptions,

@@ -12,6 +12,7 @@ import {
 } from './classify-rules.js'
 import { untilMidnightUtc } from './classify-wait.js'
 import { reasonOfStatus, saidByWords, wordsOf } from './classify-wording.js'
+import { speaksOfContent } from './policy-words.js'
 
 /** What a judgement depends on, besides what the body says. */
 export interface Judged {
@@ -152,16 +153,15 @@ function fromWording(response: Judged, problem: Problem, words: string, content:
   const said = saidByWords(words, isGuess || status === 429 || status >= 500)
   const code = problem.codes.find((one) => STATUS_OF_CODE.has(one))
   const stated = reasonOfStatus(effectiveStatus(status, problem, code))
-  // What a documented type says is stated; what a bare status says is not.
-  const byStatus = (reason: FailureReason): Verdict =>
-    code === undefined
-      ? { reason, certainty: 'presumed', decision: { by: 'status', what: String(status) } }
-      : // «Invalid request» is what some accounts alone are told, too.
-        {
-          reason,
-          certainty: reason === 'format' ? 'presumed' : 'stated',
-          decision: { by: 'code', what: code },
-        }
+  // What a documented type says is stated; what a bare status says is not, and a type that says another one, or no more
+  // than that something is wrong with a request, is no better.
+  const byStatus = (reason: FailureReason): Verdict => {
+    if (code === undefined)
+      return { reason, certainty: 'presumed', decision: { by: 'status', what: String(status) } }
+    const says = reasonOfStatus(STATUS_OF_CODE.get(code) ?? status)
+    const isSaid = says === reason && !VAGUE.has(reason) && reason !== 'format'
+    return { reason, certainty: isSaid ? 'stated' : 'presumed', decision: { by: 'code', what: code } }
+  }
   const byWords = (reason: FailureReason, what: string): Verdict => ({
     reason,
     certainty: 'presumed',
@@ -173,13 +173,17 @@ function fromWording(response: Judged, problem: Problem, words: string, content:
   if (status === 404 && model !== undefined && model !== '' && problem.message.includes(model)) {
     return byWords('model_not_found', model)
   }
+  // Content that is blocked says nothing of a key, and must not travel to the next one.
+  const ofStatus = byStatus(stated)
+  const isLoose = stated === 'auth_permanent' && ofStatus.certainty === 'presumed'
+  if (isLoose && speaksOfContent(problem.message)) return byWords('format', 'content that is blocked')
   // A page of a proxy in between says less about the key than the API itself would.
   if (stated === 'auth_permanent' && content.title !== undefined) return byStatus('auth')
-  if (!VAGUE.has(stated)) return byStatus(stated)
+  if (!VAGUE.has(stated)) return ofStatus
   // It says itself that it is no answer, and no more.
   if (status < 300 && problem.message === '' && problem.codes.length === 0) return byStatus('server_error')
   const inCodes = saidByWords(problem.codes.join('; '))
-  return inCodes === undefined ? byStatus(stated) : byWords(inCodes.reason, inCodes.words)
+  return inCodes === undefined ? ofStatus : byWords(inCodes.reason, inCodes.words)
 }
 
 /** The response's status, or what the body claims where the response says 200 or no more than 400. */

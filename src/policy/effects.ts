@@ -72,6 +72,8 @@ export interface FailureContext {
    * answer says why, which then has its effect; otherwise there is no window, and no run grows.
    */
   readonly brokeOff?: 'stated' | 'unstated' | undefined
+  /** Another account has served what this one refused: what tells the conversation from others. */
+  readonly servedElsewhere?: string | undefined
   /**
    * What the reason was told by. A presumption sets a profile aside for 60 s, doubling to 10 min where its credential seems
    * to be refused and to the first length of a disable where it seems to be unpaid, and a model for 10 min. Absent: a
@@ -139,8 +141,9 @@ export function withEffect(
   if (estimate === undefined) return counted
   const until = instantAfter(context.now, estimate)
   const isFirst = reason === 'auth' && (counted.runs.auth?.count ?? 0) < RUN_LIMIT
+  const isLoose = isPresumed || isFirst || (reason === 'model_not_found' && context.certainty === 'presumed')
   const own: Window = { until, reason: isPresumed || isFirst ? reason : recordedReason(reason) }
-  const window = stated ?? (isPresumed || isFirst ? { ...own, presumed: true } : own)
+  const window = stated ?? (isLoose ? { ...own, presumed: true } : own)
   return withWindow(counted, slot, described(window, slot, context))
 }
 

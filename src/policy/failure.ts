@@ -12,6 +12,7 @@ import { withBehind, withoutBehind } from './behind.js'
 import { failureWindowMs } from './cooldown.js'
 import { type FailureContext, type SentIn, scopeOf, withEffect } from './effects.js'
 import { withoutLongWindows } from './half-open.js'
+import { withoutRefused, withRefused } from './refused.js'
 import { currentRuns, isForgotten } from './runs.js'
 import { isOvertaken, judgedFor, withGeneration } from './verdicts.js'
 import {
@@ -51,7 +52,7 @@ export function applyFailure(
   context: FailureContext,
 ): FailureOutcome {
   const known = FAILURE_REASONS.includes(reason) ? reason : 'unknown'
-  const { now, config, sent, model, brokeOff } = context
+  const { now, config, sent, model, brokeOff, servedElsewhere } = context
   if (isOutdated(stats, known, sent)) return { stats, scope: scopeOf(known, model) }
   const judged = sent === undefined ? stats : withGeneration(judgedFor(stats, sent.generation), known, sent)
   const current = clearExpiredWindows(clampWindows(judged, now, context), now)
@@ -59,7 +60,9 @@ export function applyFailure(
   const runs = currentRuns(current, now, memoryMs)
   const counted = withTotals({ ...current, runs }, known, now, memoryMs)
   const placed = brokeOff === undefined ? counted : withBehind(counted, model, { now, memoryMs })
-  const after = brokeOff === 'unstated' ? placed : withEffect(placed, known, context)
+  const compared =
+    servedElsewhere === undefined ? placed : withRefused(placed, model, servedElsewhere, { now, memoryMs })
+  const after = brokeOff === 'unstated' ? compared : withEffect(compared, known, context)
   return { stats: after, scope: scopeOf(known, model) }
 }
 
@@ -87,7 +90,7 @@ export function applySuccess(stats: ProfileUsageStats, context: SuccessContext):
   const tried = sent?.trial === true ? withoutLongWindows(stats, { model, now }) : stats
   const shown = tried === stats ? stats : nextEpoch(tried)
   const held = isOvertaken(stats, sent) ? verdictsAlone(shown) : unheld(shown)
-  const served = withoutBehind({ ...held, lastUsed: now }, model)
+  const served = withoutRefused(withoutBehind({ ...held, lastUsed: now }, model), model)
   if (!model) return served
   const slot = modelSlot(model)
   const reason = readWindow(served, slot)?.reason
@@ -113,7 +116,14 @@ function verdictsAlone(stats: ProfileUsageStats): ProfileUsageStats {
 
 /** The statistics without windows and runs, in a new epoch. Totals stay. */
 export function applyReset(stats: ProfileUsageStats): ProfileUsageStats {
-  const { modelCooldowns: _models, behind: _behind, trialAt: _trial, check, ...rest } = nextEpoch(stats)
+  const {
+    modelCooldowns: _models,
+    behind: _behind,
+    refused: _refused,
+    trialAt: _trial,
+    check,
+    ...rest
+  } = nextEpoch(stats)
   // What a check has said is forgotten; that it was asked is not.
   const asked = check === undefined ? {} : { check: { at: check.at } }
   return withWindow(withWindow({ ...rest, ...asked, runs: {} }, COOLDOWN, undefined), DISABLE, undefined)

@@ -55,10 +55,12 @@ export interface StateValues {
   readonly proofs: Readonly<Record<string, Proof>>
   /** What is left of the limits of a profile, by its uid, or of an account, by `accountKey`. */
   readonly quota: QuotaState
+  /** What accounts have refused, in segments by number. */
+  readonly refusals: Segment
 }
 
 /** What is kept in segments. */
-export type SegmentKind = 'owners' | 'conversations'
+export type SegmentKind = 'owners' | 'conversations' | 'refusals'
 
 /** What one process that lives long knows of the use of profiles. */
 export interface WriterUse {

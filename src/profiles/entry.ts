@@ -14,6 +14,7 @@ import { isBehind } from '../policy/behind.js'
 import { modelAllowed } from '../policy/model-globs.js'
 import { QuotaFacts } from '../policy/quota-facts.js'
 import { servableUntil } from '../policy/refresh-due.js'
+import { isRefusing } from '../policy/refused.js'
 import type { RenewalWait, Standing } from '../policy/standing.js'
 import { modelWindow, standing } from '../policy/standing.js'
 import { judgedFor } from '../policy/verdicts.js'
@@ -282,13 +283,24 @@ export class Entry {
 
   /** Whether it may, and can at present, serve `model`. */
   serves(model: string, now: Date): boolean {
-    return modelAllowed(this.record.meta.models, model) && this.modelWindow(model, now) === undefined
+    if (!modelAllowed(this.record.meta.models, model)) return false
+    const window = this.modelWindow(model, now)
+    // A presumption costs nobody his only account.
+    return window === undefined || isPresumedMissing(window)
   }
 
-  /** Whether it is asked after others for this model, for its answers broke off. */
+  /**
+   * Whether it is asked after others for this model: its answers broke off, it refuses what others serve, or it is
+   * presumed not to have it.
+   */
   isBehind(model: string | undefined, nowMs: number): boolean {
-    const { stats } = this.use.value
-    return stats.behind !== undefined && isBehind(stats, model, new Date(nowMs))
+    const { behind, refused, modelCooldowns } = this.use.value.stats
+    if (behind === undefined && refused === undefined && modelCooldowns === undefined) return false
+    const { stats } = this.state
+    const now = new Date(nowMs)
+    if (isBehind(stats, model, now) || isRefusing(stats, model, now)) return true
+    const window = model === undefined ? undefined : this.modelWindow(model, now)
+    return window !== undefined && isPresumedMissing(window)
   }
 
   /** The window that sets `model` aside on this profile or its account: the latest. */
@@ -342,4 +354,15 @@ function renewalWait(
 /** The key under which profiles of one provider and account share windows. */
 export function accountKey(provider: string, account: string): string {
   return `${provider}\u0000${account}`
+}
+
+/** Whether a model is set aside because wording or a status alone says that the account does not have it. */
+function isPresumedMissing({
+  reason,
+  presumed,
+}: {
+  readonly reason: UnusableReason
+  readonly presumed?: boolean
+}): boolean {
+  return presumed === true && reason === 'model_not_found'
 }

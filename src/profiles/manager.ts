@@ -23,6 +23,7 @@ import type {
   ViewFilter,
 } from '../domain/profiles.js'
 import type { QuotaWindow } from '../domain/quota.js'
+import type { Refusals } from '../domain/refusals.js'
 import type { FailureReason, OutcomeOrigin, ProfileUsageStats } from '../domain/usage.js'
 import { StoredAffinity } from './affinity.js'
 import { CandidateSource } from './candidates.js'
@@ -31,6 +32,7 @@ import { ProfileEdits } from './edits.js'
 import type { NativeProfiles, OfferingManager } from './native.js'
 import { Outcomes } from './outcomes.js'
 import { type ManagerConfig, ProfileIndex } from './profile-index.js'
+import { StoredRefusals } from './refusals.js'
 import { Trials } from './trials.js'
 import { UseWriter } from './use-writer.js'
 import { passesFilter, viewOf } from './views.js'
@@ -51,16 +53,20 @@ export class StoredProfiles implements Profiles, OfferingManager {
   readonly native: NativeProfiles
   /** Absent where nothing outlives the process. */
   readonly affinity: Affinity | undefined
+  /** Absent where nothing outlives the process. */
+  readonly refusals: Refusals | undefined
 
   constructor(config: ManagerConfig) {
     const index = new ProfileIndex(config, (entries, last) => this.#uses.write(entries, last))
     this.#index = index
     this.#edits = new ProfileEdits(index)
-    this.#outcomes = new Outcomes(index)
     this.#uses = new UseWriter(index)
     this.#trials = new Trials(index)
     const hash = config.backend.digest?.bind(config.backend)
     this.affinity = hash && new StoredAffinity(index, hash)
+    const refusals = hash && new StoredRefusals(index, hash)
+    this.refusals = refusals
+    this.#outcomes = new Outcomes(index, refusals)
     this.native = {
       candidates: new CandidateSource(index),
       refreshes: {

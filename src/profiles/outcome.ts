@@ -45,7 +45,7 @@ export function failureOutcome(
   error: Pick<ProfileState, 'lastError' | 'lastErrorAt'> = {},
 ): Outcome {
   const chance = random()
-  const { model, retryAfterMs, origin = entry.origin, brokeOff, certainty, told } = options
+  const { model, retryAfterMs, origin = entry.origin, brokeOff, servedElsewhere, certainty, told } = options
   const effect = {
     now,
     provider: entry.provider,
@@ -56,6 +56,7 @@ export function failureOutcome(
     certainty,
     told,
     isStatic: entry.mode !== 'oauth',
+    servedElsewhere,
   }
   const failed = (
     stats: ProfileUsageStats,
@@ -136,6 +137,7 @@ export function isNews(entry: Entry, model: string | undefined, origin?: Outcome
     lastError !== undefined ||
     disproves(stats, model) ||
     stats.behind?.[modelKey(model)] !== undefined ||
+    stats.refused?.[modelKey(model)] !== undefined ||
     disproves(entry.accountStats, model)
   )
 }

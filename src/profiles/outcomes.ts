@@ -16,14 +16,17 @@ import {
   successOutcome,
 } from './outcome.js'
 import type { ProfileIndex } from './profile-index.js'
+import type { StoredRefusals } from './refusals.js'
 import { NOTHING } from './use-writer.js'
 
 /** What use tells of profiles: failures, successes, windows. */
 export class Outcomes {
   readonly #index: ProfileIndex
+  readonly #refusals: StoredRefusals | undefined
 
-  constructor(index: ProfileIndex) {
+  constructor(index: ProfileIndex, refusals?: StoredRefusals) {
     this.#index = index
+    this.#refusals = refusals
   }
 
   async markError(id: string, error: unknown, options: CallOptions = {}): Promise<void> {
@@ -64,6 +67,7 @@ export class Outcomes {
     await this.#index.ready(options)
     const known = this.#index.mustFind(id)
     this.#index.used(known)
+    this.#refusals?.succeeded(known.provider, options.model)
     if (!isNews(known, options.model, options.origin)) return
     await this.#index.outcomes.record(successOutcome(known, options.model, this.#index.now(), options.origin))
   }
@@ -81,6 +85,7 @@ export class Outcomes {
     const entry = this.#index.find(id)
     if (entry === undefined) return
     this.#index.used(entry)
+    this.#refusals?.succeeded(entry.provider, model)
     if (!isNews(entry, model, origin)) return
     const now = this.#index.now()
     this.#index.outcomes.add(successOutcome(entry, model, now, origin), now)
@@ -108,6 +113,16 @@ export class Outcomes {
   }
 
   async reset(id?: string, options: CallOptions = {}): Promise<string[]> {
+    const changed = await this.#lift(id, options)
+    const { groups } = this.#index.catalogue
+    const of = id === undefined ? [...groups.keys()] : [this.#index.find(id)?.provider ?? '']
+    for (const provider of of) {
+      await this.#refusals?.reset(provider)
+    }
+    return changed
+  }
+
+  #lift(id: string | undefined, options: CallOptions): Promise<string[]> {
     return this.#index.transact(options, async (tx) => {
       const entries = id === undefined ? this.#index.sorted() : [this.#index.mustFind(id)]
       const changed: string[] = []
@@ -174,6 +189,7 @@ function isHeld(stats: ProfileUsageStats | undefined): boolean {
     stats.disabledUntil !== undefined ||
     Object.keys(stats.modelCooldowns ?? {}).length > 0 ||
     Object.keys(stats.behind ?? {}).length > 0 ||
+    Object.keys(stats.refused ?? {}).length > 0 ||
     Object.keys(stats.runs ?? {}).length > 0
   )
 }

@@ -105,6 +105,7 @@ export class ProfileIndex {
     this.segments = {
       owners: new SegmentLog('owners', host),
       conversations: new SegmentLog('conversations', host),
+      refusals: new SegmentLog('refusals', host),
     }
     config.backend.connect((delta) => this.#take(delta))
   }
@@ -194,7 +195,7 @@ export class ProfileIndex {
     }
     for (const change of delta.changes) {
       if (change.kind === 'proofs') this.proofs = change.value ?? {}
-      if (change.kind === 'owners' || change.kind === 'conversations')
+      if (change.kind === 'owners' || change.kind === 'conversations' || change.kind === 'refusals')
         this.segments[change.kind].take(change.key, change.value)
     }
     this.catalogue.apply(delta, this.now())

@@ -3,14 +3,7 @@ import type { ProfileId } from '../domain/ids.js'
 import type { AuthMode } from '../domain/profile.js'
 import { usageFromJson, usageToJson } from '../domain/profile-codec.js'
 import type { FailureReason } from '../domain/usage.js'
-import type {
-  ProfileState,
-  RefreshState,
-  StateChange,
-  StateKey,
-  StateValues,
-  WriterUse,
-} from './backend.js'
+import type { ProfileState, RefreshState, StateChange, StateKey, StateValues, WriterUse } from './backend.js'
 import { type QuotaStateJson, quotaFromJson, quotaToJson } from './quota-codec.js'
 import type { ProfileMeta, ProfileSecrets } from './record.js'
 import type { Segment } from './segments.js'
@@ -140,6 +133,7 @@ const KINDS = {
   conversations: { name: 'conversations', tag: 'c' },
   proofs: { name: 'proofs', tag: 'h' },
   quota: { name: 'quota', tag: 'q' },
+  refusals: { name: 'refusals', tag: 'x' },
 } as const
 
 /** The name a row of state is filed under; its row id is derived from it. */
@@ -174,6 +168,7 @@ export function encodeState(change: StateChange): Buffer {
       return jsonBuffer({ k: tag, key, wa: value?.at, us: value?.usedAt, tu: value?.turns })
     case 'owners':
     case 'conversations':
+    case 'refusals':
       return jsonBuffer({ k: tag, key, u: value?.uids, en: value?.entries })
     case 'proofs':
       return jsonBuffer({ k: tag, key, pf: value })
@@ -204,6 +199,8 @@ export function decodeState(bytes: Buffer): StateChange | undefined {
       return { kind: 'proofs', key: json.key, value: json.pf }
     case 'q':
       return { kind: 'quota', key: json.key, value: quotaFromJson(json) }
+    case 'x':
+      return { kind: 'refusals', key: json.key, value: segmentFromJson(json) }
     default:
       return undefined
   }

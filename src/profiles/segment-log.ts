@@ -4,6 +4,7 @@ import { Deferral } from './deferral.js'
 import {
   entriesOf,
   entryCount,
+  lastEntryMs,
   type Remembered,
   SEGMENT_ENTRIES,
   type Segment,
@@ -42,6 +43,7 @@ export class SegmentLog {
   #flushing: Promise<void> = Promise.resolve()
   /** Attempts in a row that failed. */
   #failed = 0
+  #newestMs = 0
 
   constructor(kind: SegmentKind, host: SegmentLogHost) {
     this.#kind = kind
@@ -51,6 +53,11 @@ export class SegmentLog {
 
   get isEmpty(): boolean {
     return this.#segments.size === 0 && this.#pending.size === 0
+  }
+
+  /** When the latest entry was made, in epoch milliseconds; 0 where there is none. */
+  get newestMs(): number {
+    return this.#newestMs
   }
 
   /** Forgets what is stored, as long as nothing is told of it. */
@@ -68,6 +75,7 @@ export class SegmentLog {
       this.#index = undefined
       return
     }
+    this.#newestMs = Math.max(this.#newestMs, lastEntryMs(segment))
     const isNewest = number >= this.#newest()
     this.#segments.set(number, segment)
     // Others add to the newest one: what it has is later than all else.
@@ -84,6 +92,7 @@ export class SegmentLog {
   put(digest: string, value: Remembered): void {
     this.#pending.delete(digest)
     this.#pending.set(digest, value)
+    this.#newestMs = Math.max(this.#newestMs, value.atMs)
     if (this.#pending.size > MOST_PENDING) {
       const [oldest] = this.#pending.keys()
       if (oldest !== undefined) this.#pending.delete(oldest)

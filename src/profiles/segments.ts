@@ -54,6 +54,15 @@ export function withEntries(
   return { uids, entries: Buffer.concat(pieces).toString('base64') }
 }
 
+/** When the last entry of a segment was made, in epoch milliseconds; 0 where it has none. */
+export function lastEntryMs({ entries }: Segment): number {
+  const count = Math.floor(Buffer.byteLength(entries, 'base64') / ENTRY_BYTES)
+  if (count === 0) return 0
+  // Three bytes are four characters, and an entry is ten times three bytes.
+  const bytes = Buffer.from(entries.slice(((count - 1) * ENTRY_BYTES * 4) / 3), 'base64')
+  return bytes.readUInt32BE(2 * DIGEST_BYTES) * 1_000
+}
+
 /** The entries of a segment, the oldest first. Those that name no profile are left out. */
 export function* entriesOf({ uids, entries }: Segment): Generator<[digest: string, value: Remembered]> {
   const bytes = Buffer.from(entries, 'base64')

@@ -5,6 +5,7 @@ import type { ProviderLookup } from '../domain/providers.js'
 import type { QuotaWindow } from '../domain/quota.js'
 import { behindAt } from '../policy/behind.js'
 import { currentQuota } from '../policy/quota-windows.js'
+import { refusingAt } from '../policy/refused.js'
 import type { Entry } from './entry.js'
 import { certaintyOf, evidenceView } from './evidence-view.js'
 import type { ProfileMeta } from './record.js'
@@ -88,8 +89,11 @@ function quotaOf(entry: Entry, now: Date): QuotaWindow[] | undefined {
 }
 
 function behind({ state: { stats } }: Entry, now: Date): BehindView[] | undefined {
-  const models = behindAt(stats, now).map(([model, until]) => ({ model, until }))
-  return models.length === 0 ? undefined : models
+  const models = new Map(behindAt(stats, now))
+  for (const [model, until] of refusingAt(stats, now)) {
+    if (until > (models.get(model) ?? now)) models.set(model, until)
+  }
+  return models.size === 0 ? undefined : [...models].map(([model, until]) => ({ model, until }))
 }
 
 /** The models set aside on the entry or its account at `now`, soonest first. */

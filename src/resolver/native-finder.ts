@@ -29,7 +29,7 @@ export class NativeFinder implements CredentialFinder {
     for (;;) {
       options.signal?.throwIfAborted()
       if (!this.#source.fresh()) await this.#source.sync()
-      const request = this.#source.afterTrying(asked, options.exclude)
+      const request = this.#source.afterTrying(asked, options.tried ?? options.exclude)
       const outcome = await this.#tryAll(request, options)
       if (!(outcome instanceof KeymuxError)) return outcome
       this.#refuseUnknown(request.provider, outcome)
@@ -42,7 +42,7 @@ export class NativeFinder implements CredentialFinder {
   findNow(asked: ResolutionOptions, options: ResolveOptions): Resolution | undefined {
     const source = this.#source
     if (!source.fresh()) return undefined
-    const request = source.afterTrying(asked, options.exclude)
+    const request = source.afterTrying(asked, options.tried ?? options.exclude)
     const nowMs = source.nowMs()
     const entry = source.pick(request, nowMs, passedOver(source, request, options))
     const credential = entry === undefined ? undefined : this.#opened.held(entry, nowMs)
@@ -54,7 +54,7 @@ export class NativeFinder implements CredentialFinder {
   async findTrial(asked: ResolutionOptions, options: ResolveOptions): Promise<Resolution | undefined> {
     const source = this.#source
     if (!source.fresh()) await source.sync()
-    const request = source.afterTrying(asked, options.exclude)
+    const request = source.afterTrying(asked, options.tried ?? options.exclude)
     const setAside = source.setAside(request, passedOver(source, request, options))
     for (const entry of preferredFirst(setAside, request)) {
       options.signal?.throwIfAborted()

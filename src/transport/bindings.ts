@@ -66,6 +66,11 @@ export class Bindings {
     return bound
   }
 
+  /** The conversation that the request is a part of, as {@link Affinity.digest} gives it. */
+  conversationDigest({ provider }: Stage): string | undefined {
+    return this.#digestOf(provider)
+  }
+
   /** Notes that a profile is asked. */
   asks(profileId: string): void {
     this.#first ??= profileId

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type ForwardingLab, openForwarding } from '../../test/support/forwarding.js'
-import { ok, type Reply } from '../entries/testing.js'
+import { createMemoryStore, ok, type Reply } from '../entries/testing.js'
 
 const MINUTE = 60_000
 const HOUR = 3_600_000
@@ -41,6 +41,50 @@ async function windows(lab: ForwardingLab, count: number): Promise<number[]> {
   }
   return found
 }
+
+describe('a model that is presumed to be missing', () => {
+  const NO_MODEL = reply(404, { message: 'no such model' })
+  const GONE = reply(404, { error: { message: 'no', code: 'model_not_found' } })
+
+  test('costs nobody his only account', async () => {
+    await using lab = await openForwarding({ scripts: { 'key-a': [NO_MODEL, ok()] } })
+    await lab.add('a')
+    expect((await lab.forward()).status).toBe(404)
+    const { modelCooldowns } = await lab.handle.profiles.view('openai:a')
+    expect(modelCooldowns).toMatchObject([{ model: 'gpt-4o', reason: 'model_not_found' }])
+    expect((await lab.forward()).status).toBe(200)
+  })
+
+  test('puts an account behind the others for ten minutes, and nobody is asked in its place for ever', async () => {
+    await using lab = await openForwarding({ scripts: { 'key-a': NO_MODEL } })
+    await lab.addAll('a', 'b')
+    expect(await lab.forward()).toMatchObject({ profileId: 'openai:b', attempts: 2 })
+    expect(await lab.forward()).toMatchObject({ profileId: 'openai:b', attempts: 1 })
+    lab.handle.clock.advance(10 * MINUTE)
+    await lab.handle.profiles.reportFailure('openai:b', 'rate_limit', { retryAfterMs: MINUTE })
+    expect((await lab.forward()).attempts).toBe(1)
+  })
+
+  test('keeps it away where a code says it', async () => {
+    await using lab = await openForwarding({ scripts: { 'key-a': [GONE, ok()] } })
+    await lab.add('a')
+    expect((await lab.forward()).status).toBe(404)
+    expect((await lab.forward()).status).toBe(429)
+  })
+
+  test('is as in the vault after a restart', async () => {
+    const shared = createMemoryStore()
+    await using lab = await openForwarding({
+      scripts: { 'key-a': [NO_MODEL, ok()] },
+      store: shared.connect(),
+    })
+    await lab.add('a')
+    await lab.forward()
+    await lab.handle.profiles.flush()
+    await using other = await openForwarding({ store: shared.connect() })
+    expect((await other.forward()).status).toBe(200)
+  })
+})
 
 describe('a presumption', () => {
   test('that a key is refused sets it aside for a minute, doubling to ten', async () => {

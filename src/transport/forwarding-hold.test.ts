@@ -59,6 +59,14 @@ async function answered(lab: HoldLab, pending: Pending): Promise<Answer> {
 }
 
 describe('a short exhaustion', () => {
+  test('that ends in the last moment of the wait is noticed', async () => {
+    await using lab = await holdLab()
+    await lab.add('a')
+    await lab.handle.profiles.reportFailure('openai:a', 'rate_limit', { retryAfterMs: MAX_WAIT_MS - 200 })
+    const answer = await answered(lab, lab.ask())
+    expect(answer.status).toBe(200)
+  })
+
   test('is held without a word, and asked again when the first account is back', async () => {
     await using lab = await holdLab({
       scripts: { 'key-a': rateLimited({ retryAfter: 9 }), 'key-b': [rateLimited({ retryAfter: 5 }), ok()] },

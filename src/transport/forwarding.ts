@@ -4,6 +4,7 @@ import type { ProviderFamily } from '../domain/provider.js'
 import { Follower } from './answer-follow.js'
 import type { AnswerJudge } from './answer-verdict.js'
 import { Bindings } from './bindings.js'
+import { Comparer, leaveAfter, type OpenRefusal } from './comparer.js'
 import { Conclusion } from './conclusion.js'
 import { Course, DEADLINE } from './course.js'
 import type { CredentialForms } from './credential-forms.js'
@@ -60,6 +61,7 @@ export class Forwarding {
   readonly #bindings: Bindings
   readonly #selection: Selection
   readonly #follower: Follower
+  readonly #comparer: Comparer
   #kept: Promise<void> | undefined
   readonly #maxWaitMs: number
   readonly #deadlineMs: number
@@ -81,9 +83,12 @@ export class Forwarding {
     this.#outbound = outbound
     this.#course = course
     this.#bindings = bindings
-    this.#selection = new Selection(parts, { request, outbound, course, bindings, rooms })
-    this.#trier = new Trier(parts, { outbound, course, judge, bindings }, request.settings)
-    this.#follower = new Follower(parts, judge, this.#trier.failures)
+    const selection = new Selection(parts, { request, outbound, course, bindings, rooms })
+    const trier = new Trier(parts, { outbound, course, judge, bindings }, request.settings)
+    this.#selection = selection
+    this.#trier = trier
+    this.#follower = new Follower(parts, judge, trier.failures)
+    this.#comparer = new Comparer(parts, { request, outbound, course, bindings, selection, trier })
   }
 
   async run(): Promise<Answer> {
@@ -161,7 +166,40 @@ export class Forwarding {
       const early = await this.#lateAnswer(running)
       if (early !== undefined) return early
     }
-    return this.#judge(await running, this.#late.all)
+    const outcome = await running
+    const open = this.#comparer.open(outcome)
+    return open === undefined ? this.#judge(outcome, this.#late.all) : this.#compare(open)
+  }
+
+  /** Whose fault a refusal is another account tells: the caller gets its answer, or else the refusal. */
+  async #compare(open: OpenRefusal): Promise<Answer> {
+    const { tried, failure, exchange } = open
+    const { stage, credential, resolution } = tried
+    const model = this.#outbound.model(stage)
+    this.#selection.tried(resolution.profile, false)
+    const second = await this.#comparer.ask(open)
+    const answer = second?.result instanceof Exchange ? this.#judge(second, this.#late.all) : undefined
+    if (answer !== undefined) {
+      this.#note(tried, failure, model, this.#comparer.served(open))
+      exchange.cancel()
+      return answer
+    }
+    this.#note(tried, failure, model)
+    if (second !== undefined && !(second.result instanceof Exchange))
+      this.#noteSecond(open, second, second.result)
+    return this.#providers(
+      errorPassedOn(exchange, credential, this.#familyOf(stage), this.#forms),
+      resolution.profile.id,
+    )
+  }
+
+  /** Another account has not served what was refused: what that says of it has its own effect. */
+  #noteSecond(open: OpenRefusal, second: TriedProfile, failure: Failure): void {
+    this.#selection.tried(second.resolution.profile, false)
+    this.#comparer.refused(open, second)
+    if (failure.telling) this.#note(second, failure, this.#outbound.model(second.stage))
+    failure.exchange?.cancel()
+    failure.late?.exchange.cancel()
   }
 
   /** The answer of a late try, if one comes before `running` ends. */
@@ -247,10 +285,16 @@ export class Forwarding {
     return this.#parts.providers.get(provider)?.family
   }
 
-  #note({ resolution, origin }: TriedProfile, failure: Failure, model: string | undefined): void {
+  #note(
+    { resolution, origin }: TriedProfile,
+    failure: Failure,
+    model: string | undefined,
+    servedElsewhere?: string,
+  ): void {
     const { reason, message, retryAfterMs, certainty } = failure
     const told = toldBy(failure)
-    const details = { message, retryAfterMs, certainty, told, origin, model: modelOf(failure, model) }
+    const failed = { message, retryAfterMs, certainty, told, origin, model: modelOf(failure, model) }
+    const details = { ...failed, servedElsewhere }
     this.#parts.profiles.noteFailure(resolution.profile.id, reason, withoutUndefined(details))
   }
 
@@ -323,8 +367,15 @@ export class Forwarding {
           )
           if (busy.length === 0 || soonest > this.#maxWaitMs) return undefined
           place ??= this.#holds.enter(this.#lane(), this.#heldBytes(), this.#maxWaitMs, this.#request.held)
-          if (!(await place?.turn(soonest, this.#course.signal))) return undefined
+          const isTurn = await place?.turn(soonest, this.#course.signal)
           for (const { profileId } of busy) selection.forget(profileId)
+          if (isTurn !== true) {
+            // An account may have come back in the last moment.
+            const isBack = place?.isTimeUp === true && (await selection.askAnew())
+            const late = isBack ? await this.#round() : undefined
+            if (late !== undefined) place?.served()
+            return late
+          }
         }
         const answer = (await this.#round()) ?? (await this.#waitForRoom()) ?? (await this.#pressOn())
         if (answer !== undefined) {
@@ -428,16 +479,6 @@ export class Forwarding {
 /** The beginning of an answer as it can be read. */
 function beginningOf(exchange: Exchange): Buffer | undefined {
   return decodeBeginning(exchange.beginning(), headerValue(exchange.headers, 'content-encoding'))
-}
-
-/** Leaves a room once a try is over: with its answer, or because there is none. */
-function leaveAfter(running: Promise<TriedProfile>, leave: () => void): void {
-  const after = (result: TriedProfile['result']): void => {
-    if (result instanceof Exchange) result.onOver(leave)
-    else if (result.late === undefined) leave()
-    else result.late.result.then(after, leave)
-  }
-  running.then(({ result }) => after(result), leave)
 }
 
 /** A try whose answer is not needed. */

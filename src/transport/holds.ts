@@ -76,6 +76,7 @@ export class Place {
   readonly #cancelExpiry: () => void
   #served = false
   #expired = false
+  #timeUp = false
   #hasTurn = false
   #settle: ((isTurn: boolean) => void) | undefined
 
@@ -84,7 +85,10 @@ export class Place {
     this.#lane = lane
     this.#order = lane.join(this)
     this.#left = left
-    this.#cancelExpiry = timers.after(maxMs, () => this.dismiss())
+    this.#cancelExpiry = timers.after(maxMs, () => {
+      this.#timeUp = true
+      this.dismiss()
+    })
   }
 
   /** Where it stands: who came first goes first, also when it comes back from a try. */
@@ -116,6 +120,11 @@ export class Place {
     // Whoever hung up in the very moment of his turn gives it back when he leaves.
     signal.throwIfAborted()
     return isTurn
+  }
+
+  /** Whether it has waited as long as it may: an account may have come back in the last moment. */
+  get isTimeUp(): boolean {
+    return this.#timeUp
   }
 
   /** The account has answered it: the next may go. */

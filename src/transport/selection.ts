@@ -36,7 +36,7 @@ const MOST_CROWDED = 16
 
 /** Whom a request asks next, and why nobody is left. */
 export class Selection {
-  readonly #parts: Pick<ForwarderParts, 'resolver' | 'clock'>
+  readonly #parts: Pick<ForwarderParts, 'resolver' | 'clock' | 'refusals'>
   readonly #of: SelectionParts
   readonly #tried = new Set<string>()
   /** Why stages had nobody to offer. */
@@ -46,7 +46,7 @@ export class Selection {
   /** The profile whose room it is this request's turn to enter. */
   #turn: string | undefined
 
-  constructor(parts: Pick<ForwarderParts, 'resolver' | 'clock'>, of: SelectionParts) {
+  constructor(parts: Pick<ForwarderParts, 'resolver' | 'clock' | 'refusals'>, of: SelectionParts) {
     this.#parts = parts
     this.#of = of
   }
@@ -79,11 +79,24 @@ export class Selection {
   /** The next profile of a stage, with a place in its room; `undefined` when none is left. */
   async next(stage: Stage): Promise<Selected | undefined> {
     for (;;) {
-      const resolution = await this.#pick(stage, this.#excluded())
+      const resolution = await this.#pickInTurn(stage)
       if (resolution === undefined) return undefined
       const leave = this.#enter(resolution)
       // Another request was quicker: its room is full now, and it is passed over.
       if (leave !== undefined) return { stage, resolution, leave }
+    }
+  }
+
+  /** A profile of another account that is available now, for what `first` has refused: in the same pool. */
+  async other(stage: Stage, first: Resolution['profile']): Promise<Selected | undefined> {
+    const passed = new Set(this.#excluded()).add(first.id)
+    for (;;) {
+      const resolution = await this.#pickAside(stage, passed)
+      if (resolution === undefined) return undefined
+      const { id, account } = resolution.profile
+      const leave = account !== undefined && account === first.account ? undefined : this.#enter(resolution)
+      if (leave !== undefined) return { stage, resolution, leave }
+      passed.add(id)
     }
   }
 
@@ -161,6 +174,29 @@ export class Selection {
     return Math.min(...reasons.map(({ until }) => (until?.getTime() ?? nowMs) - nowMs))
   }
 
+  /** The next profile; those that go last in this conversation only when there is no other. */
+  #pickInTurn(stage: Stage): Promise<Resolution | undefined> {
+    const excluded = this.#excluded()
+    const { refusals } = this.#parts
+    if (refusals === undefined || refusals.isEmpty) return this.#pick(stage, excluded)
+    const conversation = this.#of.bindings.conversationDigest(stage)
+    const last = conversation === undefined ? undefined : refusals.lastIn(conversation)
+    if (last === undefined || last.size === 0) return this.#pick(stage, excluded)
+    const before = this.#pickAside(stage, new Set([...excluded, ...last]))
+    return before.then((found) => found ?? this.#pick(stage, excluded))
+  }
+
+  /** Picks without a word of why nobody is left. */
+  async #pickAside(stage: Stage, exclude: ReadonlySet<string>): Promise<Resolution | undefined> {
+    const said = this.#refusals
+    this.#refusals = []
+    try {
+      return await this.#pick(stage, exclude)
+    } finally {
+      this.#refusals = said
+    }
+  }
+
   async #pick(stage: Stage, exclude: ReadonlySet<string>): Promise<Resolution | undefined> {
     const { provider, profile } = stage
     const { resolver } = this.#parts
@@ -181,11 +217,13 @@ export class Selection {
   #choice(stage: Stage, exclude: ReadonlySet<string>): ResolveOptions {
     const model = this.#of.outbound.model(stage)
     const { only, familiar } = this.#of.bindings.of(stage)
+    const pool = this.#pool
+    const tried = this.#tried
     // Written out: an object that is spread for every request costs a twelfth of it.
     if (only === undefined && familiar === undefined) {
-      return model === undefined ? { exclude, pool: this.#pool } : { exclude, pool: this.#pool, model }
+      return model === undefined ? { exclude, tried, pool } : { exclude, tried, pool, model }
     }
-    return { exclude, pool: this.#pool, model, only, familiar }
+    return { exclude, tried, pool, model, only, familiar }
   }
 
   /** Those that were tried, and those whose room is full. */

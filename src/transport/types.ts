@@ -7,6 +7,7 @@ import type { Clock, Logger, Random } from '../domain/ports.js'
 import type { AuthProfile } from '../domain/profile.js'
 import type { Profiles } from '../domain/profiles.js'
 import type { Providers } from '../domain/providers.js'
+import type { Refusals } from '../domain/refusals.js'
 import type { CredentialResolver } from '../domain/resolver.js'
 import type { Route } from '../egress/routes.js'
 import type { Offer } from './handshake.js'
@@ -74,6 +75,8 @@ export interface ForwarderParts {
     Partial<Pick<Profiles, 'noteQuota'>>
   /** Which account objects and conversations belong to. Absent: any account may serve any request. */
   readonly affinity?: Affinity | undefined
+  /** What accounts have refused for no known reason. Absent: every such refusal is put to a second account. */
+  readonly refusals?: Refusals | undefined
   /** Renews a login whose access token was refused. */
   readonly renewer: Pick<OAuthRenewer, 'renew'>
   readonly providers: Pick<Providers, 'get'>

@@ -147,6 +147,7 @@ export async function openForwarding(options: LabOptions = {}): Promise<Forwardi
     resolver: handle.resolver,
     profiles: handle.profiles,
     affinity: handle.profiles.affinity,
+    refusals: handle.profiles.refusals,
     renewer: new Renewer({
       store: handle.profiles,
       clock: handle.clock,

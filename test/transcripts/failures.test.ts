@@ -80,6 +80,14 @@ describe('explain-failure', () => {
       ['--status', '403', '--header', 'cf-mitigated: challenge'],
       { reason: 'server_error', decided_by: { by: 'page' } },
     ],
+    [
+      ['--status', '400', '--message', 'not for you'],
+      { reason: 'format', effect: expect.stringContaining('one other account is asked') },
+    ],
+    [
+      ['--status', '400', '--message', 'stopped by moderation'],
+      { reason: 'format', effect: expect.not.stringContaining('other account') },
+    ],
     [['--status', '200', '--message', '{"ok":true}'], { failure: false }],
   ])('as JSON: %j', async (args, expected) => {
     const told = await keymux(['explain-failure', '--provider', 'openai', '--json', ...args])

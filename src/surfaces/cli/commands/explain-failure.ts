@@ -7,7 +7,9 @@ import type { ProviderMetadata } from '../../../domain/provider.js'
 import { familyFor } from '../../../policy/classify-families.js'
 import { explainMessage } from '../../../policy/classify-message.js'
 import { type Decision, type ExplainedVerdict, explainResponse } from '../../../policy/classify-response.js'
+import { isOpenRefusal } from '../../../policy/compare.js'
 import { failureSource, isOwners } from '../../../policy/own-rules.js'
+import { speaksOfPolicy } from '../../../policy/policy-words.js'
 import type { CliContext } from '../context.js'
 import { readBody } from '../failure-body.js'
 import { effectOf } from '../failure-effect.js'
@@ -45,12 +47,13 @@ export const explainFailure: CommandSpec = {
   async run(context, input) {
     const provider = parseProviderName(required(input, 'provider'))
     const { output } = context
-    const verdict = await explain(context, input, provider)
+    const { verdict, isCompared } = await explain(context, input, provider)
     if (verdict === undefined) {
       output.result({ provider, failure: false }, () => 'This is no failure.')
       return undefined
     }
     const { reason, scope, certainty, retryAfterMs, message, decision } = verdict
+    const effect = isCompared ? COMPARED : effectOf(verdict)
     const fields = {
       provider,
       failure: true,
@@ -60,18 +63,20 @@ export const explainFailure: CommandSpec = {
       retry_after_ms: retryAfterMs,
       message,
       decided_by: withoutUndefined({ ...decision }),
-      effect: effectOf(verdict),
+      effect,
     }
-    output.result(withoutUndefined(fields), () => render(verdict))
+    output.result(withoutUndefined(fields), () => render(verdict, effect))
     return undefined
   },
 }
 
-async function explain(
-  context: CliContext,
-  input: CommandInput,
-  provider: string,
-): Promise<ExplainedVerdict | undefined> {
+interface Explained {
+  readonly verdict: ExplainedVerdict | undefined
+  /** One other account is asked. */
+  readonly isCompared: boolean
+}
+
+async function explain(context: CliContext, input: CommandInput, provider: string): Promise<Explained> {
   const status = input.integer('status', { min: 100, max: 599 })
   const headers = headersOf(input.texts('header'))
   const bodyFile = input.text('body-file')
@@ -95,10 +100,13 @@ async function explain(
     model: input.text('model'),
     now: host.clock.now(),
   }
-  if (status === undefined && message !== undefined) return explainMessage(message, about)
+  if (status === undefined && message !== undefined)
+    return { verdict: explainMessage(message, about), isCompared: false }
   const body = bodyFile === undefined ? (message ?? '') : await readBody(context, bodyFile)
   // A body alone may tell of a failure whatever its status was, as that of a stream does.
-  return explainResponse({ ...about, status: status ?? 200, headers, body }, status === undefined)
+  const verdict = explainResponse({ ...about, status: status ?? 200, headers, body }, status === undefined)
+  const isOpen = verdict !== undefined && status !== undefined && isOpenRefusal(verdict, status)
+  return { verdict, isCompared: isOpen && !speaksOfPolicy(body.toString()) }
 }
 
 function required(input: CommandInput, name: string): string {
@@ -124,7 +132,9 @@ function headersOf(pairs: readonly string[]): Record<string, string> {
   )
 }
 
-function render(verdict: ExplainedVerdict): string {
+const COMPARED = 'one other account is asked; where that says the same, the caller gets it'
+
+function render(verdict: ExplainedVerdict, effect: string): string {
   const { reason, scope, certainty, retryAfterMs, message, decision } = verdict
   const lines: [string, string | undefined][] = [
     ['reason', `${reason} (${certainty})`],
@@ -137,7 +147,7 @@ function render(verdict: ExplainedVerdict): string {
     ['decided by', printable(decidedBy(decision))],
     ['source', decision.source],
     ['rule', decision.where],
-    ['effect', effectOf(verdict)],
+    ['effect', effect],
   ]
   return lines
     .flatMap(([name, value]) => (value === undefined ? [] : [`${pad(name, 12)}${value}`]))
