@@ -64,12 +64,15 @@ export type {
 } from './domain/profiles.js'
 export type {
   AuthHeader,
+  CredentialHeader,
+  FailureFamily,
   OAuthEndpoint,
   ProviderCheck,
   ProviderFamily,
   ProviderInfo,
   ProviderMetadata,
   ProviderOAuthConfig,
+  UnpaidAnswer,
 } from './domain/provider.js'
 export type { QuotaStatus, QuotaWindow } from './domain/quota.js'
 export type { CacheStats, ResolveOptions } from './domain/resolver.js'
