@@ -300,11 +300,6 @@ export function saidByWords(words: string, strictly = false): Said | undefined {
   return { reason: found.reason, decides: DECISIVE.has(found.group), words: phrases.join(' … ') }
 }
 
-/** The reason that the wording gives. */
-export function reasonOfWords(words: string): FailureReason | undefined {
-  return saidByWords(words)?.reason
-}
-
 /** The HTTP status that a text mentions as such. Takes {@link wordsOf}. */
 export function statusInWords(words: string): number | undefined {
   const status = STATUS_IN_TEXT.exec(words)?.[1]
