@@ -7,6 +7,7 @@ export type { CandidateReason, ErrorCode, KeymuxErrorOptions } from './domain/er
 export { ERROR_CODES, isKeymuxError, KeymuxError, NoUsableProfileError } from './domain/errors.js'
 export type { ExplainedCandidate, Explanation, PlaceRule } from './domain/explanation.js'
 export type { OwnFailureRule, ProviderFailureRule, TextPattern } from './domain/failure-rule.js'
+export type { Health, HealthEvent, HealthOutcome } from './domain/health.js'
 export type { ProfileId } from './domain/ids.js'
 export { newProfileId, profileName, profileProvider } from './domain/ids.js'
 export type { Keymux } from './domain/keymux.js'
