@@ -183,20 +183,25 @@ export class Trier {
     origin: string,
     profile: AuthProfile,
   ): Route | Failure | undefined | Promise<Route | Failure | undefined> {
-    const open = (route: Route | undefined): Route | Failure | undefined =>
-      route && (this.#closed.of(origin, route) ?? route)
-    const unusable = (error: unknown): Failure => {
-      if (!isKeymuxError(error, 'proxy_failed')) throw error
-      const failure = proxyFailure(error)
-      this.note(profile.id, failure, 0)
-      return failure
-    }
     try {
       const found = this.#parts.sender.route?.(origin, profile)
-      return found instanceof Promise ? found.then(open, unusable) : open(found)
+      if (found === undefined) return undefined
+      if (!(found instanceof Promise)) return this.#closed.of(origin, found) ?? found
+      return found.then(
+        (route) => route && (this.#closed.of(origin, route) ?? route),
+        (error: unknown) => this.#unusable(profile, error),
+      )
     } catch (error) {
-      return unusable(error)
+      return this.#unusable(profile, error)
     }
+  }
+
+  /** Its proxy is set to what is none. */
+  #unusable({ id }: AuthProfile, error: unknown): Failure {
+    if (!isKeymuxError(error, 'proxy_failed')) throw error
+    const failure = proxyFailure(error)
+    this.note(id, failure, 0)
+    return failure
   }
 
   #end(

@@ -8,23 +8,12 @@ import { formatTime } from '../../domain/rfc3339.js'
 import { shellQuote } from '../../domain/shell.js'
 import { readSecretFile } from '../../system/safe-file.js'
 import type { CliContext } from './context.js'
+import type { Finding } from './finding.js'
 import { givenKeyFile, opensUnasked } from './passphrase.js'
 import { proxiesInUse, proxyOfEnvironment } from './proxy-findings.js'
 import { slotWords } from './render/slots.js'
 import { reviewRules } from './rule-doubts.js'
 import { inspectLocked, type LockedVault, typesOf } from './vault-facts.js'
-
-/** One thing that was looked at. */
-export interface Finding {
-  /** What was looked at: `node`, `config`, `vault`, … */
-  readonly check: string
-  readonly status: 'ok' | 'warning' | 'problem'
-  readonly message: string
-  /** How to mend it. */
-  readonly hint?: string
-  /** The status to exit with because of a problem. */
-  readonly exitCode?: number
-}
 
 /** The oldest Node.js that keymux runs on. */
 const NODE_FLOOR = [20, 19] as const

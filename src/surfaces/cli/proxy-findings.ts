@@ -3,7 +3,7 @@ import type { Keymux } from '../../domain/keymux.js'
 import type { ProfileView } from '../../domain/profiles.js'
 import { readProxyEnvironment } from '../../egress/choice.js'
 import type { CliContext } from './context.js'
-import type { Finding } from './diagnosis.js'
+import type { Finding } from './finding.js'
 
 /** Accounts that go the same way to the same server. */
 interface SameWay {

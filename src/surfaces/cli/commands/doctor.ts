@@ -1,6 +1,7 @@
 import { printable } from '../../../domain/printable.js'
 import type { CliContext } from '../context.js'
-import { diagnose, type Finding } from '../diagnosis.js'
+import { diagnose } from '../diagnosis.js'
+import type { Finding } from '../finding.js'
 import type { CommandSpec } from '../spec.js'
 import { pad } from '../width.js'
 
