@@ -1,7 +1,8 @@
 import { addTally, type Breach, newTally, type Tally } from './breaches.js'
+import { makeWorld } from './make-world.js'
 import { runWorld } from './run-world.js'
 import { shrinkWorld } from './shrink.js'
-import { makeWorld, type SeenAnswer, type World } from './world.js'
+import type { SeenAnswer, World } from './world.js'
 
 /** Options of {@link simulate}. */
 export interface SimulationOptions {

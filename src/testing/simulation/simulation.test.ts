@@ -4,17 +4,12 @@ import type { Answer } from '../../domain/forwarding.js'
 import type { ProfileView } from '../../domain/profiles.js'
 import { newUsageStats } from '../../domain/usage.js'
 import type { WireAnswer } from './answers.js'
+import { makeWorld } from './make-world.js'
 import { runWorld } from './run-world.js'
 import { shrinkWorld } from './shrink.js'
 import { simulate } from './simulate.js'
 import { Watch, type WatchedLab } from './watch.js'
-import {
-  makeWorld,
-  type SeenAnswer,
-  type SimulatedAccount,
-  type SimulatedRequest,
-  type World,
-} from './world.js'
+import type { SeenAnswer, SimulatedAccount, SimulatedRequest, World } from './world.js'
 
 const MINUTE = 60_000
 const START = Date.UTC(2026, 0, 1)
