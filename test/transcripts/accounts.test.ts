@@ -557,6 +557,7 @@ describe('status', () => {
               id: 'openai:work',
               state: 'available',
               model_cooldowns: [{ model: 'gpt-4o', until: '2026-01-31T12:00:45Z', reason: 'rate_limit' }],
+              quota: [],
               error_count: 1,
               failure_counts: { rate_limit: 1 },
               last_good: false,
