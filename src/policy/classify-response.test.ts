@@ -266,9 +266,8 @@ describe('providers', () => {
           message: 'The free tier of the model has been exhausted.',
         },
       },
-      // Each model has a free tier of its own.
-      'model_not_found',
-      'model',
+      'billing',
+      'credential',
     ],
     [
       'qwen',

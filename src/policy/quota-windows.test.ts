@@ -2,7 +2,15 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { QuotaState, QuotaStatus, QuotaWindow } from '../domain/quota.js'
 import { QuotaFacts } from './quota-facts.js'
-import { currentQuota, headroomOf, isCurrent, mergeQuota, quotaEndMs, quotaKey } from './quota-windows.js'
+import {
+  currentQuota,
+  headroomOf,
+  isCurrent,
+  mergeQuota,
+  quotaEndMs,
+  quotaKey,
+  withReadings,
+} from './quota-windows.js'
 
 const START = Date.parse('2026-11-28T12:00:00Z')
 const at = (seconds: number): Date => new Date(START + seconds * 1_000)
@@ -58,6 +66,27 @@ describe('what two processes know together', () => {
           expect(headroomOf(kept) ?? 1).toBe(Math.min(...rivals.map((one) => headroomOf(one) ?? 1)))
         }
       }),
+    )
+  })
+})
+
+describe('what an answer adds', () => {
+  it('is what a merge makes of it', () => {
+    const answer = fc.record({
+      seconds: fc.integer({ min: 0, max: 25 }),
+      windows: fc.uniqueArray(arbitraryWindow, { maxLength: 5, selector: quotaKey }),
+    })
+    fc.assert(
+      fc.property(
+        fc.option(state, { nil: undefined }),
+        fc.integer({ min: 0, max: 2 }),
+        answer,
+        (known, epoch, said) => {
+          const kept = known && mergeQuota(known, undefined)
+          const windows = said.windows.map((one) => ({ ...one, seenAt: at(said.seconds) }))
+          expect(withReadings(kept, epoch, windows)).toEqual(mergeQuota(kept, { epoch, windows }))
+        },
+      ),
     )
   })
 })

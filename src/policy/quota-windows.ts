@@ -28,6 +28,26 @@ export function mergeQuota(a: QuotaState | undefined, b: QuotaState | undefined)
   return trimmed({ epoch: a.epoch, windows: [...a.windows, ...b.windows] })
 }
 
+/**
+ * {@link mergeQuota} with what one answer said: in most cases the latest news of all, which is put before what is known
+ * without a look at the rest.
+ */
+export function withReadings(
+  known: QuotaState | undefined,
+  epoch: number,
+  windows: readonly QuotaWindow[],
+): QuotaState {
+  const latest = known?.windows[0]?.seenAt.getTime() ?? Number.NEGATIVE_INFINITY
+  const isNews = known?.epoch === epoch && windows.every(({ seenAt }) => seenAt.getTime() > latest)
+  const isOneAnswer = windows.every(({ seenAt }) => seenAt.getTime() === windows[0]?.seenAt.getTime())
+  if (!isNews || !isOneAnswer) return mergeQuota(known, { epoch, windows })
+  const others = known.windows.filter(
+    (old) => !windows.some(({ dimension, model }) => old.dimension === dimension && old.model === model),
+  )
+  const read = [...windows].sort((a, b) => compareText(quotaKey(a), quotaKey(b)))
+  return { epoch, windows: [...read, ...others].slice(0, MOST_QUOTA_WINDOWS) }
+}
+
 function trimmed({ epoch, windows }: QuotaState): QuotaState {
   const latest = new Map<string, QuotaWindow>()
   for (const window of windows) {

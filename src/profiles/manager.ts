@@ -249,7 +249,8 @@ export class StoredProfiles implements Profiles, OfferingManager {
   }
 
   noteQuota(id: string, windows: readonly QuotaWindow[], options: QuotaOptions = {}): void {
-    this.#index.quotas.note(id, windows, options)
+    const entry = this.#index.find(id)
+    if (entry !== undefined) this.#index.quotas.note(entry, windows, options)
   }
 
   isReplaced(id: string, { generation }: OutcomeOrigin): boolean {

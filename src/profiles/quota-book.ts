@@ -1,5 +1,5 @@
 import type { QuotaState, QuotaWindow } from '../domain/quota.js'
-import { mergeQuota } from '../policy/quota-windows.js'
+import { mergeQuota, withReadings } from '../policy/quota-windows.js'
 
 /** What is known of one quota: as it is stored, and with what was read since. */
 interface Kept {
@@ -38,7 +38,7 @@ export class QuotaBook {
   /** Takes what an answer said. */
   note(key: string, epoch: number, windows: readonly QuotaWindow[]): void {
     const { stored, value } = this.#kept.get(key) ?? NOTHING
-    this.#kept.set(key, { stored, value: mergeQuota(value, { epoch, windows }) })
+    this.#kept.set(key, { stored, value: withReadings(value, epoch, windows) })
   }
 
   /** Forgets what is stored, as long as nothing is told of it; what is still to be stored stays. */

@@ -5,6 +5,7 @@ import type { QuotaWindow } from '../domain/quota.js'
 import type { ProfileBackend, StateEdit } from './backend.js'
 import type { Catalogue } from './catalogue.js'
 import { Deferral } from './deferral.js'
+import type { Entry } from './entry.js'
 
 /** What is left is written this long after the first news of it, in milliseconds. */
 const FLUSH_AFTER_MS = 1_000
@@ -40,9 +41,8 @@ export class QuotaLog {
   }
 
   /** Takes what an answer said; what was sent before a reset, or with another key, says nothing. */
-  note(id: string, windows: readonly QuotaWindow[], { origin }: QuotaOptions): void {
-    const entry = this.#catalogue.entries.get(id)
-    if (entry === undefined || windows.length === 0) return
+  note(entry: Entry, windows: readonly QuotaWindow[], { origin }: QuotaOptions): void {
+    if (windows.length === 0) return
     const epoch = entry.quotaEpoch
     const { account } = entry.record.meta
     if (origin !== undefined) {

@@ -1,7 +1,15 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
-import { CHAT, openForwarding, readBody, STREAMED, standing, until } from '../../test/support/forwarding.js'
+import {
+  CHAT,
+  openForwarding,
+  readBody,
+  STREAMED,
+  SteppedTimers,
+  standing,
+  until,
+} from '../../test/support/forwarding.js'
 import { ok, outOfMoney, rateLimited, reset, stall } from '../entries/testing.js'
 import { systemTimers } from './timers.js'
 
@@ -123,6 +131,29 @@ describe('time', () => {
       expect(lab.timers.pending).toBe(0)
       await Promise.all(lab.upstream.requests.map(({ ended }) => ended))
     }
+  })
+
+  test('an account that comes back is asked while a silent one is waited for', async () => {
+    const steps = new SteppedTimers()
+    await using lab = await openForwarding({
+      scripts: { 'key-a': stall(), 'key-b': [rateLimited({ retryAfter: 60 }), ok()] },
+      timers: steps,
+    })
+    await lab.addAll('a', 'b')
+    const pending = lab.forward()
+    await lab.upstream.received(1)
+    await steps.advance(30_000)
+    await lab.upstream.received(2)
+    await until(async () => (await lab.handle.profiles.view('openai:b')).modelCooldowns.length > 0)
+    // The silent one is asked once more.
+    await steps.advance(1_000)
+    await lab.upstream.received(3)
+    await until(() => steps.pending > 0)
+    for (let second = 0; second < 120 && lab.upstream.requests.length < 4; second += 1) {
+      await steps.advance(1_000)
+    }
+    expect(await pending).toMatchObject({ status: 200, profileId: 'openai:b', attempts: 4 })
+    expect(steps.pending).toBe(0)
   })
 
   test('an error that takes its time is one, and the others are waited for', async () => {

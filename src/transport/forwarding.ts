@@ -203,7 +203,7 @@ export class Forwarding {
   }
 
   /** The answer of a late try, if one comes before `running` ends. */
-  async #lateAnswer(running: Promise<TriedProfile>): Promise<Answer | undefined> {
+  async #lateAnswer(running: Promise<TriedProfile | undefined>): Promise<Answer | undefined> {
     for (;;) {
       const late = await this.#late.next(running)
       if (late === undefined) return undefined
@@ -216,14 +216,32 @@ export class Forwarding {
     }
   }
 
-  /** Nobody is left to be asked: what is late is waited for, until the deadline. */
+  /** Nobody is left to be asked: what is late is waited for, until the deadline. Who comes back meanwhile is asked. */
   async #waitForLate(): Promise<Answer | undefined> {
-    if (this.#late.all.length === 0 || this.#course.isExpired) return undefined
+    const selection = this.#selection
+    for (let round = 0; this.#late.all.length > 0 && !this.#course.isExpired; round += 1) {
+      const busy = this.#course.isOver ? [] : selection.busy(this.#trier.failures)
+      const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** round, LONGEST_PAUSE_MS)
+      const soonestMs = Math.max(selection.soonestMs(busy), pauseMs)
+      const turn = Number.isFinite(soonestMs) ? this.#pause(soonestMs) : this.#untilDeadline()
+      const late = await this.#lateAnswer(turn)
+      if (late !== undefined) return late
+      for (const { profileId } of busy) selection.forget(profileId)
+      const answer = busy.length > 0 ? await this.#round() : undefined
+      if (answer !== undefined) return answer
+    }
+    return undefined
+  }
+
+  async #pause(ms: number): Promise<undefined> {
+    await this.#course.wait(ms)
+  }
+
+  #untilDeadline(): Promise<never> {
     const { signal } = this.#course
-    const deadline = new Promise<never>((_resolve, reject) => {
+    return new Promise<never>((_resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
     })
-    return this.#lateAnswer(deadline)
   }
 
   /**
@@ -482,7 +500,9 @@ function beginningOf(exchange: Exchange): Buffer | undefined {
 }
 
 /** A try whose answer is not needed. */
-function letGo({ result }: TriedProfile): void {
+function letGo(tried: TriedProfile | undefined): void {
+  if (tried === undefined) return
+  const { result } = tried
   if (result instanceof Exchange) result.cancel()
   else result.exchange?.cancel()
 }

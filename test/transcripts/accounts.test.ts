@@ -564,6 +564,7 @@ describe('status', () => {
                   certainty: 'presumed',
                 },
               ],
+              quota: [],
               error_count: 1,
               failure_counts: { rate_limit: 1 },
               last_good: false,
