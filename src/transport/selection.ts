@@ -67,6 +67,7 @@ export class Selection {
 
   /** The next profile of a stage where it can be told at once. */
   nextNow(stage: Stage): Selected | undefined {
+    if (this.#lastHere(stage) !== undefined) return undefined
     const resolution = this.#parts.resolver.resolveNow(
       stage.provider,
       stage.profile,
@@ -177,13 +178,19 @@ export class Selection {
   /** The next profile; those that go last in this conversation only when there is no other. */
   #pickInTurn(stage: Stage): Promise<Resolution | undefined> {
     const excluded = this.#excluded()
-    const { refusals } = this.#parts
-    if (refusals === undefined || refusals.isEmpty) return this.#pick(stage, excluded)
-    const conversation = this.#of.bindings.conversationDigest(stage)
-    const last = conversation === undefined ? undefined : refusals.lastIn(conversation)
-    if (last === undefined || last.size === 0) return this.#pick(stage, excluded)
+    const last = this.#lastHere(stage)
+    if (last === undefined) return this.#pick(stage, excluded)
     const before = this.#pickAside(stage, new Set([...excluded, ...last]))
     return before.then((found) => found ?? this.#pick(stage, excluded))
+  }
+
+  /** The profiles that go last in this conversation; `undefined` where there is none. */
+  #lastHere(stage: Stage): ReadonlySet<string> | undefined {
+    const { refusals } = this.#parts
+    if (refusals === undefined || refusals.isEmpty) return undefined
+    const conversation = this.#of.bindings.conversationDigest(stage)
+    const last = conversation === undefined ? undefined : refusals.lastIn(conversation)
+    return last === undefined || last.size === 0 ? undefined : last
   }
 
   /** Picks without a word of why nobody is left. */
