@@ -66,10 +66,13 @@ describe('a model that is presumed to be missing', () => {
   })
 
   test('keeps it away where a code says it', async () => {
-    await using lab = await openForwarding({ scripts: { 'key-a': [GONE, ok()] } })
+    await using lab = await openForwarding({ scripts: { 'key-a': [GONE, GONE, ok()] } })
     await lab.add('a')
     expect((await lab.forward()).status).toBe(404)
+    // One request shows whether that still holds; the next ones do not.
+    expect((await lab.forward()).status).toBe(404)
     expect((await lab.forward()).status).toBe(429)
+    expect(lab.upstream.requests).toHaveLength(2)
   })
 
   test('is as in the vault after a restart', async () => {

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   keymuxBinary,
@@ -91,21 +92,23 @@ describe('exec --gateway', () => {
     expect(texts.map((text): unknown => JSON.parse(text))).toEqual([
       { security: { auth: { selectedType: 'gemini-api-key' } } },
     ])
-    expect(files.filter(existsSync)).toEqual([])
-    expect(readdirSync(join(sandbox, '.local/state/keymux/agents'))).toEqual([])
+    expect(files).toHaveLength(1)
+    expect([...files, ...files.map((file) => dirname(file))].filter(existsSync)).toEqual([])
   })
 
   test('removes them when a signal ends the agent', async () => {
-    const line = [program, 'exec', '--gateway', 'gemini', '--', 'gemini']
-    const child = spawn(process.execPath, line, {
+    const command = [program, 'exec', '--gateway', 'gemini', '--', 'gemini']
+    const child = spawn(process.execPath, command, {
       cwd: sandbox,
       env: { HOME: sandbox, ...environment({ WAIT: '1' }) },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    await once(child.stdout, 'data')
+    const [line] = await once(createInterface(child.stdout), 'line')
+    const { files }: Told = JSON.parse(line)
+    expect(files.filter(existsSync)).toHaveLength(1)
     child.kill('SIGTERM')
     await once(child, 'exit')
-    expect(readdirSync(join(sandbox, '.local/state/keymux/agents'))).toEqual([])
+    expect([...files, ...files.map((file) => dirname(file))].filter(existsSync)).toEqual([])
   })
 
   test('leads an agent to providers whose SDKs read no address', async () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, chmodSync, constants, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileError } from '../../../domain/file-errors.js'
 import { makeFolders } from '../../../storage/folders.js'
@@ -57,9 +57,16 @@ export class ChildFolder {
 export function systemFolders(platform: NodeJS.Platform, uid: number | undefined): string[] {
   if (platform !== 'linux' || uid === undefined) return []
   const places = [`/run/user/${uid}`, ...(uid === 0 ? ['/run'] : [])]
-  return places
-    .filter((path) => statSync(path, { throwIfNoEntry: false })?.uid === uid)
-    .map((path) => join(path, 'keymux'))
+  return places.filter((path) => isOwnAndWritable(path, uid)).map((path) => join(path, 'keymux'))
+}
+
+function isOwnAndWritable(path: string, uid: number): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return statSync(path).uid === uid
+  } catch {
+    return false
+  }
 }
 
 /** Whether no folder on the way to a path can be written to by others. */
