@@ -11,6 +11,7 @@ import { withoutUndefined } from '../domain/defined.js'
 import type { OwnFailureRule } from '../domain/failure-rule.js'
 import { PROFILE_PREFERENCES } from '../domain/ports.js'
 import { NO_PROXY, PROXY_HINT, parseProxySetting } from '../domain/proxy.js'
+import { redactSecrets } from '../domain/redact.js'
 import type { ProfileCooldownConfig, ProviderCooldownOverride } from '../domain/usage.js'
 import { readOwnRule, ruleToJson } from '../rules/read.js'
 import {
@@ -217,7 +218,7 @@ export function describeConfig(config: KeymuxConfig): Record<string, unknown> {
       ...(Object.keys(perProvider).length > 0 && { by_provider: perProvider }),
     },
     reserve: typeof config.reserve === 'number' ? config.reserve : { ...config.reserve },
-    providers: mapValues(config.providers, (declaration) => declaration.settings),
+    providers: mapValues(config.providers, (declaration) => shownSettings(declaration.settings)),
     chains: { ...config.chains },
     gateway: snakeCaseKeys(config.gateway),
     references: { ...config.references },
@@ -226,6 +227,18 @@ export function describeConfig(config: KeymuxConfig): Record<string, unknown> {
     }),
     ...(config.proxy !== undefined && { proxy: config.proxy }),
   }
+}
+
+/** A provider's declaration as it may be shown: it is not checked yet, and may have a secret in the wrong place. */
+function shownSettings(value: unknown, key = ''): unknown {
+  if (typeof value === 'string') {
+    const isReference = /^(?:vault|env|file|exec):\/\//.test(value)
+    const isSecret = /secret|password|token$|_key$/i.test(key) && !/_env_|^env_|env_key$/i.test(key)
+    return isSecret && !isReference ? '[redacted]' : redactSecrets(value)
+  }
+  if (Array.isArray(value)) return value.map((one) => shownSettings(one, key))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, shownSettings(inner, name)]))
 }
 
 function snakeCaseKeys(value: object): Record<string, unknown> {

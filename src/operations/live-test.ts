@@ -2,6 +2,7 @@ import type { OutgoingAnswer } from '../domain/egress.js'
 import { isKeymuxError, KeymuxError } from '../domain/errors.js'
 import type { Keymux } from '../domain/keymux.js'
 import { parseFlatJson } from '../domain/nesting.js'
+import { redactKnown } from '../domain/redact.js'
 import type { FailureReason, UnusableReason } from '../domain/usage.js'
 import { explainResponse } from '../policy/classify-response.js'
 import { failureSource } from '../policy/own-rules.js'
@@ -84,7 +85,9 @@ export async function askProvider(
     await profiles.markSuccess(id, { signal })
     return { outcome: 'works', status }
   }
-  const { reason, message, retryAfterMs, certainty, decision } = verdict
+  const { reason, retryAfterMs, certainty, decision } = verdict
+  // Some providers repeat the key, and not every key looks like one.
+  const message = redactKnown(verdict.message, [credential])
   const by = decision.by === 'words' || decision.by === 'status' ? decision.by : 'code'
   await profiles.reportFailure(id, reason, {
     signal,

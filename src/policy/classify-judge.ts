@@ -12,6 +12,7 @@ import {
 } from './classify-rules.js'
 import { untilMidnightUtc } from './classify-wait.js'
 import { reasonOfStatus, saidByWords, wordsOf } from './classify-wording.js'
+import { namesPart } from './names-part.js'
 import { speaksOfContent } from './policy-words.js'
 
 /** What a judgement depends on, besides what the body says. */
@@ -148,9 +149,8 @@ function applies(rule: FailureRule, problem: Problem, words: string): boolean {
 }
 
 function fromWording(response: Judged, problem: Problem, words: string, content: BodyContent): Verdict {
-  const { status, model, isGuess = false } = response
-  // What a limit or a failing server says of money in passing is none, nor what a text says that is no answer.
-  const said = saidByWords(words, isGuess || status === 429 || status >= 500)
+  const { status, model } = response
+  const said = saidOf(response, problem, words)
   const code = problem.codes.find((one) => STATUS_OF_CODE.has(one))
   const stated = reasonOfStatus(effectiveStatus(status, problem, code))
   // What a documented type says is stated; what a bare status says is not, and a type that says another one, or no more
@@ -184,6 +184,33 @@ function fromWording(response: Judged, problem: Problem, words: string, content:
   if (status < 300 && problem.message === '' && problem.codes.length === 0) return byStatus('server_error')
   const inCodes = saidByWords(problem.codes.join('; '))
   return inCodes === undefined ? ofStatus : byWords(inCodes.reason, inCodes.words)
+}
+
+/** Statuses that refuse a request, and repeat what is wrong with it. */
+const REPEATS_REQUEST: ReadonlySet<number> = new Set([400, 404, 405, 413, 415, 422])
+const QUOTED = /(?<![A-Za-z0-9])'[^'\n]{1,400}'(?![A-Za-z0-9])|"[^"\n]{1,400}"|`[^`\n]{1,400}`/g
+
+/** An error inside the message, as clients print it: what it says is in quotes. */
+const QUOTED_OBJECT = /\{\s{0,8}['"]/
+/** Validation by Pydantic, which says where in the request something is wrong (docs.pydantic.dev, `ErrorDetails`). */
+const VALIDATION = /['"]loc['"]\s{0,8}:/
+
+/**
+ * What the words say. What a limit or a failing server says of money in passing is none, nor what a text says that is no
+ * answer; and what a request had in it that is refused, and is quoted, says nothing of the account.
+ */
+function saidOf(
+  { status, isGuess = false }: Judged,
+  problem: Problem,
+  words: string,
+): ReturnType<typeof saidByWords> {
+  const isInPassing = isGuess || status === 429 || status >= 500
+  const said = saidByWords(words, isInPassing)
+  if (said === undefined || isGuess || !OF_ACCOUNT.has(said.reason) || !REPEATS_REQUEST.has(status))
+    return said
+  if (namesPart(problem.message) || VALIDATION.test(problem.message)) return undefined
+  if (QUOTED_OBJECT.test(problem.message)) return said
+  return saidByWords(wordsOf(problem.message.replace(QUOTED, ' ')), isInPassing)
 }
 
 /** The response's status, or what the body claims where the response says 200 or no more than 400. */

@@ -64,6 +64,13 @@ export const GENERIC_RULES: readonly FailureRule[] = [
     words: /\borganization must be verified\b/,
     source: 'help.openai.com: models that a verified organisation alone may use',
   },
+  // Of one model, although its code is that of a missing permission.
+  {
+    reason: 'model_not_found',
+    words:
+      /\bmodel\b.{0,120}\b(?:is|are) not (?:available|enabled|supported|allowed) (?:for|to|in|on|with|by) (?:your|this) (?:organi[sz]ation|account|project|workspace|team|plan|subscription|key)\b/,
+    source: 'docs.claude.com/en/api/errors, help.openai.com: models that an account does not have',
+  },
   // Whatever the wording says of plans and billing, a quota per minute or day fills up again by itself.
   {
     reason: 'rate_limit',

@@ -1,4 +1,5 @@
 import type { ResponseVerdict } from './classify-response.js'
+import { namesPart } from './names-part.js'
 
 /*
  * A refusal of which nothing is known for sure may lie in the request or in the account. One other account tells: where
@@ -19,20 +20,13 @@ const REFUSALS: ReadonlySet<number> = new Set([400, 403, 404, 413, 422])
 const COMPARED_PATHS =
   /\/(?:chat\/completions|completions|responses|messages|embeddings)(?:\?|$)|:(?:generateContent|streamGenerateContent|embedContent|batchEmbedContents)(?:\?|$)/
 
-/**
- * Validation that names the part of the request that is wrong says whose fault it is (Anthropic's `messages.1.content: …`,
- * Google's `Invalid JSON payload received`). Parts that depend on what an account may use are not among them.
- */
-const NAMES_PART =
-  /^(?:(?:messages|system|max_tokens|temperature|top_k|top_p|stop_sequences|stream|input|contents)\b[\w.[\]]{0,64}: |Invalid JSON payload received\b|Invalid value at ')/
-
 /** Whether a verdict leaves open whose fault it is. A request that is too large is, unless its status alone says so. */
 export function isOpenRefusal(
   { reason, scope, certainty, message }: Omit<ResponseVerdict, 'retryAfterMs'>,
   status: number,
 ): boolean {
   if (scope !== 'request' || certainty !== 'presumed' || !REFUSALS.has(status)) return false
-  if (NAMES_PART.test(message)) return false
+  if (namesPart(message)) return false
   return reason === 'format' || reason === 'unknown' || (reason === 'context_overflow' && status === 413)
 }
 
