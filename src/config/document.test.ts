@@ -93,6 +93,27 @@ describe('parseConfigText', () => {
     expect(describeConfig(parseConfigText(JSON.stringify(described), 'd.yaml'))).toEqual(described)
   })
 
+  test('is shown without secrets that stand in the wrong place', () => {
+    const providers = {
+      openai: { proxy: 'http://u:MARKproxy@h:1' },
+      corp: {
+        base_url: 'https://u:MARKbase@corp.example',
+        env_key: 'CORP_API_KEY',
+        oauth: {
+          issuer: 'https://u:MARKissuer@corp.example',
+          client_id: 'shown',
+          client_secret: 'MARKsecret',
+          client_secret_ref: 'MARKref',
+        },
+      },
+      other: { base_url: 'https://other.example', oauth: { client_secret_ref: 'vault://NAME' } },
+    }
+    const shown = JSON.stringify(describeConfig(parseConfigText(JSON.stringify({ providers }), 'c.yaml')))
+    expect(shown).not.toContain('MARK')
+    for (const kept of ['CORP_API_KEY', 'shown', 'vault://NAME', 'other.example'])
+      expect(shown).toContain(kept)
+  })
+
   test.each([
     ['nothing', ''],
     ['comments', '# default_preference: valid\n'],

@@ -50,6 +50,9 @@ describe('a rule', () => {
     ['both texts', { provider: 'x', message: 'a', pattern: 'b', reason: 'format' }, 'pattern', /not both/],
     ['an empty pattern', { provider: 'x', pattern: '', reason: 'format' }, 'pattern', /1 to 500/],
     ['a pattern for all', { provider: 'x', pattern: '.*', reason: 'format' }, 'pattern', /every message/],
+    ['a pattern for any character', { provider: 'x', pattern: '.', reason: 'format' }, 'pattern', /every/],
+    ['a pattern for any word', { provider: 'x', pattern: '\\w', reason: 'format' }, 'pattern', /every/],
+    ['a pattern for both', { provider: 'x', pattern: 'a|[^a]', reason: 'format' }, 'pattern', /every/],
     ['a pattern for all', { provider: 'x', pattern: 'a?|b', reason: 'format' }, 'pattern', /every message/],
     [
       'a back-reference',

@@ -35,7 +35,7 @@ const LONGEST_MESSAGE = 500
 /** Longest wait that a rule may state, in seconds: one day. */
 const LONGEST_WAIT_S = 86_400
 /** Texts that have nothing in common: a pattern that finds something in each says nothing. */
-const ANYTHING = ['', ' ', 'a', '7', '字', 'The quick brown fox.']
+const ANYTHING = ['a', 'x', '7', 'The quick brown fox.']
 
 /**
  * Reads a rule of an owner's own, with the provider that it is about. Gives `undefined` where something is wrong with

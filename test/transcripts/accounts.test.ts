@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } f
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { badKey, ok, rateLimited, startScriptedUpstream } from '../../src/entries/testing.js'
+import { badKey, ok, rateLimited, reply, startScriptedUpstream } from '../../src/entries/testing.js'
 import { type CliVault, makeCliVault } from '../support/cli-vault.js'
 
 let vault: CliVault
@@ -523,6 +523,19 @@ describe('test --live', () => {
       Array(3).fill('GET /v1/models'),
     )
     expect((await vault.run(['test', 'openai:good'])).stdout).toContain('looks valid')
+  })
+
+  test('shows no key that the provider repeats, whatever it looks like', async () => {
+    await using upstream = await startScriptedUpstream({ provider: 'openai' })
+    const text = 'Incorrect credential provided, teamkey-marked (dGVhbWtleS1tYXJrZWQ=) is not known'
+    upstream.respond(reply(401, { error: { message: text, code: 'invalid_api_key' } }), 'teamkey-marked')
+    await add('openai:k', 'teamkey-marked', '--base-url', `${upstream.url}/v1`)
+    for (const format of [[], ['--json']]) {
+      const { stdout, stderr } = await vault.run(['test', 'openai:k', '--live', ...format])
+      expect(stdout + stderr).toContain('Incorrect credential')
+      expect(stdout + stderr).not.toMatch(/teamkey-marked|dGVhbWtleS1tYXJrZW/)
+      await vault.run(['reset', 'openai:k'])
+    }
   })
 
   test('a provider that cannot be reached is told apart from a bad key', async () => {
