@@ -64,6 +64,18 @@ describe('words of policy', () => {
     'This may be UNSAFE',
     '{"message":"\\u5ba1\\u67e5"}',
     'センシティブな内容',
+    'Votre demande a été refusée par notre système de sécurité',
+    'Die Anfrage wurde aus Sicherheitsgründen abgelehnt',
+    'La solicitud fue rechazada por motivos de seguridad',
+    'Conteúdo inapropriado detectado',
+    'Contenuto inappropriato',
+    'İçerik uygunsuz',
+    'The prompt contains hate speech',
+    'NSFW content detected',
+    'refused as dangerous',
+    's\u200bafety',
+    's&#97;fety and s&#x61;fety',
+    'ｓａｆｅｔｙ',
   ])('%s', (text) => {
     expect(speaksOfPolicy(text)).toBe(true)
   })
